@@ -1,0 +1,1 @@
+//! The promises every store must keep, as tests.

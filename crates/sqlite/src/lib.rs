@@ -1,0 +1,1 @@
+//! The embedded store: SQLite, a file or in memory.

@@ -1,0 +1,1 @@
+//! Starts ephemeral PostgreSQL servers and the real binary, for tests.
