@@ -1,0 +1,379 @@
+//! The pipeline every operation goes through, whoever asks for it.
+//!
+//! [`App::execute`] finds out who is asking, checks that they may, runs the operation and records
+//! what happened. Nothing else does any of that.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::change::{Change, Commit, Guard};
+use crate::error::{Error, Result, Unauthenticated};
+use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, Token, UserId};
+use crate::ports::{Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use crate::{Timestamp, ops, policy};
+
+/// Everything operations need from outside.
+pub struct Ports {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Signs and checks tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<dyn Passwords>,
+    /// Slows down guessing.
+    pub throttle: Arc<dyn Throttle>,
+    /// Watches operations.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What the operator decided.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How long a login token lives.
+    pub login_life: Duration,
+    /// How long a recovery token lives.
+    pub recovery_life: Duration,
+    /// The longest an API key may live; `None` also allows keys without an end.
+    pub max_key_life: Option<Duration>,
+    /// Whether people may open accounts themselves.
+    pub self_register: bool,
+}
+
+impl Default for Rules {
+    /// What the original does.
+    fn default() -> Self {
+        Self {
+            login_life: Duration::from_hours(10),
+            recovery_life: Duration::from_mins(5),
+            max_key_life: None,
+            self_register: true,
+        }
+    }
+}
+
+/// The service. Cloning it is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    ports: Ports,
+    rules: Rules,
+}
+
+/// What a transport knows of whoever is asking, before anything is proved.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nothing.
+    Anonymous,
+    /// They showed this token.
+    Bearer(Token),
+    /// A sibling service that the transport recognised, by its name.
+    Service(Arc<str>),
+    /// This process itself: start-up and housekeeping.
+    System,
+}
+
+/// Who is asking, proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Anybody.
+    Anonymous,
+    /// A user, by a token of theirs.
+    User(Identity),
+    /// A sibling service.
+    Service(Arc<str>),
+    /// This process itself.
+    System,
+}
+
+/// A user, as a verified token names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub user: UserId,
+    /// Their e-mail address, as the token has it.
+    pub email: String,
+    /// What kind of token they showed.
+    pub kind: KeyKind,
+    /// Which API key, if it was one.
+    pub key: Option<KeyId>,
+}
+
+impl fmt::Display for Actor {
+    /// How logs and the change log name them: never by address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::User(Identity { user, key: None, .. }) => write!(f, "user:{user}"),
+            Self::User(Identity { user, key: Some(key), .. }) => write!(f, "user:{user}/key:{key}"),
+            Self::Service(name) => write!(f, "service:{name}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// Who may run an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; the operation says itself what it needs.
+    Anyone,
+    /// A user with a login token or an API key.
+    SignedIn,
+    /// A user with a login token. The text is what the original answers to anybody else.
+    LoggedIn(&'static str),
+    /// A user who may do this in this org.
+    InOrg(OrgId, Action),
+    /// A user with a login token and at least this platform role.
+    OnPlatform(PlatformRole),
+    /// A sibling service, or this process.
+    Service,
+}
+
+/// One thing a caller can ask for: the fields are the input, `run` is the use case.
+pub trait Operation: Send {
+    /// What it gives.
+    type Output: Send;
+    /// Its stable name, in metrics, spans and logs: the original's, where it has one.
+    const NAME: &'static str;
+    /// Whether it is asked so often that it is logged only when somebody debugs.
+    const HOT: bool = false;
+
+    /// Who may run it.
+    fn access(&self) -> Access;
+
+    /// Reads, decides, commits.
+    fn run(self, cx: &mut Cx<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// What an operation runs with: who asks, when, and the way to the ports.
+pub struct Cx<'a> {
+    /// Who is asking.
+    pub actor: Actor,
+    /// When: taken once, so that all an operation writes carries the same time.
+    pub now: Timestamp,
+    inner: &'a Inner,
+    guards: Vec<Guard>,
+}
+
+impl App {
+    /// The service on these ports, by these rules.
+    #[must_use]
+    pub fn new(ports: Ports, rules: Rules) -> Self {
+        Self(Arc::new(Inner { ports, rules }))
+    }
+
+    /// The store, for probes: operations get it from [`Cx::store`].
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.ports.store
+    }
+
+    /// Finds out who is asking, checks that they may, runs the operation, records what happened.
+    pub async fn execute<O: Operation>(&self, caller: Caller, operation: O) -> Result<O::Output> {
+        let started = Instant::now();
+        let access = operation.access();
+        let span = span::<O>(&access);
+        let result = self.attempt(caller, access, operation, &span).instrument(span.clone()).await;
+        self.record::<O>(&span, started.elapsed(), result.as_ref().err());
+        result
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        caller: Caller,
+        access: Access,
+        operation: O,
+        span: &Span,
+    ) -> Result<O::Output> {
+        let now = self.0.ports.clock.now();
+        let mut cx = Cx { actor: Actor::Anonymous, now, inner: &self.0, guards: Vec::new() };
+        if access != Access::Anyone {
+            cx.actor = cx.authenticate(caller).await?;
+            cx.authorize(access).await?;
+        }
+        if !span.is_disabled() {
+            span.record("actor", tracing::field::display(&cx.actor));
+        }
+        operation.run(&mut cx).await
+    }
+
+    /// The one line that says who did what and how it went, and the one measurement of it.
+    fn record<O: Operation>(&self, span: &Span, took: Duration, error: Option<&Error>) {
+        let outcome = error.map_or("ok", Error::outcome);
+        self.0.ports.observer.observe(O::NAME, outcome, took);
+        span.record("outcome", outcome);
+        let took_ms = took.as_secs_f64() * 1000.0;
+        span.in_scope(|| match error {
+            Some(Error::Internal(cause)) => {
+                tracing::error!(took_ms, outcome, error = %chain(&**cause), "{}", O::NAME);
+            }
+            Some(Error::Unavailable(cause)) => {
+                tracing::warn!(took_ms, outcome, error = %chain(&**cause), "{}", O::NAME);
+            }
+            Some(refusal) if O::HOT => {
+                tracing::debug!(took_ms, outcome, code = refusal.code(), "{}", O::NAME);
+            }
+            Some(refusal) => tracing::info!(took_ms, outcome, code = refusal.code(), "{}", O::NAME),
+            None if O::HOT => tracing::debug!(took_ms, outcome, "{}", O::NAME),
+            None => tracing::info!(took_ms, outcome, "{}", O::NAME),
+        });
+    }
+}
+
+fn span<O: Operation>(access: &Access) -> Span {
+    // Two call sites, because a span's level is fixed where it is made.
+    if O::HOT {
+        tracing::debug_span!(
+            "operation",
+            otel.name = O::NAME,
+            op = O::NAME,
+            actor = Empty,
+            outcome = Empty
+        )
+    } else {
+        tracing::info_span!(
+            "operation",
+            otel.name = O::NAME,
+            op = O::NAME,
+            ?access,
+            actor = Empty,
+            outcome = Empty
+        )
+    }
+}
+
+/// An error and what caused it, on one line.
+fn chain(cause: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = cause.to_string();
+    let mut source = cause.source();
+    while let Some(deeper) = source {
+        text.push_str(": ");
+        text.push_str(&deeper.to_string());
+        source = deeper.source();
+    }
+    text
+}
+
+impl Cx<'_> {
+    /// Durable state, for reading. Writing goes through [`Cx::commit`].
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.inner.ports.store
+    }
+
+    /// Signs and checks tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &dyn Tokens {
+        &*self.inner.ports.tokens
+    }
+
+    /// Hashes and checks passwords.
+    #[must_use]
+    pub fn passwords(&self) -> &dyn Passwords {
+        &*self.inner.ports.passwords
+    }
+
+    /// Slows down guessing.
+    #[must_use]
+    pub fn throttle(&self) -> &dyn Throttle {
+        &*self.inner.ports.throttle
+    }
+
+    /// What the operator decided.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// A fresh id.
+    #[must_use]
+    pub fn new_id<T>(&self) -> crate::Id<T> {
+        crate::Id::new(self.inner.ports.ids.next())
+    }
+
+    /// The user who is asking, and by which token.
+    pub fn identity(&self) -> Result<&Identity> {
+        match &self.actor {
+            Actor::User(identity) => Ok(identity),
+            _ => Err(Error::internal("the operation needs a user and did not ask for one")),
+        }
+    }
+
+    /// Who is asking, proved.
+    async fn authenticate(&self, caller: Caller) -> Result<Actor> {
+        match caller {
+            Caller::Anonymous => Ok(Actor::Anonymous),
+            Caller::Bearer(token) => ops::access::identify(self, &token).await.map(Actor::User),
+            Caller::Service(name) => Ok(Actor::Service(name)),
+            Caller::System => Ok(Actor::System),
+        }
+    }
+
+    /// Checks that whoever is asking may, and sees to it that [`Cx::commit`] checks it again in the
+    /// transaction that writes.
+    pub async fn authorize(&mut self, access: Access) -> Result<()> {
+        match access {
+            Access::Anyone => Ok(()),
+            Access::Service => match self.actor {
+                Actor::Service(_) | Actor::System => Ok(()),
+                Actor::Anonymous | Actor::User(_) => Err(Unauthenticated::UnknownService.into()),
+            },
+            Access::SignedIn => self.signed_in().map(drop),
+            Access::LoggedIn(otherwise) => match self.signed_in() {
+                Ok(Identity { kind: KeyKind::Login, .. }) => Ok(()),
+                Ok(_) | Err(Error::Unauthenticated(Unauthenticated::NotHonoured)) => {
+                    Err(Unauthenticated::LoginRequired(otherwise).into())
+                }
+                Err(other) => Err(other),
+            },
+            Access::InOrg(org, action) => {
+                let user = self.signed_in()?.user;
+                let standing = self.store().standing(user, Some(org)).await?;
+                self.guards.push(Guard::InOrg { user, org, action });
+                policy::in_org(&standing, action)
+            }
+            Access::OnPlatform(needed) => {
+                let identity = self.signed_in()?;
+                if identity.kind != KeyKind::Login {
+                    return Err(Error::Forbidden);
+                }
+                let user = identity.user;
+                let standing = self.store().standing(user, None).await?;
+                self.guards.push(Guard::OnPlatform { user, needed });
+                policy::on_platform(standing.platform, needed)
+            }
+        }
+    }
+
+    /// The user who is asking, unless all they have is a recovery token: that one is good for the
+    /// password reset and nothing else.
+    fn signed_in(&self) -> Result<&Identity> {
+        match &self.actor {
+            Actor::User(Identity { kind: KeyKind::Recovery, .. }) => {
+                Err(Unauthenticated::NotHonoured.into())
+            }
+            Actor::User(identity) => Ok(identity),
+            Actor::Anonymous | Actor::Service(_) | Actor::System => {
+                Err(Unauthenticated::MissingToken.into())
+            }
+        }
+    }
+
+    /// Writes all of it or nothing, provided that what was authorized still holds.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
+        let mut guards = self.guards.clone();
+        if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
+            guards.push(Guard::KeyExists { key: *key, issuer: *user });
+        }
+        let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
+        self.store().commit(commit).await
+    }
+}

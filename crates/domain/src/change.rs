@@ -1,0 +1,92 @@
+//! Writes as values: what a store's `commit` applies as a whole or not at all.
+
+use crate::Timestamp;
+use crate::model::{
+    Account, Action, Key, KeyId, Membership, Org, OrgEdit, OrgId, PlatformRole, UserId,
+};
+
+/// A list of writes that belong together, who asked for them, and what must still be true.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Who asked, as the change log names them.
+    pub actor: String,
+    /// When they asked.
+    pub at: Timestamp,
+    /// What must still be true when the writes are applied, in the same transaction.
+    pub guards: Vec<Guard>,
+    /// The writes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// What the decision to write was based on. A store checks it again under a lock, so that a role
+/// lost between the check and the write is a role lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The API key that is used still exists. Fails with `Unauthenticated`.
+    KeyExists {
+        /// Which key.
+        key: KeyId,
+        /// Whose.
+        issuer: UserId,
+    },
+    /// The user may do this in the org, by [`crate::policy::in_org`]; fails with its error.
+    InOrg {
+        /// Who.
+        user: UserId,
+        /// Where.
+        org: OrgId,
+        /// What.
+        action: Action,
+    },
+    /// The user has this platform role, by [`crate::policy::on_platform`]; fails with its error.
+    OnPlatform {
+        /// Who.
+        user: UserId,
+        /// What they must be, at least.
+        needed: PlatformRole,
+    },
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Stores an API key. Fails with `AlreadyExists` when the id is taken.
+    InsertKey(Key),
+    /// Revokes an API key of this user. Fails with `NotFound` when there is none.
+    RemoveKey {
+        /// Which key.
+        id: KeyId,
+        /// Whose.
+        issuer: UserId,
+    },
+    /// Deletes every API key that ended before this moment. Nobody can tell: they were no longer
+    /// honoured.
+    PurgeKeys {
+        /// Keys whose `expires_at` is earlier go.
+        expired_before: Timestamp,
+    },
+    /// Founds an org. Fails with `AlreadyExists` when the id is taken.
+    InsertOrg(Org),
+    /// Replaces what may change of an org. Fails with `NotFound` without the org.
+    UpdateOrg(OrgEdit),
+    /// Deletes an org and all that belongs to it. Fails with `NotFound` without the org.
+    RemoveOrg(OrgId),
+    /// Adds a member. Fails with `AlreadyExists` for a member, with `NotFound` without the org.
+    InsertMembership(Membership),
+    /// Gives a user a platform role or replaces it. Fails with `Conflict` when it would demote the
+    /// last root.
+    PutPlatformRole {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        role: PlatformRole,
+    },
+    /// Takes a user's platform role. Fails with `NotFound` when they have none and with `Conflict`
+    /// when they are the last root.
+    RemovePlatformRole {
+        /// Whose.
+        user: UserId,
+    },
+    /// Opens an account. Fails with `AlreadyExists` when the id or the address is taken.
+    InsertAccount(Account),
+}

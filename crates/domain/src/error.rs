@@ -1,0 +1,406 @@
+//! The one error type, and the texts and codes clients see.
+//!
+//! A variant exists because callers act differently on it. `text` is what the original said in the
+//! same place, which is what old clients read; `code` is ours and never changes. Causes are for the
+//! log and never shown.
+
+use std::time::Duration;
+
+/// What went wrong inside; goes to the log, never to a client.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be understood or breaks a rule; it will never succeed as it is.
+    #[error("{0}")]
+    Invalid(Invalid),
+    /// The caller is unknown, or their credential is not good for this.
+    #[error("{}", .0.text())]
+    Unauthenticated(Unauthenticated),
+    /// The caller is known and may not do this.
+    #[error("failed to perform authorization over the entity")]
+    Forbidden,
+    /// Nobody may open an account here by themselves.
+    #[error("self register disabled")]
+    RegistrationClosed,
+    /// There is no such thing, or none the caller may know of.
+    #[error("entity not found")]
+    NotFound(Entity),
+    /// The name or id is taken.
+    #[error("entity already exists")]
+    AlreadyExists(Entity),
+    /// It contradicts what is stored, or what somebody else did a moment ago.
+    #[error("{}", .0.text())]
+    Conflict(Conflict),
+    /// Too many tries; the duration says when to come back.
+    #[error("too many requests")]
+    RateLimited(Duration),
+    /// Something this service needs is away; trying later helps.
+    #[error("temporarily unavailable")]
+    Unavailable(#[source] Cause),
+    /// Our bug.
+    #[error("internal server error")]
+    Internal(#[source] Cause),
+}
+
+impl Error {
+    /// A field that cannot be accepted, and why.
+    #[must_use]
+    pub const fn malformed(field: &'static str, problem: &'static str) -> Self {
+        Self::Invalid(Invalid::Malformed { field, problem })
+    }
+
+    /// Our bug, described by the message for the log.
+    #[must_use]
+    pub fn internal(message: impl Into<Cause>) -> Self {
+        Self::Internal(message.into())
+    }
+
+    /// A dependency is away, described by the message for the log.
+    #[must_use]
+    pub fn unavailable(message: impl Into<Cause>) -> Self {
+        Self::Unavailable(message.into())
+    }
+
+    /// The stable code: `docs/errors.md` lists them all.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(reason) => reason.code(),
+            Self::Unauthenticated(reason) => reason.code(),
+            Self::Forbidden => "forbidden",
+            Self::RegistrationClosed => "registration_closed",
+            Self::NotFound(_) => "not_found",
+            Self::AlreadyExists(_) => "already_exists",
+            Self::Conflict(reason) => reason.code(),
+            Self::RateLimited(_) => "rate_limited",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The short word metrics and logs use: one per variant, so that it stays bounded.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden | Self::RegistrationClosed => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::AlreadyExists(_) | Self::Conflict(_) => "conflict",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entity {
+    /// An account of the built-in directory.
+    Account,
+    /// An API key.
+    Key,
+    /// An organisation.
+    Org,
+    /// A platform role.
+    PlatformRole,
+}
+
+/// Why a request cannot be accepted as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// A field with a value of the wrong shape.
+    Malformed {
+        /// The field, as the client wrote it.
+        field: &'static str,
+        /// What is wrong with it, to be read after the field's name.
+        problem: &'static str,
+    },
+    /// A name that is empty or too long.
+    NameSize,
+    /// No org was named.
+    MissingOrgId,
+    /// No user was named.
+    MissingUserId,
+    /// No key was named.
+    MissingKeyId,
+    /// No e-mail address was given.
+    MissingEmail,
+    /// No role was given.
+    MissingRole,
+    /// A role that does not exist.
+    Role,
+    /// A list without elements.
+    EmptyList,
+    /// A list with too many elements.
+    ListTooLong,
+    /// A key type that cannot be issued here.
+    ApiKeyType,
+    /// A key type that does not exist, over gRPC.
+    AuthKey,
+    /// An authorization subject that does not exist.
+    Subject,
+    /// An authorization action that does not exist.
+    Action,
+    /// A query string that cannot be read.
+    QueryParameters,
+    /// A page larger than allowed.
+    LimitSize,
+    /// An order the list does not have.
+    Order,
+    /// A direction other than ascending and descending.
+    Direction,
+    /// An e-mail filter that is too long.
+    EmailSize,
+    /// A password that breaks the rule.
+    Password,
+    /// No path to send the new user to.
+    MissingRedirectPath,
+    /// A key's lifetime that cannot be granted.
+    KeyLife,
+}
+
+impl Invalid {
+    /// Every reason, for the table in `docs/errors.md`.
+    pub const ALL: &'static [Self] = &[
+        Self::Malformed { field: "field", problem: "says what is wrong with it" },
+        Self::NameSize,
+        Self::MissingOrgId,
+        Self::MissingUserId,
+        Self::MissingKeyId,
+        Self::MissingEmail,
+        Self::MissingRole,
+        Self::Role,
+        Self::EmptyList,
+        Self::ListTooLong,
+        Self::ApiKeyType,
+        Self::AuthKey,
+        Self::Subject,
+        Self::Action,
+        Self::QueryParameters,
+        Self::LimitSize,
+        Self::Order,
+        Self::Direction,
+        Self::EmailSize,
+        Self::Password,
+        Self::MissingRedirectPath,
+        Self::KeyLife,
+    ];
+
+    /// What the original says in the same place.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Malformed { .. } | Self::ListTooLong | Self::KeyLife => {
+                "malformed entity specification"
+            }
+            Self::NameSize => "invalid name size",
+            Self::MissingOrgId => "missing org id",
+            Self::MissingUserId => "missing user id",
+            Self::MissingKeyId => "missing key ID",
+            Self::MissingEmail => "missing email",
+            Self::MissingRole => "missing role",
+            Self::Role => "invalid role",
+            Self::EmptyList => "empty list provided",
+            Self::ApiKeyType => "invalid api key type",
+            Self::AuthKey => "invalid auth key",
+            Self::Subject => "invalid subject",
+            Self::Action => "invalid action",
+            Self::QueryParameters => "invalid query parameters",
+            Self::LimitSize => "invalid limit size",
+            Self::Order => "invalid list order provided",
+            Self::Direction => "invalid list direction provided",
+            Self::EmailSize => "invalid email size",
+            Self::Password => "password does not meet the requirements",
+            Self::MissingRedirectPath => "missing redirect path",
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Malformed { problem, .. } => problem,
+            Self::NameSize => "a name has 1 to 254 characters",
+            Self::MissingOrgId => "name an org by its id",
+            Self::MissingUserId => "name a user by their id",
+            Self::MissingKeyId => "name a key by its id",
+            Self::MissingEmail => "give an e-mail address",
+            Self::MissingRole => "give a role",
+            Self::Role => "use one of the roles in docs/permissions.md",
+            Self::EmptyList => "give at least one element",
+            Self::ListTooLong => "give fewer elements",
+            Self::ApiKeyType => "only type 2, an API key, can be issued here",
+            Self::AuthKey => "use type 0 for a login key or 1 for a recovery key",
+            Self::Subject => "use subject root or org",
+            Self::Action => "use action viewer, editor, admin or owner",
+            Self::QueryParameters => "check the names and values after the question mark",
+            Self::LimitSize => "a page has 1 to 200 elements",
+            Self::Order => "order by one of the columns of this list",
+            Self::Direction => "use asc or desc",
+            Self::EmailSize => "an e-mail filter has at most 254 bytes",
+            Self::Password => "use at least 8 and at most 72 bytes, without blanks",
+            Self::MissingRedirectPath => "give the path the new user is sent to",
+            Self::KeyLife => {
+                "duration counts seconds: a whole number from 0 up to the longest life allowed, at most 100 years"
+            }
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::NameSize => "invalid_name_size",
+            Self::MissingOrgId => "missing_org_id",
+            Self::MissingUserId => "missing_user_id",
+            Self::MissingKeyId => "missing_key_id",
+            Self::MissingEmail => "missing_email",
+            Self::MissingRole => "missing_role",
+            Self::Role => "invalid_role",
+            Self::EmptyList => "empty_list",
+            Self::ListTooLong => "list_too_long",
+            Self::ApiKeyType => "invalid_api_key_type",
+            Self::AuthKey => "invalid_auth_key",
+            Self::Subject => "invalid_subject",
+            Self::Action => "invalid_action",
+            Self::QueryParameters => "invalid_query_parameters",
+            Self::LimitSize => "invalid_limit_size",
+            Self::Order => "invalid_order",
+            Self::Direction => "invalid_direction",
+            Self::EmailSize => "invalid_email_size",
+            Self::Password => "invalid_password",
+            Self::MissingRedirectPath => "missing_redirect_path",
+            Self::KeyLife => "invalid_key_life",
+        }
+    }
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed { field, problem } => write!(f, "{field} {problem}"),
+            other => write!(f, "{}: {}", other.text(), other.advice()),
+        }
+    }
+}
+
+/// Why a credential was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// None was given, or not in the shape `Bearer <token>`.
+    MissingToken,
+    /// It is not one of ours, or somebody changed it.
+    BadToken,
+    /// It was one of ours; its time is over.
+    Expired,
+    /// It is an API key whose time is over.
+    ExpiredKey,
+    /// It is an API key that was revoked or never stored, or a token of the wrong kind.
+    NotHonoured,
+    /// This needs a login token; holds what the original says in the same place.
+    LoginRequired(&'static str),
+    /// The e-mail address and password do not belong together.
+    BadCredentials,
+    /// A call between services by somebody this service does not know.
+    UnknownService,
+    /// A token was asked for without saying for whom.
+    MissingEmail,
+}
+
+impl Unauthenticated {
+    /// Every reason, for the table in `docs/errors.md`.
+    pub const ALL: &'static [Self] = &[
+        Self::MissingToken,
+        Self::BadToken,
+        Self::Expired,
+        Self::ExpiredKey,
+        Self::NotHonoured,
+        Self::LoginRequired("failed to issue new login key"),
+        Self::BadCredentials,
+        Self::UnknownService,
+        Self::MissingEmail,
+    ];
+
+    /// What the original says in the same place.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing or invalid bearer user token",
+            Self::BadToken | Self::Expired => "failed to validate token",
+            Self::ExpiredKey => "use of expired API key",
+            Self::NotHonoured | Self::BadCredentials | Self::UnknownService => {
+                "failed to perform authentication over the entity"
+            }
+            Self::LoginRequired(text) => text,
+            Self::MissingEmail => "missing email",
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::BadToken => "invalid_token",
+            Self::Expired => "expired_token",
+            Self::ExpiredKey => "expired_key",
+            Self::NotHonoured => "token_not_honoured",
+            Self::LoginRequired(_) => "login_required",
+            Self::BadCredentials => "bad_credentials",
+            Self::UnknownService => "unknown_service",
+            Self::MissingEmail => "missing_email",
+        }
+    }
+}
+
+impl From<Unauthenticated> for Error {
+    fn from(reason: Unauthenticated) -> Self {
+        Self::Unauthenticated(reason)
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(reason: Invalid) -> Self {
+        Self::Invalid(reason)
+    }
+}
+
+/// What stands against a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The platform would be left without anybody who may administer it.
+    LastRoot,
+    /// Others changed the same rows at the same moment, again and again.
+    Contention,
+}
+
+impl Conflict {
+    /// Every reason, for the table in `docs/errors.md`.
+    pub const ALL: &'static [Self] = &[Self::LastRoot, Self::Contention];
+
+    /// A sentence for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::LastRoot => "the last root cannot be removed",
+            Self::Contention => "others are changing the same; try again",
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LastRoot => "last_root",
+            Self::Contention => "contention",
+        }
+    }
+}

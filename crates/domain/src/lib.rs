@@ -1,0 +1,27 @@
+//! What Keyward does: its nouns, its verbs and who may do what.
+//!
+//! No I/O and no frameworks live here. Read in this order:
+//!
+//! 1. [`model`], the nouns: keys, orgs, roles, accounts and the values they are made of.
+//! 2. [`policy`], who may do what: pure functions over a [`model::Standing`].
+//! 3. [`app`], the pipeline every operation goes through, whoever asks for it.
+//! 4. [`ops`], the verbs, one file per noun.
+//! 5. [`change`], writes as values, and [`fact`], what the change log says of them.
+//! 6. [`ports`], what the outside implements.
+//! 7. [`error`], the one error type, with the texts and codes clients see.
+
+pub mod app;
+pub mod change;
+pub mod error;
+pub mod fact;
+pub mod id;
+pub mod model;
+pub mod ops;
+pub mod policy;
+pub mod ports;
+pub mod timestamp;
+
+pub use app::{Access, Actor, App, Caller, Cx, Operation, Rules};
+pub use error::{Conflict, Entity, Error, Invalid, Result, Unauthenticated};
+pub use id::Id;
+pub use timestamp::Timestamp;

@@ -1,0 +1,32 @@
+//! The nouns: plain data, and text with rules that can only be built by parsing.
+
+mod account;
+mod email;
+mod key;
+mod metadata;
+mod org;
+mod page;
+mod role;
+mod text;
+mod token;
+
+pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
+pub use email::Email;
+pub use key::{Key, KeyId, KeyKind, KeyOrder};
+pub use metadata::Metadata;
+pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
+pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
+pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
+pub use text::{Description, Name};
+pub use token::{Claims, Token, Trust};
+
+/// A person, wherever the directory that knows them is.
+#[derive(Debug)]
+pub struct User;
+
+/// Identifies a [`User`].
+pub type UserId = crate::Id<User>;
+
+impl crate::id::Noun for User {
+    const ENTITY: crate::Entity = crate::Entity::Account;
+}

@@ -1,0 +1,54 @@
+//! Tokens and what they claim.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{KeyId, KeyKind, UserId};
+
+/// A signed token, or text that says it is one. Never printed.
+#[derive(Clone, Debug)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// The most bytes a token has; longer text is refused unread.
+    pub const MAX: usize = 4 * 1024;
+
+    /// The text, as a token.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the wire and the verifier.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// What a token says. Its signature was checked; its times were not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// `jti`: the key's id. Absent from login and recovery tokens of the original.
+    pub id: Option<KeyId>,
+    /// `issuer_id`: whose token it is.
+    pub user: UserId,
+    /// `sub`: their e-mail address.
+    pub email: String,
+    /// `type`: what it is for.
+    pub kind: KeyKind,
+    /// `iat`: when it was made, in seconds since 1970.
+    pub issued_at: i64,
+    /// `nbf`: when it begins, in seconds since 1970. Never issued, honoured when present.
+    pub not_before: Option<i64>,
+    /// `exp`: the last second it is good for, in seconds since 1970.
+    pub expires_at: Option<i64>,
+}
+
+/// How far the key that signed a token is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A strong key: every kind of token counts.
+    Full,
+    /// A weak one kept for migration: only API keys count, and only if every claim is stored.
+    StoredKeysOnly,
+}

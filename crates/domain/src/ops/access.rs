@@ -1,0 +1,165 @@
+//! What sibling services ask at every request: who is this, and may they?
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::app::{Access, Cx, Identity, Operation};
+use crate::change::Change;
+use crate::error::{Error, Invalid, Result, Unauthenticated};
+use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Token, Trust};
+use crate::{Timestamp, policy};
+
+/// How far a sibling's clock may be ahead of ours before its tokens are refused.
+const LEEWAY: Duration = Duration::from_mins(1);
+
+/// Says whose token this is.
+#[derive(Debug)]
+pub struct Identify {
+    /// The token, of any kind.
+    pub token: Token,
+}
+
+impl Operation for Identify {
+    type Output = Identity;
+    const NAME: &'static str = "identify";
+    const HOT: bool = true;
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Identity> {
+        identify(cx, &self.token).await
+    }
+}
+
+/// Says whether the token's user may do this.
+#[derive(Debug)]
+pub struct Authorize {
+    /// The token: a login token, or an API key, which acts for its owner.
+    pub token: Token,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What can be asked of [`Authorize`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether they have a platform role.
+    Root,
+    /// Whether they may do this in this org; `None` is an id no org can have.
+    Org(Option<OrgId>, Action),
+}
+
+impl Question {
+    /// The question the wire's three texts ask. Subjects and actions are closed lists.
+    pub fn parse(subject: &str, object: &str, action: &str) -> Result<Self> {
+        match subject {
+            "root" => Ok(Self::Root),
+            "org" => Ok(Self::Org(OrgId::from_str(object).ok(), action.parse()?)),
+            _ => Err(Invalid::Subject.into()),
+        }
+    }
+}
+
+impl Operation for Authorize {
+    type Output = ();
+    const NAME: &'static str = "authorize";
+    const HOT: bool = true;
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    /// A stranger to an org gets the same refusal as a member with too small a role. Somebody with
+    /// a platform role is told when there is no such org.
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let identity = identify(cx, &self.token).await?;
+        if identity.kind == KeyKind::Recovery {
+            return Err(Unauthenticated::NotHonoured.into());
+        }
+        match self.question {
+            Question::Root => {
+                let standing = cx.store().standing(identity.user, None).await?;
+                policy::on_platform(standing.platform, PlatformRole::Admin)
+            }
+            Question::Org(org, action) => {
+                let standing = cx.store().standing(identity.user, org).await?;
+                policy::in_org(&standing, action).map_err(|refusal| match refusal {
+                    Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
+                    other => other,
+                })
+            }
+        }
+    }
+}
+
+/// Whose token this is: the signature, the times, and for an API key the stored row.
+///
+/// An API key whose time is over is deleted on the way, which can fail without consequence.
+pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
+    let (claims, trust) = cx.tokens().verify(token)?;
+    if claims.kind == KeyKind::Api {
+        return identify_key(cx, claims).await;
+    }
+    if trust == Trust::StoredKeysOnly {
+        return Err(Unauthenticated::BadToken.into());
+    }
+    let life = match claims.kind {
+        KeyKind::Recovery => cx.rules().recovery_life,
+        KeyKind::Login | KeyKind::Api => cx.rules().login_life,
+    };
+    check_begun(&claims, cx.now)?;
+    let end = claims.expires_at.ok_or(Unauthenticated::BadToken)?;
+    let span = end.checked_sub(claims.issued_at).and_then(|span| u64::try_from(span).ok());
+    if span.is_none_or(|span| span > life.as_secs()) {
+        return Err(Unauthenticated::BadToken.into());
+    }
+    if cx.now.seconds() > end {
+        return Err(Unauthenticated::Expired.into());
+    }
+    Ok(Identity { user: claims.user, email: claims.email, kind: claims.kind, key: None })
+}
+
+async fn identify_key(cx: &Cx<'_>, claims: Claims) -> Result<Identity> {
+    check_begun(&claims, cx.now)?;
+    let id = claims.id.ok_or(Unauthenticated::BadToken)?;
+    let stored = cx.store().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
+    if !says_what_is_stored(&claims, &stored) {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
+    if stored.expired(cx.now) {
+        let removed = cx.commit(vec![Change::RemoveKey { id, issuer: stored.issuer }]).await;
+        if let Err(error) = removed {
+            tracing::debug!(code = error.code(), "an expired key stays until the next purge");
+        }
+        return Err(Unauthenticated::ExpiredKey.into());
+    }
+    Ok(Identity { user: stored.issuer, email: stored.subject, kind: KeyKind::Api, key: Some(id) })
+}
+
+fn check_begun(claims: &Claims, now: Timestamp) -> Result<(), Unauthenticated> {
+    let latest = now.plus(LEEWAY).seconds();
+    if claims.issued_at > latest || claims.not_before.is_some_and(|begin| begin > latest) {
+        return Err(Unauthenticated::BadToken);
+    }
+    Ok(())
+}
+
+/// Whether every claim equals the stored row. Tokens hold whole seconds; rows hold microseconds,
+/// which the original's database rounds, so a row may be up to a whole second after its claim.
+fn says_what_is_stored(claims: &Claims, stored: &Key) -> bool {
+    let same = |claim: i64, row: Timestamp| {
+        let start = Timestamp::from_seconds(claim).micros();
+        (0..=1_000_000).contains(&row.micros().saturating_sub(start))
+    };
+    claims.user == stored.issuer
+        && claims.id == Some(stored.id)
+        && claims.email == stored.subject
+        && same(claims.issued_at, stored.issued_at)
+        && match (claims.expires_at, stored.expires_at) {
+            (None, None) => true,
+            (Some(claim), Some(row)) => same(claim, row),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+}

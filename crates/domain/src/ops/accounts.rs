@@ -1,0 +1,270 @@
+//! Accounts of the built-in directory: opening one, signing in, being found.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use secrecy::SecretString;
+
+use super::keys;
+use crate::app::{Access, Cx, Operation};
+use crate::change::Change;
+use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
+use crate::model::{
+    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PlatformRole, Token,
+};
+
+/// The most accounts one call looks up.
+pub const MAX_BATCH: usize = 1000;
+
+/// Makes sure that the operator's account exists and is a root. Its password is set when the
+/// account is opened and never changed afterwards.
+#[derive(Debug)]
+pub struct BootstrapAdmin {
+    /// How they sign in.
+    pub email: Email,
+    /// Their first password.
+    pub password: SecretString,
+}
+
+/// What [`BootstrapAdmin`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootstrapped {
+    /// The account was opened just now, with the password given.
+    Opened,
+    /// It was there, and is a root now if it was not one.
+    Present,
+    /// It was there and is disabled; it stays so.
+    Disabled,
+}
+
+impl Operation for BootstrapAdmin {
+    type Output = Bootstrapped;
+    const NAME: &'static str = "bootstrap_admin";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Bootstrapped> {
+        if let Some(account) = cx.store().account_by_email(&self.email).await? {
+            return promote(cx, &account).await;
+        }
+        if !cx.passwords().acceptable(&self.password) {
+            return Err(Invalid::Password.into());
+        }
+        let password = cx.passwords().hash(self.password).await?;
+        let account = open(cx, self.email.clone(), password, Metadata::default());
+        let user = account.id;
+        let role = PlatformRole::Root;
+        let opened = cx
+            .commit(vec![Change::InsertAccount(account), Change::PutPlatformRole { user, role }])
+            .await;
+        match opened {
+            Ok(()) => Ok(Bootstrapped::Opened),
+            // Another replica starting at the same moment was faster.
+            Err(Error::AlreadyExists(Entity::Account)) => {
+                let found = cx.store().account_by_email(&self.email).await?;
+                promote(cx, &found.ok_or(Error::NotFound(Entity::Account))?).await
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+async fn promote(cx: &Cx<'_>, account: &Account) -> Result<Bootstrapped> {
+    let user = account.id;
+    if cx.store().standing(user, None).await?.platform != Some(PlatformRole::Root) {
+        cx.commit(vec![Change::PutPlatformRole { user, role: PlatformRole::Root }]).await?;
+    }
+    Ok(match account.status {
+        AccountStatus::Enabled => Bootstrapped::Present,
+        AccountStatus::Disabled => Bootstrapped::Disabled,
+    })
+}
+
+fn open(
+    cx: &Cx<'_>,
+    email: Email,
+    password: crate::model::PasswordHash,
+    metadata: Metadata,
+) -> Account {
+    Account {
+        id: cx.new_id(),
+        email,
+        password,
+        status: AccountStatus::Enabled,
+        metadata,
+        created_at: cx.now,
+        updated_at: cx.now,
+    }
+}
+
+/// Opens an account for whoever asks, if the operator allows that.
+#[derive(Debug)]
+pub struct Register {
+    /// How they will sign in.
+    pub email: Email,
+    /// Their password.
+    pub password: SecretString,
+    /// What clients attach to them.
+    pub metadata: Metadata,
+}
+
+impl Operation for Register {
+    type Output = ();
+    const NAME: &'static str = "self_register";
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        if !cx.passwords().acceptable(&self.password) {
+            return Err(Invalid::Password.into());
+        }
+        if !cx.rules().self_register {
+            return Err(Error::RegistrationClosed);
+        }
+        // Before the hash, so that a taken address costs a read and not a hash.
+        if cx.store().account_by_email(&self.email).await?.is_some() {
+            return Err(Error::AlreadyExists(Entity::Account));
+        }
+        let password = cx.passwords().hash(self.password).await?;
+        let account = open(cx, self.email, password, self.metadata);
+        cx.commit(vec![Change::InsertAccount(account)]).await
+    }
+}
+
+/// Signs in with e-mail address and password.
+#[derive(Debug)]
+pub struct Login {
+    /// The address.
+    pub email: Email,
+    /// The password, checked against no rule but its hash.
+    pub password: SecretString,
+    /// Where the request comes from, if that is known.
+    pub from: Option<IpAddr>,
+}
+
+impl Operation for Login {
+    type Output = Token;
+    const NAME: &'static str = "login";
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    /// Unknown address, wrong password and disabled account answer alike and take as long.
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
+        cx.throttle().check(self.from, self.email.key())?;
+        let account = cx
+            .store()
+            .account_by_email(&self.email)
+            .await?
+            .filter(|account| account.status == AccountStatus::Enabled);
+        let hash = account.as_ref().map(|account| account.password.clone());
+        let right = cx.passwords().verify(self.password, hash).await?;
+        match account {
+            Some(account) if right => {
+                keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)
+            }
+            _ => {
+                cx.throttle().failed(self.from, self.email.key());
+                Err(Unauthenticated::BadCredentials.into())
+            }
+        }
+    }
+}
+
+/// Shows the caller their own account.
+#[derive(Debug)]
+pub struct ViewProfile;
+
+/// What [`ViewProfile`] shows.
+#[derive(Debug)]
+pub struct Profile {
+    /// The account.
+    pub account: Account,
+    /// Their platform role, if they have one.
+    pub role: Option<PlatformRole>,
+}
+
+impl Operation for ViewProfile {
+    type Output = Profile;
+    const NAME: &'static str = "view_profile";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Profile> {
+        let user = cx.identity()?.user;
+        let account = cx
+            .store()
+            .account(user)
+            .await?
+            .filter(|account| account.status == AccountStatus::Enabled)
+            .ok_or(Unauthenticated::NotHonoured)?;
+        let role = cx.store().standing(user, None).await?.platform;
+        Ok(Profile { account, role })
+    }
+}
+
+/// Finds enabled accounts by id, for a sibling service.
+#[derive(Debug)]
+pub struct FindByIds {
+    /// Which, and which part of them.
+    pub query: AccountQuery,
+}
+
+impl Operation for FindByIds {
+    type Output = Listing<Account>;
+    const NAME: &'static str = "list_users_by_ids";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<Account>> {
+        if self.query.ids.is_empty() {
+            return Err(Invalid::MissingUserId.into());
+        }
+        if self.query.ids.len() > MAX_BATCH {
+            return Err(Invalid::ListTooLong.into());
+        }
+        cx.store().accounts(&self.query).await
+    }
+}
+
+/// Finds enabled accounts by address, for a sibling service: one for each address, in their order.
+#[derive(Debug)]
+pub struct FindByEmails {
+    /// The addresses. One that nobody has fails the whole call.
+    pub emails: Vec<Email>,
+}
+
+impl Operation for FindByEmails {
+    type Output = Vec<Account>;
+    const NAME: &'static str = "list_users_by_emails";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Vec<Account>> {
+        if self.emails.is_empty() {
+            return Err(Invalid::MissingEmail.into());
+        }
+        if self.emails.len() > MAX_BATCH {
+            return Err(Invalid::ListTooLong.into());
+        }
+        let found = cx.store().accounts_by_emails(&self.emails).await?;
+        let by_key: HashMap<&str, &Account> =
+            found.iter().map(|account| (account.email.key(), account)).collect();
+        self.emails
+            .iter()
+            .map(|email| by_key.get(email.key()).map(|account| (*account).clone()))
+            .collect::<Option<Vec<_>>>()
+            .ok_or(Error::NotFound(Entity::Account))
+    }
+}

@@ -1,0 +1,211 @@
+//! Tokens and API keys.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::app::{Access, Cx, Operation};
+use crate::change::Change;
+use crate::error::{Entity, Error, Invalid, Result};
+use crate::model::{Claims, Email, Key, KeyId, KeyKind, KeyOrder, Listing, Page, Token, UserId};
+
+/// The longest life a key can ask for: 100 years of 365 days.
+const LONGEST_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// Makes a login or recovery token for a user whom a sibling service vouches for.
+#[derive(Debug)]
+pub struct IssueToken {
+    /// Whose.
+    pub user: UserId,
+    /// Their e-mail address.
+    pub email: String,
+    /// Login or recovery.
+    pub kind: KeyKind,
+}
+
+impl Operation for IssueToken {
+    type Output = Token;
+    const NAME: &'static str = "issue_token";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
+        if self.email.len() > Email::MAX {
+            return Err(Error::malformed("email", "has at most 254 bytes"));
+        }
+        issue(cx, self.user, self.email, self.kind)
+    }
+}
+
+/// A signed token that nothing is stored of.
+pub(crate) fn issue(cx: &Cx<'_>, user: UserId, email: String, kind: KeyKind) -> Result<Token> {
+    let life = match kind {
+        KeyKind::Login => cx.rules().login_life,
+        KeyKind::Recovery => cx.rules().recovery_life,
+        KeyKind::Api => return Err(Error::internal("an API key is stored before it is signed")),
+    };
+    cx.tokens().sign(&Claims {
+        id: Some(cx.new_id()),
+        user,
+        email,
+        kind,
+        issued_at: cx.now.seconds(),
+        not_before: None,
+        // From the whole second, so that the span is the configured life exactly.
+        expires_at: Some(Timestamp::from_seconds(cx.now.seconds()).plus(life).seconds()),
+    })
+}
+
+/// Makes an API key for the caller.
+#[derive(Debug)]
+pub struct IssueKey {
+    /// The kind asked for; anything but an API key is refused.
+    pub kind: KeyKind,
+    /// How long it lives, in seconds; zero or none: for ever, if the operator allows that.
+    pub seconds: Option<i64>,
+}
+
+/// A fresh API key: what is stored, and the value that is shown this once.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// What is stored.
+    pub key: Key,
+    /// The value.
+    pub token: Token,
+}
+
+impl Operation for IssueKey {
+    type Output = IssuedKey;
+    const NAME: &'static str = "issue_key";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to issue new login key")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<IssuedKey> {
+        if self.kind != KeyKind::Api {
+            return Err(Invalid::ApiKeyType.into());
+        }
+        let life = granted_life(self.seconds, cx.rules().max_key_life)?;
+        let identity = cx.identity()?;
+        let key = Key {
+            id: cx.new_id(),
+            issuer: identity.user,
+            subject: identity.email.clone(),
+            issued_at: cx.now,
+            expires_at: life.map(|life| cx.now.plus(life)),
+        };
+        let token = cx.tokens().sign(&Claims {
+            id: Some(key.id),
+            user: key.issuer,
+            email: key.subject.clone(),
+            kind: KeyKind::Api,
+            issued_at: key.issued_at.seconds(),
+            not_before: None,
+            expires_at: key.expires_at.map(Timestamp::seconds),
+        })?;
+        cx.commit(vec![Change::InsertKey(key.clone())]).await?;
+        Ok(IssuedKey { key, token })
+    }
+}
+
+/// The life a key gets, if what was asked for can be granted.
+fn granted_life(seconds: Option<i64>, longest: Option<Duration>) -> Result<Option<Duration>> {
+    let refused = || Error::from(Invalid::KeyLife);
+    let seconds = u64::try_from(seconds.unwrap_or(0)).map_err(|_| refused())?;
+    let asked = (seconds > 0).then(|| Duration::from_secs(seconds));
+    match (asked, longest) {
+        (None, Some(_)) => Err(refused()),
+        (Some(life), longest) if life > longest.unwrap_or(LONGEST_LIFE).min(LONGEST_LIFE) => {
+            Err(refused())
+        }
+        (life, _) => Ok(life),
+    }
+}
+
+/// Shows one of the caller's API keys.
+#[derive(Debug)]
+pub struct ViewKey {
+    /// Which.
+    pub id: KeyId,
+}
+
+impl Operation for ViewKey {
+    type Output = Key;
+    const NAME: &'static str = "retrieve_key";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to retrieve key data")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Key> {
+        let owner = cx.identity()?.user;
+        cx.store().key(owner, self.id).await?.ok_or(Error::NotFound(Entity::Key))
+    }
+}
+
+/// Lists the caller's API keys.
+#[derive(Debug)]
+pub struct ListKeys {
+    /// Which part of them.
+    pub page: Page<KeyOrder>,
+}
+
+impl Operation for ListKeys {
+    type Output = Listing<Key>;
+    const NAME: &'static str = "list_keys";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to retrieve key data")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<Key>> {
+        let owner = cx.identity()?.user;
+        cx.store().keys(owner, self.page).await
+    }
+}
+
+/// Revokes one of the caller's API keys. One that is not there is as good as revoked.
+#[derive(Debug)]
+pub struct RevokeKey {
+    /// Which; `None` is an id no key can have.
+    pub id: Option<KeyId>,
+}
+
+impl Operation for RevokeKey {
+    type Output = ();
+    const NAME: &'static str = "revoke_key";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to remove key")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let Some(id) = self.id else { return Ok(()) };
+        let issuer = cx.identity()?.user;
+        match cx.commit(vec![Change::RemoveKey { id, issuer }]).await {
+            Err(Error::NotFound(Entity::Key)) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Deletes the rows of API keys whose time is over.
+#[derive(Debug)]
+pub struct PurgeKeys;
+
+impl Operation for PurgeKeys {
+    type Output = ();
+    const NAME: &'static str = "purge_keys";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        // A minute later than they end, so that a replica with a slower clock still says "expired".
+        let expired_before = cx.now.minus(Duration::from_mins(1));
+        cx.commit(vec![Change::PurgeKeys { expired_before }]).await
+    }
+}

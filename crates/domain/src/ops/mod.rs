@@ -1,0 +1,38 @@
+//! The verbs, one file per noun. Each operation is a struct run by [`crate::App::execute`].
+
+pub mod access;
+pub mod accounts;
+pub mod keys;
+pub mod orgs;
+pub mod roles;
+
+use crate::app::Operation;
+
+/// The name of every operation, for whoever prepares something for each of them.
+pub const NAMES: &[&str] = &[
+    access::Identify::NAME,
+    access::Authorize::NAME,
+    keys::IssueToken::NAME,
+    keys::IssueKey::NAME,
+    keys::ViewKey::NAME,
+    keys::ListKeys::NAME,
+    keys::RevokeKey::NAME,
+    keys::PurgeKeys::NAME,
+    orgs::CreateOrg::NAME,
+    orgs::ViewOrg::NAME,
+    orgs::ListOrgs::NAME,
+    orgs::UpdateOrg::NAME,
+    orgs::RemoveOrgs::NAME,
+    orgs::ViewOwner::NAME,
+    roles::AssignRole::NAME,
+    roles::RetrieveRole::NAME,
+    roles::ListRoles::NAME,
+    roles::GrantRole::NAME,
+    roles::RemoveRole::NAME,
+    accounts::BootstrapAdmin::NAME,
+    accounts::Register::NAME,
+    accounts::Login::NAME,
+    accounts::ViewProfile::NAME,
+    accounts::FindByIds::NAME,
+    accounts::FindByEmails::NAME,
+];

@@ -1,0 +1,91 @@
+//! Who may do what. Pure functions; every transport and both stores ask here.
+
+use crate::error::{Entity, Error, Result};
+use crate::model::{Action, OrgRole, PlatformRole, Standing};
+
+/// The one table of roles and actions.
+#[must_use]
+pub const fn role_allows(role: OrgRole, action: Action) -> bool {
+    match (role, action) {
+        (OrgRole::Viewer, Action::Viewer)
+        | (OrgRole::Editor, Action::Viewer | Action::Editor)
+        | (OrgRole::Admin, Action::Viewer | Action::Editor | Action::Admin)
+        | (OrgRole::Owner, _) => true,
+        (OrgRole::Viewer | OrgRole::Editor, _) | (OrgRole::Admin, Action::Owner) => false,
+    }
+}
+
+/// Whether somebody who stands there may do this in the org.
+///
+/// A platform role allows everything in every org that exists. To anybody else an org they do not
+/// belong to looks as if it did not exist; a member with too small a role is told so.
+pub const fn in_org(standing: &Standing, action: Action) -> Result<()> {
+    match (standing.platform, standing.org_exists, standing.org) {
+        (_, false, _) | (None, true, None) => Err(Error::NotFound(Entity::Org)),
+        (Some(_), true, _) => Ok(()),
+        (None, true, Some(role)) if role_allows(role, action) => Ok(()),
+        (None, true, Some(_)) => Err(Error::Forbidden),
+    }
+}
+
+/// Whether somebody with this platform role may act for the whole platform.
+pub const fn on_platform(role: Option<PlatformRole>, needed: PlatformRole) -> Result<()> {
+    match (role, needed) {
+        (Some(_), PlatformRole::Admin) | (Some(PlatformRole::Root), PlatformRole::Root) => Ok(()),
+        (Some(PlatformRole::Admin), PlatformRole::Root) | (None, _) => Err(Error::Forbidden),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(role: OrgRole) -> Standing {
+        Standing { platform: None, org_exists: true, org: Some(role) }
+    }
+
+    #[test]
+    fn a_greater_role_never_loses_a_permission() {
+        for pair in OrgRole::ALL.windows(2) {
+            for action in Action::ALL {
+                assert!(!role_allows(pair[0], action) || role_allows(pair[1], action));
+            }
+        }
+    }
+
+    #[test]
+    fn each_action_needs_the_role_of_its_name() {
+        for (role, action) in OrgRole::ALL.iter().zip(Action::ALL) {
+            assert!(role_allows(*role, action));
+            for greater in Action::ALL.into_iter().filter(|other| *other > action) {
+                assert!(!role_allows(*role, greater), "{role} {greater:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn outsiders_cannot_tell_a_foreign_org_from_none() {
+        let outsider = Standing { platform: None, org_exists: true, org: None };
+        let nowhere = Standing { platform: None, org_exists: false, org: None };
+        for action in Action::ALL {
+            assert!(matches!(in_org(&outsider, action), Err(Error::NotFound(Entity::Org))));
+            assert!(matches!(in_org(&nowhere, action), Err(Error::NotFound(Entity::Org))));
+        }
+        assert!(matches!(in_org(&member(OrgRole::Viewer), Action::Admin), Err(Error::Forbidden)));
+    }
+
+    #[test]
+    fn a_platform_role_allows_everything_that_exists() {
+        for role in PlatformRole::ALL {
+            let here = Standing { platform: Some(role), org_exists: true, org: None };
+            let nowhere = Standing { platform: Some(role), org_exists: false, org: None };
+            for action in Action::ALL {
+                assert!(in_org(&here, action).is_ok());
+                assert!(in_org(&nowhere, action).is_err());
+            }
+        }
+        assert!(on_platform(Some(PlatformRole::Admin), PlatformRole::Admin).is_ok());
+        assert!(on_platform(Some(PlatformRole::Admin), PlatformRole::Root).is_err());
+        assert!(on_platform(None, PlatformRole::Admin).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! What the outside implements. Reads are grouped by noun; there is one way to write.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::Timestamp;
+use crate::change::Commit;
+use crate::error::{Result, Unauthenticated};
+use crate::fact::Record;
+use crate::model::{
+    Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId,
+    OrgOrder, OrgQuery, Page, PasswordHash, RoleHolder, Standing, Token, Trust, UserId,
+};
+
+/// Durable state: many small reads, one way to write.
+#[async_trait]
+pub trait Store: Keys + Orgs + Standings + Accounts + ChangeLog {
+    /// Checks every guard, applies every change in order and appends their facts to the change log
+    /// under one new revision, in one transaction; or does none of it.
+    ///
+    /// Revision order is commit order. A commit whose changes have no facts takes no revision.
+    async fn commit(&self, commit: Commit) -> Result<()>;
+
+    /// Whether the store can answer.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// Reading API keys.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// The key of this user, if there is one, expired or not.
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
+
+    /// The keys of this user.
+    async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>>;
+}
+
+/// Reading orgs.
+#[async_trait]
+pub trait Orgs: Send + Sync {
+    /// The org, if it exists.
+    async fn org(&self, id: OrgId) -> Result<Option<Org>>;
+
+    /// The orgs that match.
+    async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>>;
+}
+
+/// Reading where people stand.
+#[async_trait]
+pub trait Standings: Send + Sync {
+    /// The user's platform role, and their role in the org if one is asked about: one statement.
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+
+    /// Everybody with a platform role, by user id, ascending. `page.order` has nothing to say.
+    async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>>;
+}
+
+/// Reading accounts of the built-in directory.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account, whatever its status.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>>;
+
+    /// The account with this address, whatever its status.
+    async fn account_by_email(&self, email: &Email) -> Result<Option<Account>>;
+
+    /// The enabled accounts among these. Unknown ones are left out, repeated ones given once.
+    async fn accounts(&self, query: &AccountQuery) -> Result<Listing<Account>>;
+
+    /// The enabled accounts with these addresses, in no particular order.
+    async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>>;
+}
+
+/// Reading the change log.
+#[async_trait]
+pub trait ChangeLog: Send + Sync {
+    /// The newest revision; 0 when nothing was ever committed.
+    async fn revision(&self) -> Result<i64>;
+
+    /// The records of all commits after this revision, oldest first, at most `limit` of them.
+    async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>>;
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now, in whole milliseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Fresh ids.
+pub trait Ids: Send + Sync {
+    /// An id nobody had before: a version 7 UUID (RFC 9562), which is not a secret.
+    fn next(&self) -> Uuid;
+}
+
+/// Signs and checks tokens.
+pub trait Tokens: Send + Sync {
+    /// A token that says this.
+    fn sign(&self, claims: &Claims) -> Result<Token>;
+
+    /// What the token says, once its signature is proved and every claim has the right type; and
+    /// how far the signing key is trusted. Says nothing about times.
+    fn verify(&self, token: &Token) -> Result<(Claims, Trust), Unauthenticated>;
+}
+
+/// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// Whether the password may be set, by the configured rule.
+    fn acceptable(&self, password: &SecretString) -> bool;
+
+    /// The hash to store. Fails with `Unavailable` when too many wait already.
+    async fn hash(&self, password: SecretString) -> Result<PasswordHash>;
+
+    /// Whether the password belongs to the hash. Without a hash it takes as long and says no, so
+    /// that unknown accounts answer like known ones. Fails with `Unavailable` when too many wait.
+    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool>;
+}
+
+/// Slows down guessing.
+pub trait Throttle: Send + Sync {
+    /// Whether this address may try to sign in to this account now. Fails with `RateLimited`.
+    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
+
+    /// Counts a failed try.
+    fn failed(&self, from: Option<IpAddr>, account: &str);
+}
+
+/// Watches operations, for metrics.
+pub trait Observer: Send + Sync {
+    /// An operation ended: its name, `ok` or an [`crate::Error::outcome`], and how long it took.
+    fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration);
+}
