@@ -1,7 +1,6 @@
 //! Which texts are tokens. Times, stored keys and kinds are the domain's business.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test may fail by panicking"
 )]
