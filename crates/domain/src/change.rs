@@ -71,7 +71,7 @@ pub enum Change {
     UpdateOrg(OrgEdit),
     /// Deletes an org and all that belongs to it. Fails with `NotFound` without the org.
     RemoveOrg(OrgId),
-    /// Adds a member. Fails with `AlreadyExists` for a member, with `NotFound` without the org.
+    /// Adds a member. Fails with `AlreadyExists` for a member and with `NotFound` without the org.
     InsertMembership(Membership),
     /// Gives a user a platform role or replaces it. Fails with `Conflict` when it would demote the
     /// last root.

@@ -106,6 +106,8 @@ pub enum Entity {
     Account,
     /// An API key.
     Key,
+    /// A user's place in an org.
+    Membership,
     /// An organisation.
     Org,
     /// A platform role.

@@ -77,13 +77,18 @@ fn contains(value: &Value, filter: &Value) -> bool {
         (Value::Array(items), Value::Array(parts)) => {
             parts.iter().all(|part| items.iter().any(|item| contains(item, part)))
         }
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => same_number(a, b),
         _ => value == filter,
     }
 }
 
 fn object_contains(object: &Map<String, Value>, part: &Map<String, Value>) -> bool {
     part.iter().all(|(key, wanted)| object.get(key).is_some_and(|value| contains(value, wanted)))
+}
+
+/// Integers are compared exactly: beyond 2^53 two of them can be the same `f64`.
+fn same_number(a: &Number, b: &Number) -> bool {
+    a == b || (!(a.is_i64() && b.is_i64()) && a.as_f64() == b.as_f64())
 }
 
 fn check_text(text: &str) -> Result<()> {
@@ -162,6 +167,9 @@ mod tests {
         ] {
             assert!(stored.contains(&metadata(part.clone())), "{part}");
         }
+        let large = metadata(json!({"a": 9_007_199_254_740_993_i64}));
+        assert!(large.contains(&large));
+        assert!(!large.contains(&metadata(json!({"a": 9_007_199_254_740_992_i64}))));
         for other in
             [json!({"a": 2}), json!({"z": null}), json!({"b": {"c": [2]}}), json!({"a": "1"})]
         {
