@@ -1,1 +1,169 @@
-//! The HTTP transport.
+//! The HTTP transport: what clients of the original's REST interface see.
+//!
+//! Read in this order:
+//!
+//! 1. [`keys`], [`orgs`], [`roles`], [`accounts`], [`health`]: one file per noun with its routes,
+//!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
+//! 2. What handlers understand with: [`body`] (over [`json`]), [`query`], [`path`], [`bearer`].
+//! 3. What they answer with: [`answer`] and [`problem`].
+//! 4. [`limits`], which is around all of it: how large, how slow, and what no route matches.
+//!
+//! Every handler checks in the same order, which clients can tell: the content type, then whether
+//! body and query can be read, then whether there is a token, then the fields, and only then does
+//! the operation look at the token and at anything stored.
+
+mod accounts;
+mod answer;
+mod bearer;
+mod body;
+mod health;
+mod json;
+mod keys;
+mod limits;
+mod orgs;
+mod path;
+mod problem;
+mod query;
+mod roles;
+
+use std::sync::Arc;
+
+use auth_domain::App;
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::Method;
+
+pub use limits::Limits;
+pub use problem::{Transport, status};
+
+/// What the operator decided about this transport.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether the accounts of the built-in directory are served here.
+    pub accounts: bool,
+    /// What `GET /health` says of the build.
+    pub build: Build,
+    /// How large and how slow requests may be.
+    pub limits: Limits,
+}
+
+/// Which build this is, as `GET /health` shows it.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The release, like `1.2.3`.
+    pub version: String,
+    /// The commit it was built from.
+    pub commit: String,
+    /// When it was built.
+    pub time: String,
+}
+
+impl Default for Build {
+    /// What the original shows when nobody said.
+    fn default() -> Self {
+        Self {
+            version: "0.0.0".to_owned(),
+            commit: "ffffffff".to_owned(),
+            time: "1970-01-01_00:00:00".to_owned(),
+        }
+    }
+}
+
+/// What handlers can reach.
+#[derive(Clone)]
+pub(crate) struct Api {
+    app: App,
+    options: Arc<Options>,
+}
+
+impl FromRef<Api> for App {
+    fn from_ref(api: &Api) -> Self {
+        api.app.clone()
+    }
+}
+
+/// One method on one path.
+#[derive(Debug)]
+pub struct Route {
+    /// The method. A `GET` serves `HEAD` too.
+    pub method: Method,
+    /// The path, its variable segment in braces.
+    pub path: &'static str,
+    /// The operation behind it, by [`auth_domain::Operation::NAME`]; `health` has none behind it.
+    pub operation: &'static str,
+    filter: MethodFilter,
+    endpoint: Endpoint,
+}
+
+/// What turns a handler into an endpoint for a method: `|method| on(method, handler)`.
+type Endpoint = fn(MethodFilter) -> MethodRouter<Api>;
+
+impl Route {
+    const fn get(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
+        Self { method: Method::GET, filter: MethodFilter::GET, path, operation, endpoint }
+    }
+
+    const fn post(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
+        Self { method: Method::POST, filter: MethodFilter::POST, path, operation, endpoint }
+    }
+
+    const fn put(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
+        Self { method: Method::PUT, filter: MethodFilter::PUT, path, operation, endpoint }
+    }
+
+    const fn patch(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
+        Self { method: Method::PATCH, filter: MethodFilter::PATCH, path, operation, endpoint }
+    }
+
+    const fn delete(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
+        Self { method: Method::DELETE, filter: MethodFilter::DELETE, path, operation, endpoint }
+    }
+
+    /// The path with nothing where its last segment should be, if that segment is variable: the
+    /// original's routes match it, and answer that the id is missing.
+    fn without_id(&self) -> Option<&'static str> {
+        let slash = self.path.rfind('/')?;
+        let (parent, last) = self.path.split_at_checked(slash.checked_add(1)?)?;
+        last.starts_with('{').then_some(parent)
+    }
+}
+
+/// Every route, those of the accounts only if they are served: what the router is made of.
+pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
+    let accounts = if accounts { accounts::ROUTES } else { &[] };
+    [keys::ROUTES, orgs::ROUTES, roles::ROUTES, accounts, health::ROUTES].into_iter().flatten()
+}
+
+/// The router of the public listener. It expects the peer's address as the extension
+/// `ConnectInfo<SocketAddr>` and a request id in the header `x-request-id`; it works without them.
+pub fn router(app: App, options: Options) -> Router {
+    let options = Arc::new(options);
+    let mut router = Router::new();
+    for route in routes(options.accounts) {
+        let endpoint = || (route.endpoint)(route.filter);
+        router = router.route(route.path, endpoint());
+        if let Some(path) = route.without_id() {
+            router = router.route(path, endpoint());
+        }
+    }
+    router
+        .fallback(limits::unmatched)
+        .with_state(Api { app, options: Arc::clone(&options) })
+        .layer(axum::middleware::from_fn_with_state(options, limits::guard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_variable_last_segment_can_be_left_out() {
+        let without_id = |path| {
+            Route::get(path, "test", |method| axum::routing::on(method, || async {})).without_id()
+        };
+        assert_eq!(without_id("/orgs/{id}"), Some("/orgs/"));
+        assert_eq!(without_id("/orgs"), None);
+        assert_eq!(without_id("/orgs/search"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! API keys.
+
+use auth_domain::model::{Key, KeyKind, KeyOrder};
+use auth_domain::ops::keys::{IssueKey, IssuedKey, ListKeys, RevokeKey, ViewKey};
+use auth_domain::{App, Error, Invalid, Operation, Result};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::on;
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::Route;
+use crate::answer;
+use crate::bearer::Credential;
+use crate::body::{FromMembers, Json, Members};
+use crate::path::Segment;
+use crate::problem::Problem;
+use crate::query::{PageAsked, Query};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::post("/keys", IssueKey::NAME, |method| on(method, issue)),
+    Route::get("/keys", ListKeys::NAME, |method| on(method, list)),
+    Route::get("/keys/{id}", ViewKey::NAME, |method| on(method, view)),
+    Route::delete("/keys/{id}", RevokeKey::NAME, |method| on(method, revoke)),
+];
+
+struct KeyBody {
+    kind: u32,
+    seconds: Option<i64>,
+}
+
+impl FromMembers for KeyBody {
+    fn from_members(members: &mut Members) -> Result<Self> {
+        let kind = u32::try_from(members.integer("type")?.unwrap_or(0))
+            .map_err(|_| Error::malformed("type", "must be 0, 1 or 2"))?;
+        Ok(Self { kind, seconds: members.integer("duration")? })
+    }
+}
+
+async fn issue(
+    State(app): State<App>,
+    credential: Credential,
+    Json(body): Json<KeyBody>,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let kind = KeyKind::from_number(body.kind.into()).ok_or(Error::from(Invalid::ApiKeyType))?;
+    let issued = app.execute(caller, IssueKey { kind, seconds: body.seconds }).await?;
+    answer::json(StatusCode::CREATED, &IssuedView::from(&issued))
+}
+
+async fn list(
+    State(app): State<App>,
+    credential: Credential,
+    Query(asked): Query<PageAsked>,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let page = asked.page::<KeyOrder>()?;
+    let listing = app.execute(caller, ListKeys { page }).await?;
+    let view = KeysView {
+        limit: page.limit,
+        offset: page.offset,
+        total: listing.total,
+        order: page.order.as_str(),
+        dir: page.direction.as_str(),
+        keys: listing.items.iter().map(KeyView::from).collect(),
+    };
+    answer::json(StatusCode::OK, &view)
+}
+
+async fn view(
+    State(app): State<App>,
+    credential: Credential,
+    segment: Segment,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let id = segment.id(Invalid::MissingKeyId)?;
+    let key = app.execute(caller, ViewKey { id }).await?;
+    answer::json(StatusCode::OK, &KeyView::from(&key))
+}
+
+async fn revoke(
+    State(app): State<App>,
+    credential: Credential,
+    segment: Segment,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let id = match segment.id(Invalid::MissingKeyId) {
+        Ok(id) => Some(id),
+        Err(Error::NotFound(_)) => None,
+        Err(missing) => return Err(missing.into()),
+    };
+    app.execute(caller, RevokeKey { id }).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// A fresh key, with the only sight of its value.
+#[derive(Serialize)]
+struct IssuedView<'a> {
+    id: String,
+    value: &'a str,
+    issued_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
+impl<'a> From<&'a IssuedKey> for IssuedView<'a> {
+    fn from(issued: &'a IssuedKey) -> Self {
+        Self {
+            id: issued.key.id.to_string(),
+            value: issued.token.expose(),
+            issued_at: issued.key.issued_at.to_string(),
+            expires_at: issued.key.expires_at.map(|end| end.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct KeyView<'a> {
+    id: String,
+    issuer_id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    r#type: u8,
+    issued_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
+impl<'a> From<&'a Key> for KeyView<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self {
+            id: key.id.to_string(),
+            issuer_id: key.issuer.to_string(),
+            subject: &key.subject,
+            r#type: KeyKind::Api.number(),
+            issued_at: key.issued_at.to_string(),
+            expires_at: key.expires_at.map(|end| end.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct KeysView<'a> {
+    limit: u64,
+    offset: u64,
+    total: u64,
+    order: &'static str,
+    dir: &'static str,
+    keys: Vec<KeyView<'a>>,
+}

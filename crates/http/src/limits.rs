@@ -1,0 +1,161 @@
+//! Around every route: how large and how slow a request may be, and what no route matches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_domain::Error;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use crate::Options;
+use crate::problem::{self, Problem, Transport};
+
+/// Who else talks about this request by which name.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How large and how slow a request may be.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The most bytes the path, the query and all headers have together.
+    pub head_bytes: usize,
+    /// The most headers there are.
+    pub headers: usize,
+    /// The most bytes a body has.
+    pub body_bytes: usize,
+    /// How long a body may pause.
+    pub body_idle: Duration,
+    /// How long it may take from the last header to the answer.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 16 * 1024,
+            headers: 100,
+            body_bytes: 256 * 1024,
+            body_idle: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The one layer: refuses what is too large at once, stops what takes too long, writes problem
+/// documents and sets the headers that every answer has.
+pub(crate) async fn guard(
+    State(options): State<Arc<Options>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let limits = &options.limits;
+    let version = request.version();
+    let request_id = request.headers().get(REQUEST_ID).cloned();
+    let response = if fits(request.uri(), request.headers(), limits) {
+        match tokio::time::timeout(limits.request, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::from(Transport::Deadline).into_response(),
+        }
+    } else {
+        Problem::from(Transport::HeadSize).into_response()
+    };
+    let id = request_id.as_ref().and_then(|id| id.to_str().ok());
+    let mut response = problem::finish(response, id);
+    let unread = matches!(
+        response.status(),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT
+    );
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if unread && version <= Version::HTTP_11 {
+        // There may be more of a body that nobody is going to read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn fits(uri: &Uri, headers: &HeaderMap, limits: &Limits) -> bool {
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let bytes = headers.iter().fold(target, |bytes, (name, value)| {
+        bytes.saturating_add(name.as_str().len()).saturating_add(value.len())
+    });
+    bytes <= limits.head_bytes && headers.len() <= limits.headers
+}
+
+/// The whole body, of which never more is held than allowed: one that says that it is larger is not
+/// read at all, one that does not say is read up to there.
+pub(crate) async fn read(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limits.body_bytes {
+        return Err(Transport::BodySize.into());
+    }
+    let mut read = BytesMut::new();
+    loop {
+        let frame = tokio::time::timeout(limits.body_idle, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| Transport::BodyIdle)? else {
+            return Ok(read.freeze());
+        };
+        let frame = frame.map_err(|_| Error::malformed("body", "could not be read to its end"))?;
+        // Trailers say nothing to us.
+        let Ok(data) = frame.into_data() else { continue };
+        if read.len().saturating_add(data.len()) > limits.body_bytes {
+            return Err(Transport::BodySize.into());
+        }
+        read.extend_from_slice(&data);
+    }
+}
+
+/// What no route matches: the same without its trailing slashes, or nothing.
+pub(crate) async fn unmatched(uri: Uri) -> Response {
+    if let Some(location) = without_trailing_slash(&uri) {
+        return (StatusCode::FOUND, [(LOCATION, location)]).into_response();
+    }
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, text)], "404 page not found\n").into_response()
+}
+
+/// Where a path with trailing slashes should have gone, if it is one of our own paths: browsers
+/// read two slashes, or a slash and a backslash, as the name of another host.
+fn without_trailing_slash(uri: &Uri) -> Option<HeaderValue> {
+    let path = uri.path();
+    let shorter = path.trim_end_matches('/');
+    if shorter.len() == path.len() || shorter.contains("//") || shorter.contains('\\') {
+        return None;
+    }
+    let location = match uri.query() {
+        _ if shorter.is_empty() => return None,
+        Some(query) => format!("{shorter}?{query}"),
+        None => shorter.to_owned(),
+    };
+    HeaderValue::from_str(&location).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leaves_this_host() {
+        let target = |path: &str| {
+            let uri: Uri = path.parse().ok()?;
+            without_trailing_slash(&uri).map(|to| to.to_str().unwrap().to_owned())
+        };
+        assert_eq!(target("/health/").as_deref(), Some("/health"));
+        assert_eq!(target("/orgs/x///?a=1&b=/").as_deref(), Some("/orgs/x?a=1&b=/"));
+        assert_eq!(target("http://evil.example/orgs/x/").as_deref(), Some("/orgs/x"));
+        for none in
+            ["/", "///", "//evil.example/", "//evil.example/%2f/", "/\\evil.example/", "/orgs"]
+        {
+            assert_eq!(target(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Orgs.
+
+use auth_domain::model::{Listing, Metadata, Name, Org, OrgId};
+use auth_domain::ops::orgs::{CreateOrg, ListOrgs, RemoveOrgs, UpdateOrg, ViewOrg};
+use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::on;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::bearer::Credential;
+use crate::body::{FromMembers, Json, MaybeJson, Members};
+use crate::path::Segment;
+use crate::problem::Problem;
+use crate::query::{FromParameters, PageAsked, Parameters, Query};
+use crate::{Route, answer};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::post("/orgs", CreateOrg::NAME, |method| on(method, create)),
+    Route::get("/orgs", ListOrgs::NAME, |method| on(method, list)),
+    Route::patch("/orgs", RemoveOrgs::NAME, |method| on(method, remove_several)),
+    Route::post("/orgs/search", ListOrgs::NAME, |method| on(method, search)),
+    Route::get("/orgs/{id}", ViewOrg::NAME, |method| on(method, view)),
+    Route::put("/orgs/{id}", UpdateOrg::NAME, |method| on(method, update)),
+    Route::delete("/orgs/{id}", RemoveOrgs::NAME, |method| on(method, remove)),
+];
+
+struct OrgBody {
+    name: String,
+    description: String,
+    metadata: Metadata,
+}
+
+impl FromMembers for OrgBody {
+    fn from_members(members: &mut Members) -> Result<Self> {
+        Ok(Self {
+            name: members.text("name")?,
+            description: members.text("description")?,
+            metadata: members.metadata()?,
+        })
+    }
+}
+
+async fn create(
+    State(app): State<App>,
+    credential: Credential,
+    Json(body): Json<OrgBody>,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let name = body.name.parse()?;
+    let description = body.description.parse()?;
+    let org = app.execute(caller, CreateOrg { name, description, metadata: body.metadata }).await?;
+    answer::created(&format!("/orgs/{}", org.id))
+}
+
+async fn view(
+    State(app): State<App>,
+    credential: Credential,
+    segment: Segment,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let id = segment.id(Invalid::MissingOrgId)?;
+    let org = app.execute(caller, ViewOrg { id }).await?;
+    answer::json(StatusCode::OK, &OrgView::from(&org))
+}
+
+async fn update(
+    State(app): State<App>,
+    credential: Credential,
+    segment: Segment,
+    Json(body): Json<OrgBody>,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let id = segment.id(Invalid::MissingOrgId)?;
+    let name = body.name.parse()?;
+    let description = body.description.parse()?;
+    app.execute(caller, UpdateOrg { id, name, description, metadata: body.metadata }).await?;
+    Ok(answer::empty(StatusCode::OK))
+}
+
+async fn remove(
+    State(app): State<App>,
+    credential: Credential,
+    segment: Segment,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let id = segment.id(Invalid::MissingOrgId)?;
+    app.execute(caller, RemoveOrgs { ids: vec![id] }).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+struct IdsBody(Vec<String>);
+
+impl FromMembers for IdsBody {
+    fn from_members(members: &mut Members) -> Result<Self> {
+        Ok(Self(members.texts("org_ids")?))
+    }
+}
+
+async fn remove_several(
+    State(app): State<App>,
+    credential: Credential,
+    Json(IdsBody(ids)): Json<IdsBody>,
+) -> Result<Response, Problem> {
+    let caller = credential.caller()?;
+    let ids = ids.iter().map(|id| org_id(id)).collect::<Result<_>>()?;
+    app.execute(caller, RemoveOrgs { ids }).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+fn org_id(text: &str) -> Result<OrgId> {
+    if text.is_empty() { Err(Invalid::MissingOrgId.into()) } else { text.parse() }
+}
+
+/// Which orgs are asked for, in a query string or in a body.
+struct OrgsAsked {
+    page: PageAsked,
+    name: String,
+    metadata: Metadata,
+}
+
+impl FromParameters for OrgsAsked {
+    fn from_parameters(parameters: &Parameters) -> Result<Self> {
+        Ok(Self {
+            page: PageAsked::from_parameters(parameters)?,
+            name: parameters.text("name")?,
+            metadata: parameters.metadata()?,
+        })
+    }
+}
+
+impl FromMembers for OrgsAsked {
+    fn from_members(members: &mut Members) -> Result<Self> {
+        Ok(Self {
+            page: PageAsked::from_members(members)?,
+            name: members.text("name")?,
+            metadata: members.metadata()?,
+        })
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    credential: Credential,
+    Query(asked): Query<OrgsAsked>,
+) -> Result<Response, Problem> {
+    show(&app, credential.caller()?, asked).await
+}
+
+async fn search(
+    State(app): State<App>,
+    credential: Credential,
+    MaybeJson(asked): MaybeJson<OrgsAsked>,
+) -> Result<Response, Problem> {
+    show(&app, credential.caller()?, asked).await
+}
+
+async fn show(app: &App, caller: Caller, asked: OrgsAsked) -> Result<Response, Problem> {
+    if asked.name.len() > Name::MAX {
+        return Err(Error::from(Invalid::NameSize).into());
+    }
+    let page = asked.page.page()?;
+    let name = asked.name.clone();
+    let listing = app.execute(caller, ListOrgs { name, metadata: asked.metadata, page }).await?;
+    let view = OrgsView {
+        limit: page.limit,
+        offset: page.offset,
+        total: listing.total,
+        order: page.order.as_str(),
+        direction: page.direction.as_str(),
+        dir: page.direction.as_str(),
+        name: &asked.name,
+        orgs: views(&listing),
+    };
+    answer::json(StatusCode::OK, &view)
+}
+
+fn views(listing: &Listing<Org>) -> Vec<OrgView<'_>> {
+    listing.items.iter().map(OrgView::from).collect()
+}
+
+#[derive(Serialize)]
+struct OrgView<'a> {
+    id: String,
+    name: &'a str,
+    owner_id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: &'a Map<String, Value>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Org> for OrgView<'a> {
+    fn from(org: &'a Org) -> Self {
+        Self {
+            id: org.id.to_string(),
+            name: org.name.as_str(),
+            owner_id: org.owner.to_string(),
+            description: org.description.as_str(),
+            metadata: org.metadata.object(),
+            created_at: org.created_at.to_string(),
+            updated_at: org.updated_at.to_string(),
+        }
+    }
+}
+
+/// A page of orgs. The direction is there under both names that clients of different ages read.
+#[derive(Serialize)]
+struct OrgsView<'a> {
+    limit: u64,
+    offset: u64,
+    total: u64,
+    order: &'static str,
+    direction: &'static str,
+    dir: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    orgs: Vec<OrgView<'a>>,
+}

@@ -1,0 +1,39 @@
+//! The variable segment of a path.
+
+use std::convert::Infallible;
+
+use auth_domain::id::Noun;
+use auth_domain::{Error, Id, Invalid, Result};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+
+/// The variable segment, decoded once; `None` when what it decodes to is not text.
+#[derive(Debug)]
+pub(crate) struct Segment(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(match RawPathParams::from_request_parts(parts, state).await {
+            Ok(parameters) => {
+                let only = parameters.iter().next().map(|(_, value)| value.to_owned());
+                Self(Some(only.unwrap_or_default()))
+            }
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => Self(None),
+            Err(_) => Self(Some(String::new())),
+        })
+    }
+}
+
+impl Segment {
+    /// The id it is. Nothing at all is `missing`; text that is no id names nothing.
+    pub(crate) fn id<T: Noun>(&self, missing: Invalid) -> Result<Id<T>> {
+        match self.0.as_deref() {
+            Some("") => Err(missing.into()),
+            Some(text) => text.parse(),
+            None => Err(Error::NotFound(T::ENTITY)),
+        }
+    }
+}
