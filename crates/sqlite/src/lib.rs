@@ -1,1 +1,139 @@
 //! The embedded store: SQLite, a file or in memory.
+//!
+//! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `roles`,
+//! `accounts`), which hold the statements, and `log` for the change log. `open` prepares the data
+//! directory and the schema; `failure` says what a database failure means.
+
+mod accounts;
+mod failure;
+mod guards;
+mod keys;
+mod log;
+mod open;
+mod orgs;
+mod roles;
+mod rows;
+
+use std::fs::File;
+
+use async_trait::async_trait;
+use auth_domain::change::{Change, Commit};
+use auth_domain::error::Result;
+use auth_domain::fact::Record;
+use auth_domain::model::{
+    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
+    OrgQuery, Page, RoleHolder, Standing, UserId,
+};
+use auth_domain::ports;
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::failure::failure;
+pub use crate::open::OpenError;
+
+/// Durable state in one SQLite database: many readers, one writer.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    /// One connection. In memory it is the readers' too, because the data lives in it.
+    writer: SqlitePool,
+    /// Held as long as the store lives, so that no other process opens the same data directory.
+    _lock: Option<File>,
+}
+
+#[async_trait]
+impl ports::Store for SqliteStore {
+    async fn commit(&self, commit: Commit) -> Result<()> {
+        // Taking the write lock at once: what the guards read cannot change before the end.
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
+        for guard in &commit.guards {
+            guards::check(&mut tx, guard).await?;
+        }
+        for change in &commit.changes {
+            apply(&mut tx, change).await?;
+        }
+        log::append(&mut tx, &commit).await?;
+        tx.commit().await.map_err(failure)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        log::revision(&self.readers).await.map(drop)
+    }
+}
+
+async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
+    match change {
+        Change::InsertKey(key) => keys::insert(db, key).await,
+        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
+        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
+        Change::InsertOrg(org) => orgs::insert(db, org).await,
+        Change::UpdateOrg(edit) => orgs::update(db, edit).await,
+        Change::RemoveOrg(id) => orgs::remove(db, *id).await,
+        Change::InsertMembership(membership) => orgs::insert_membership(db, membership).await,
+        Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
+        Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
+        Change::InsertAccount(account) => accounts::insert(db, account).await,
+    }
+}
+
+#[async_trait]
+impl ports::Keys for SqliteStore {
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+        keys::find(&self.readers, issuer, id).await
+    }
+
+    async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>> {
+        keys::list(&self.readers, issuer, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Orgs for SqliteStore {
+    async fn org(&self, id: OrgId) -> Result<Option<Org>> {
+        orgs::find(&self.readers, id).await
+    }
+
+    async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>> {
+        orgs::list(&self.readers, query, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Standings for SqliteStore {
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
+        roles::standing(&self.readers, user, org).await
+    }
+
+    async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {
+        roles::list(&self.readers, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Accounts for SqliteStore {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        accounts::find(&self.readers, id).await
+    }
+
+    async fn account_by_email(&self, email: &Email) -> Result<Option<Account>> {
+        accounts::find_by_email(&self.readers, email).await
+    }
+
+    async fn accounts(&self, query: &AccountQuery) -> Result<Listing<Account>> {
+        accounts::list(&self.readers, query).await
+    }
+
+    async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {
+        accounts::find_by_emails(&self.readers, emails).await
+    }
+}
+
+#[async_trait]
+impl ports::ChangeLog for SqliteStore {
+    async fn revision(&self) -> Result<i64> {
+        log::revision(&self.readers).await
+    }
+
+    async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
+        log::records(&self.readers, after, limit).await
+    }
+}

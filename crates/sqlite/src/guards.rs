@@ -1,0 +1,26 @@
+//! Checks inside the transaction what the decision to write was based on.
+
+use auth_domain::change::Guard;
+use auth_domain::error::{Result, Unauthenticated};
+use auth_domain::policy;
+use sqlx::SqliteConnection;
+
+use crate::{keys, roles};
+
+pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
+    match *guard {
+        Guard::KeyExists { key, issuer } => {
+            if keys::exists(db, key, issuer).await? {
+                Ok(())
+            } else {
+                Err(Unauthenticated::NotHonoured.into())
+            }
+        }
+        Guard::InOrg { user, org, action } => {
+            policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
+        }
+        Guard::OnPlatform { user, needed } => {
+            policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The change log.
+
+use auth_domain::change::Commit;
+use auth_domain::error::{Error, Result};
+use auth_domain::fact::{Fact, Record};
+use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
+
+use crate::failure::failure;
+use crate::rows::moment;
+
+#[derive(FromRow)]
+struct RecordRow {
+    revision: i64,
+    ordinal: i32,
+    kind: String,
+    subject: Option<String>,
+    object: String,
+    actor: String,
+    payload: String,
+    occurred_at: i64,
+}
+
+impl TryFrom<RecordRow> for Record {
+    type Error = Error;
+
+    fn try_from(row: RecordRow) -> Result<Self> {
+        Ok(Self {
+            revision: row.revision,
+            ordinal: row.ordinal,
+            kind: row.kind,
+            subject: row.subject,
+            object: row.object,
+            actor: row.actor,
+            payload: serde_json::from_str(&row.payload).map_err(Error::internal)?,
+            occurred_at: moment(row.occurred_at),
+        })
+    }
+}
+
+pub(crate) async fn revision(db: &SqlitePool) -> Result<i64> {
+    query_scalar("SELECT value FROM keyward_revision").fetch_one(db).await.map_err(failure)
+}
+
+pub(crate) async fn records(db: &SqlitePool, after: i64, limit: u32) -> Result<Vec<Record>> {
+    query_as::<_, RecordRow>(
+        "SELECT revision, ordinal, kind, subject, object, actor, payload, occurred_at \
+         FROM keyward_changes WHERE revision > ?1 ORDER BY revision, ordinal LIMIT ?2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(failure)?
+    .into_iter()
+    .map(Record::try_from)
+    .collect()
+}
+
+/// Appends the facts of a commit under the next revision, if it has any.
+pub(crate) async fn append(db: &mut SqliteConnection, commit: &Commit) -> Result<()> {
+    let facts: Vec<Fact> = commit.changes.iter().filter_map(Fact::of).collect();
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let revision: i64 =
+        query_scalar("UPDATE keyward_revision SET value = value + 1 RETURNING value")
+            .fetch_one(&mut *db)
+            .await
+            .map_err(failure)?;
+    for (ordinal, fact) in (0_i32..).zip(facts) {
+        query(
+            "INSERT INTO keyward_changes \
+             (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )
+        .bind(revision)
+        .bind(ordinal)
+        .bind(fact.kind)
+        .bind(fact.subject)
+        .bind(fact.object)
+        .bind(&commit.actor)
+        .bind(fact.payload.to_string())
+        .bind(commit.at.micros())
+        .execute(&mut *db)
+        .await
+        .map_err(failure)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Getting at the database: the data directory, its lock, the connections, the schema.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, SqlitePool};
+
+use crate::SqliteStore;
+
+/// Holds everything.
+const DATABASE: &str = "keyward.db";
+/// Locked by the process that uses the directory.
+const LOCK: &str = "keyward.lock";
+/// Connections that read: more than cores gains nothing.
+const READERS: u32 = 4;
+/// How long a write waits for the one before it, and a read for a free connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The migration ledger.
+const LEDGER: &str = "keyward_migrations";
+
+/// Why the embedded store cannot be used. Prints as one line; nothing was damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The path names something else.
+    #[error("data directory {} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// The directory, or a file in it, is missing and cannot be made, or cannot be written.
+    #[error("data directory {} cannot be written: {cause}", .path.display())]
+    Unwritable {
+        /// Which directory.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Another process uses the directory.
+    #[error("data directory {} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// A newer version of this program has changed the schema.
+    #[error("{database} has schema version {version}, made by a newer version of this program")]
+    Newer {
+        /// Which database.
+        database: String,
+        /// The schema version it has and we do not know.
+        version: i64,
+    },
+    /// The file is damaged, or not a database of ours.
+    #[error("{database} cannot be used: {cause}")]
+    Unusable {
+        /// Which database.
+        database: String,
+        /// What SQLite says.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl SqliteStore {
+    /// Opens the store in this directory, which is made if it is missing, and brings its schema up to
+    /// date. The directory stays locked against other processes until the store is dropped.
+    pub async fn open(dir: &Path) -> Result<Self, OpenError> {
+        let unwritable = |cause| OpenError::Unwritable { path: dir.to_owned(), cause };
+        make_directory(dir)?;
+        let lock = lock(dir)?;
+        let file = dir.join(DATABASE);
+        // Made here, and for its owner only: password hashes live in it. SQLite gives its other files
+        // the same mode.
+        private().open(&file).map_err(unwritable)?;
+        let options = options()
+            .filename(&file)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged write survives a power cut.
+            .synchronous(SqliteSynchronous::Full);
+        let database = file.display().to_string();
+        let writer = pool(options.clone(), 1, &database).await?;
+        migrate(&writer, &database).await?;
+        let readers = pool(options, READERS, &database).await?;
+        Ok(Self { readers, writer, _lock: Some(lock) })
+    }
+
+    /// An empty store in memory; it is gone when it is dropped.
+    pub async fn in_memory() -> Result<Self, OpenError> {
+        let database = "the database in memory";
+        let only = pool(options().in_memory(true), 1, database).await?;
+        migrate(&only, database).await?;
+        Ok(Self { readers: only.clone(), writer: only, _lock: None })
+    }
+}
+
+fn make_directory(dir: &Path) -> Result<(), OpenError> {
+    match dir.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(OpenError::NotADirectory(dir.to_owned())),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|cause| OpenError::Unwritable { path: dir.to_owned(), cause }),
+        Err(refused) if refused.kind() == io::ErrorKind::NotADirectory => {
+            Err(OpenError::NotADirectory(dir.to_owned()))
+        }
+        Err(cause) => Err(OpenError::Unwritable { path: dir.to_owned(), cause }),
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let unwritable = |cause| OpenError::Unwritable { path: dir.to_owned(), cause };
+    let file = private().open(dir.join(LOCK)).map_err(unwritable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(cause)) => Err(unwritable(cause)),
+    }
+}
+
+/// Opens a file for writing and keeps what is in it; makes it for its owner only.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new().foreign_keys(true).busy_timeout(PATIENCE)
+}
+
+async fn pool(
+    options: SqliteConnectOptions,
+    size: u32,
+    database: &str,
+) -> Result<SqlitePool, OpenError> {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(PATIENCE)
+        // Nothing between us and a local file can drop a connection; and in memory the connection is
+        // the database, so it must never be replaced.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(|cause| OpenError::Unusable { database: database.to_owned(), cause: cause.into() })
+}
+
+async fn migrate(writer: &SqlitePool, database: &str) -> Result<(), OpenError> {
+    let mut migrator = Migrator::with_migrations(vec![Migration::new(
+        1,
+        "initial".into(),
+        MigrationType::Simple,
+        include_str!("../../../migrations/sqlite/0001_initial.sql").into_sql_str(),
+        false,
+    )]);
+    migrator.dangerous_set_table_name(LEDGER);
+    let database = || database.to_owned();
+    match migrator.run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(version)) => {
+            Err(OpenError::Newer { database: database(), version })
+        }
+        Err(cause) => Err(OpenError::Unusable { database: database(), cause: cause.into() }),
+    }
+}

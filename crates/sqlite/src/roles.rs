@@ -1,0 +1,115 @@
+//! Platform roles, and where a user stands.
+
+use auth_domain::error::{Conflict, Entity, Error, Result};
+use auth_domain::model::{Listing, OrgId, Page, PlatformRole, RoleHolder, Standing, UserId};
+use sqlx::{FromRow, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool, query, query_as};
+use uuid::Uuid;
+
+use crate::failure::failure;
+use crate::rows::{listing, page, window};
+
+#[derive(FromRow)]
+struct StandingRow {
+    platform: Option<String>,
+    org_exists: bool,
+    org: Option<String>,
+}
+
+impl TryFrom<StandingRow> for Standing {
+    type Error = Error;
+
+    fn try_from(row: StandingRow) -> Result<Self> {
+        Ok(Self {
+            platform: row.platform.map(|role| role.parse()).transpose().map_err(Error::internal)?,
+            org_exists: row.org_exists,
+            org: row.org.map(|role| role.parse()).transpose().map_err(Error::internal)?,
+        })
+    }
+}
+
+pub(crate) async fn standing(
+    db: impl SqliteExecutor<'_>,
+    user: UserId,
+    org: Option<OrgId>,
+) -> Result<Standing> {
+    query_as::<Sqlite, StandingRow>(
+        "SELECT (SELECT role FROM users_roles WHERE user_id = ?1) AS platform, \
+         EXISTS (SELECT 1 FROM orgs WHERE id = ?2) AS org_exists, \
+         (SELECT role FROM org_memberships WHERE member_id = ?1 AND org_id = ?2) AS org",
+    )
+    .bind(user.uuid())
+    .bind(org.map(OrgId::uuid))
+    .fetch_one(db)
+    .await
+    .map_err(failure)?
+    .try_into()
+}
+
+#[derive(FromRow)]
+struct HolderRow {
+    user_id: Uuid,
+    role: String,
+}
+
+impl TryFrom<HolderRow> for RoleHolder {
+    type Error = Error;
+
+    fn try_from(row: HolderRow) -> Result<Self> {
+        let role = row.role.parse().map_err(Error::internal)?;
+        Ok(Self { user: UserId::new(row.user_id), role })
+    }
+}
+
+pub(crate) async fn list(db: &SqlitePool, page: Page<()>) -> Result<Listing<RoleHolder>> {
+    let (limit, offset) = window(&page);
+    let rows = query_as(page!("SELECT user_id, role FROM users_roles", "user_id"))
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(db)
+        .await
+        .map_err(failure)?;
+    listing::<HolderRow, _>(rows)
+}
+
+pub(crate) async fn put(db: &mut SqliteConnection, user: UserId, role: PlatformRole) -> Result<()> {
+    if role != PlatformRole::Root && is_last_root(db, user).await? == Some(true) {
+        return Err(Error::Conflict(Conflict::LastRoot));
+    }
+    query(
+        "INSERT INTO users_roles (user_id, role) VALUES (?1, ?2) \
+         ON CONFLICT (user_id) DO UPDATE SET role = excluded.role",
+    )
+    .bind(user.uuid())
+    .bind(role.as_str())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+pub(crate) async fn remove(db: &mut SqliteConnection, user: UserId) -> Result<()> {
+    match is_last_root(db, user).await? {
+        None => return Err(Error::NotFound(Entity::PlatformRole)),
+        Some(true) => return Err(Error::Conflict(Conflict::LastRoot)),
+        Some(false) => {}
+    }
+    query("DELETE FROM users_roles WHERE user_id = ?1")
+        .bind(user.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    Ok(())
+}
+
+/// Whether nobody else is root; `None` when the user has no role at all.
+async fn is_last_root(db: &mut SqliteConnection, user: UserId) -> Result<Option<bool>> {
+    sqlx::query_scalar(
+        "SELECT role = 'root' AND NOT EXISTS \
+         (SELECT 1 FROM users_roles WHERE role = 'root' AND user_id <> ?1) \
+         FROM users_roles WHERE user_id = ?1",
+    )
+    .bind(user.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)
+}
