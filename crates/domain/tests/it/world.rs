@@ -1,0 +1,216 @@
+//! A small world to run use cases in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_domain::app::Ports;
+use auth_domain::change::{Change, Commit};
+use auth_domain::model::{
+    Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
+};
+use auth_domain::ports::{ChangeLog, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
+use auth_jwt::HmacTokens;
+use auth_sqlite::SqliteStore;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+/// Everything a test touches.
+pub struct World {
+    pub app: App,
+    pub store: Arc<SqliteStore>,
+    pub tokens: Arc<HmacTokens>,
+    pub clock: Arc<StoppedClock>,
+    pub seen: Arc<Seen>,
+}
+
+/// A world where nobody did anything yet.
+pub async fn world() -> World {
+    world_by(Rules::default()).await
+}
+
+/// The same by other rules.
+pub async fn world_by(rules: Rules) -> World {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let tokens = Arc::new(
+        HmacTokens::new(&"a signing secret of more than 32 bytes".into(), &["secret".into()])
+            .unwrap(),
+    );
+    let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
+    let seen = Arc::new(Seen::default());
+    let ports = Ports {
+        store: store.clone(),
+        clock: clock.clone(),
+        ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        tokens: tokens.clone(),
+        passwords: Arc::new(PlainPasswords),
+        throttle: Arc::new(ThreeTries::default()),
+        observer: seen.clone(),
+    };
+    World { app: App::new(ports, rules), store, tokens, clock, seen }
+}
+
+/// The user with this number.
+pub fn user(number: u128) -> UserId {
+    Id::new(Uuid::from_u128(number))
+}
+
+impl World {
+    /// Asks as the user with this number, who signed in just now.
+    pub async fn as_user<O: Operation>(&self, number: u128, operation: O) -> Result<O::Output> {
+        self.app.execute(Caller::Bearer(self.token(number, KeyKind::Login)), operation).await
+    }
+
+    /// Asks as a sibling service.
+    pub async fn as_service<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        self.app.execute(Caller::Service("users".into()), operation).await
+    }
+
+    /// Asks as nobody in particular.
+    pub async fn as_anyone<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        self.app.execute(Caller::Anonymous, operation).await
+    }
+
+    /// A login or recovery token for the user with this number.
+    pub fn token(&self, number: u128, kind: KeyKind) -> Token {
+        let now = self.clock.now().seconds();
+        let life = if kind == KeyKind::Recovery { 300 } else { 36_000 };
+        self.sign(&Claims {
+            id: None,
+            user: user(number),
+            email: format!("user{number}@example.com"),
+            kind,
+            issued_at: now,
+            not_before: None,
+            expires_at: Some(now.saturating_add(life)),
+        })
+    }
+
+    /// A token that says this.
+    pub fn sign(&self, claims: &Claims) -> Token {
+        self.tokens.sign(claims).unwrap()
+    }
+
+    /// A fresh API key of the user with this number.
+    pub async fn key(&self, number: u128, seconds: Option<i64>) -> ops::keys::IssuedKey {
+        self.as_user(number, ops::keys::IssueKey { kind: KeyKind::Api, seconds }).await.unwrap()
+    }
+
+    /// A fresh org of the user with this number.
+    pub async fn org(&self, owner: u128, name: &str) -> OrgId {
+        let operation = ops::orgs::CreateOrg {
+            name: name.parse().unwrap(),
+            description: String::new().parse().unwrap(),
+            metadata: auth_domain::model::Metadata::default(),
+        };
+        self.as_user(owner, operation).await.unwrap().id
+    }
+
+    /// Makes somebody a member.
+    pub async fn join(&self, org: OrgId, number: u128, role: OrgRole) {
+        let at = self.clock.now();
+        let membership =
+            Membership { org, member: user(number), role, created_at: at, updated_at: at };
+        self.commit(Change::InsertMembership(membership)).await.unwrap();
+    }
+
+    /// Gives somebody a platform role.
+    pub async fn promote(&self, number: u128, role: PlatformRole) {
+        self.commit(Change::PutPlatformRole { user: user(number), role }).await.unwrap();
+    }
+
+    /// Writes one change that nobody asked for.
+    pub async fn commit(&self, change: Change) -> Result<()> {
+        let commit = Commit {
+            actor: "test".into(),
+            at: self.clock.now(),
+            guards: vec![],
+            changes: vec![change],
+        };
+        self.store.commit(commit).await
+    }
+
+    /// The kinds of all facts so far, oldest first.
+    pub async fn facts(&self) -> Vec<String> {
+        self.store.records(0, 1000).await.unwrap().into_iter().map(|record| record.kind).collect()
+    }
+}
+
+/// A clock that only moves when it is told to.
+pub struct StoppedClock(AtomicI64);
+
+impl StoppedClock {
+    /// Lets time pass.
+    pub fn advance(&self, span: Duration) {
+        self.0.store(self.now().plus(span).micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn next(&self) -> Uuid {
+        Uuid::from_u128(self.0.fetch_add(1, Ordering::SeqCst).into())
+    }
+}
+
+/// Which operations ended how.
+#[derive(Default)]
+pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>);
+
+impl Seen {
+    /// The newest of them.
+    pub fn last(&self) -> (&'static str, &'static str) {
+        *self.0.lock().unwrap().last().unwrap()
+    }
+}
+
+impl Observer for Seen {
+    fn observe(&self, operation: &'static str, outcome: &'static str, _took: Duration) {
+        self.0.lock().unwrap().push((operation, outcome));
+    }
+}
+
+/// Hashes that can be read: what real ones are worth is tested where they are made.
+struct PlainPasswords;
+
+#[async_trait]
+impl Passwords for PlainPasswords {
+    fn acceptable(&self, password: &SecretString) -> bool {
+        password.expose_secret().len() >= 8
+    }
+
+    async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
+        Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
+    }
+
+    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
+        let typed = format!("plain:{}", password.expose_secret());
+        Ok(hash.is_some_and(|hash| hash.expose() == typed))
+    }
+}
+
+/// Refuses an account after three failed tries.
+#[derive(Default)]
+struct ThreeTries(Mutex<Vec<String>>);
+
+impl Throttle for ThreeTries {
+    fn check(&self, _from: Option<IpAddr>, account: &str) -> Result<()> {
+        let failed = self.0.lock().unwrap().iter().filter(|name| *name == account).count();
+        if failed < 3 { Ok(()) } else { Err(Error::RateLimited(Duration::from_mins(1))) }
+    }
+
+    fn failed(&self, _from: Option<IpAddr>, account: &str) {
+        self.0.lock().unwrap().push(account.to_owned());
+    }
+}
