@@ -1,1 +1,25 @@
-//! Logs, traces, metrics and the layers both transports share.
+//! Logs, traces, metrics and the layer both transports share.
+//!
+//! Read in this order:
+//!
+//! 1. [`layers`], what every request goes through before a router sees it: it gets an id and a
+//!    span, and a panic becomes an answer.
+//! 2. [`init`], where log lines and spans go: one line each to standard output, and over OTLP to a
+//!    collector if there is one.
+//! 3. [`Metrics`], the numbers, in the text format of Prometheus.
+//!
+//! Nothing here can block or fail a request: log lines and spans wait in bounded queues, and what
+//! does not fit is dropped and counted.
+
+mod log;
+mod metrics;
+mod request;
+mod settings;
+mod subscriber;
+mod trace;
+mod traceparent;
+
+pub use metrics::{Metrics, build_info, refused};
+pub use request::layers;
+pub use settings::{Format, Level, LogSettings, UnknownWord};
+pub use subscriber::{Telemetry, init};

@@ -1,0 +1,148 @@
+//! The numbers, in the text format of Prometheus.
+//!
+//! What is measured at every call is in [`operations`], which is made for that. Everything else
+//! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
+
+mod operations;
+mod process;
+
+use std::sync::{Arc, OnceLock};
+
+use auth_domain::ports::Observer;
+use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use self::operations::Operations;
+
+/// All numbers of this process.
+#[derive(Clone)]
+pub struct Metrics {
+    operations: Arc<Operations>,
+    others: PrometheusHandle,
+    grpc_open: Gauge,
+    weak_verify_keys: Gauge,
+}
+
+impl Metrics {
+    /// Prepares a series for each of these operations and takes what the `metrics` macros say from
+    /// now on. A second call in the same process counts operations anew and shares the rest.
+    #[must_use]
+    pub fn install(operations: &[&'static str]) -> Self {
+        static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+        let others = RECORDER.get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("something else takes the metrics; /metrics shows only operations");
+            }
+            describe();
+            handle
+        });
+        Self {
+            operations: Arc::new(Operations::new(operations)),
+            others: others.clone(),
+            grpc_open: gauge!("auth_grpc_open"),
+            weak_verify_keys: gauge!("auth_weak_verify_keys"),
+        }
+    }
+
+    /// What the operations report to.
+    #[must_use]
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        self.operations.clone()
+    }
+
+    /// Says whether gRPC trusts whoever reaches its port.
+    pub fn set_grpc_open(&self, open: bool) {
+        self.grpc_open.set(f64::from(u8::from(open)));
+    }
+
+    /// Says how many keys too weak to sign with are still accepted for old tokens.
+    pub fn set_weak_verify_keys(&self, keys: u32) {
+        self.weak_verify_keys.set(f64::from(keys));
+    }
+
+    /// Everything, in the text format of Prometheus, version 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = self.operations.render();
+        text.push_str(&process::render());
+        text.push_str(&self.others.render());
+        text
+    }
+
+    /// Sums up what was measured since the last time. To be called every few seconds: between two
+    /// calls, each value given to a histogram of the `metrics` macros takes memory.
+    pub fn upkeep(&self) {
+        self.others.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_gauge!("auth_grpc_open", "1 when gRPC trusts whoever reaches its port.");
+    describe_gauge!(
+        "auth_weak_verify_keys",
+        "Keys too weak to sign with, accepted for old tokens."
+    );
+    describe_gauge!("auth_build_info", "Always 1; the labels say what is running.");
+    describe_counter!("auth_panics_total", "Panics, by where they happened.");
+    describe_counter!("auth_refused_total", "Requests refused by a limit.");
+    describe_counter!("auth_log_lines_dropped_total", "Log lines nobody read in time.");
+    describe_counter!("auth_spans_dropped_total", "Spans the collector did not take in time.");
+}
+
+/// Says what is running, in the labels of `auth_build_info`.
+pub fn build_info(version: &'static str, commit: &'static str) {
+    gauge!("auth_build_info", "version" => version, "commit" => commit).set(1.0);
+}
+
+/// Counts a request that a limit refused. Both words must be from a small set: each pair is kept
+/// for as long as the process lives.
+pub fn refused(transport: &'static str, reason: &'static str) {
+    counter!("auth_refused_total", "transport" => transport, "reason" => reason).increment(1);
+}
+
+/// Counts a panic.
+pub(crate) fn panicked(place: &'static str) {
+    counter!("auth_panics_total", "place" => place).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_was_said_is_rendered() {
+        let metrics = Metrics::install(&["identify"]);
+        metrics.observer().observe("identify", "ok", Duration::from_micros(3));
+        metrics.set_grpc_open(true);
+        metrics.set_weak_verify_keys(2);
+        build_info("1.2.3", "abcdef");
+        refused("http", "body");
+        panicked("task");
+        metrics.upkeep();
+        let text = metrics.render();
+        for line in [
+            r#"auth_operations_total{operation="identify",outcome="ok"} 1"#,
+            "auth_grpc_open 1",
+            "auth_weak_verify_keys 2",
+            r#"auth_build_info{version="1.2.3",commit="abcdef"} 1"#,
+            r#"auth_refused_total{transport="http",reason="body"} 1"#,
+            r#"auth_panics_total{place="task"} 1"#,
+        ] {
+            assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
+    }
+
+    #[test]
+    fn a_second_installation_counts_operations_anew() {
+        let one = Metrics::install(&["identify"]);
+        one.observer().observe("identify", "ok", Duration::ZERO);
+        let two = Metrics::install(&["identify"]);
+        assert!(one.render().contains("auth_operations_total{"));
+        assert!(!two.render().contains("auth_operations_total{"));
+    }
+}

@@ -1,0 +1,274 @@
+//! How often operations ran, how they went and how long they took.
+//!
+//! An observation finds its series without a lock and adds to three numbers. Series appear when
+//! they are first used, and there can never be more than the operations times [`MOST_OUTCOMES`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use auth_domain::ports::Observer;
+
+/// The upper ends of the buckets, in nanoseconds and as Prometheus is told, in seconds.
+const BUCKETS: [(u64, &str); 16] = [
+    (10_000, "0.00001"),
+    (50_000, "0.00005"),
+    (100_000, "0.0001"),
+    (250_000, "0.00025"),
+    (500_000, "0.0005"),
+    (1_000_000, "0.001"),
+    (2_500_000, "0.0025"),
+    (5_000_000, "0.005"),
+    (10_000_000, "0.01"),
+    (25_000_000, "0.025"),
+    (50_000_000, "0.05"),
+    (100_000_000, "0.1"),
+    (250_000_000, "0.25"),
+    (1_000_000_000, "1"),
+    (2_500_000_000, "2.5"),
+    (10_000_000_000, "10"),
+];
+
+/// More than the domain has.
+const MOST_OUTCOMES: usize = 16;
+
+/// Where operations count that nobody announced.
+const OTHER: &str = "other";
+
+/// Every series, by operation.
+pub(super) struct Operations {
+    /// In the order they are rendered.
+    names: Vec<&'static str>,
+    by_name: HashMap<&'static str, Outcomes>,
+}
+
+/// The series of one operation. A place is taken by the first observation with a new outcome.
+type Outcomes = [OnceLock<Series>; MOST_OUTCOMES];
+
+struct Series {
+    outcome: &'static str,
+    /// How many fell into each bucket, and above.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    nanos: AtomicU64,
+}
+
+impl Series {
+    fn new(outcome: &'static str) -> Self {
+        Self {
+            outcome,
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            nanos: AtomicU64::new(0),
+        }
+    }
+
+    fn add(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|(end, _)| *end < nanos);
+        if let Some(count) = self.buckets.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Reading {
+        let mut count = 0_u64;
+        let upto = std::array::from_fn(|n| {
+            let more = self.buckets.get(n).map_or(0, |bucket| bucket.load(Ordering::Relaxed));
+            count = count.wrapping_add(more);
+            count
+        });
+        let took = Duration::from_nanos(self.nanos.load(Ordering::Relaxed));
+        Reading { outcome: self.outcome, upto, count, took }
+    }
+}
+
+/// A series at one moment.
+struct Reading {
+    outcome: &'static str,
+    /// How many fell into each bucket or a smaller one.
+    upto: [u64; BUCKETS.len() + 1],
+    count: u64,
+    took: Duration,
+}
+
+impl Operations {
+    pub(super) fn new(names: &[&'static str]) -> Self {
+        let names: Vec<_> = names.iter().copied().chain([OTHER]).collect();
+        let by_name = names.iter().map(|name| (*name, Outcomes::default())).collect();
+        Self { names, by_name }
+    }
+
+    pub(super) fn render(&self) -> String {
+        let mut readings = Vec::new();
+        for name in &self.names {
+            let outcomes = self.by_name.get(name).into_iter().flatten();
+            let series = outcomes.map_while(OnceLock::get);
+            readings.extend(series.map(|series| (*name, series.read())));
+        }
+        let mut text = String::new();
+        counters(&mut text, &readings);
+        histograms(&mut text, &readings);
+        original(&mut text, &readings);
+        text
+    }
+}
+
+impl Observer for Operations {
+    fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration) {
+        let known = self.by_name.get(operation).or_else(|| self.by_name.get(OTHER));
+        let series = known.into_iter().flatten().find_map(|place| {
+            let series = place.get_or_init(|| Series::new(outcome));
+            (series.outcome == outcome).then_some(series)
+        });
+        if let Some(series) = series {
+            series.add(took);
+        }
+    }
+}
+
+/// Writes one line of the format. Writing to a string cannot fail.
+macro_rules! line {
+    ($text:expr, $($rest:tt)*) => {
+        let _ = writeln!($text, $($rest)*);
+    };
+}
+
+fn counters(text: &mut String, readings: &[(&str, Reading)]) {
+    line!(text, "# HELP auth_operations_total Operations, by how they went.");
+    line!(text, "# TYPE auth_operations_total counter");
+    for (operation, Reading { outcome, count, .. }) in readings {
+        let labels = format!(r#"operation="{operation}",outcome="{outcome}""#);
+        line!(text, "auth_operations_total{{{labels}}} {count}");
+    }
+}
+
+fn histograms(text: &mut String, readings: &[(&str, Reading)]) {
+    let name = "auth_operation_duration_seconds";
+    line!(text, "# HELP {name} How long operations took.");
+    line!(text, "# TYPE {name} histogram");
+    for (operation, Reading { outcome, upto, count, took }) in readings {
+        let labels = format!(r#"operation="{operation}",outcome="{outcome}""#);
+        for ((_, end), count) in BUCKETS.iter().zip(upto) {
+            line!(text, r#"{name}_bucket{{{labels},le="{end}"}} {count}"#);
+        }
+        line!(text, r#"{name}_bucket{{{labels},le="+Inf"}} {count}"#);
+        line!(text, "{name}_sum{{{labels}}} {}", took.as_secs_f64());
+        line!(text, "{name}_count{{{labels}}} {count}");
+    }
+}
+
+/// The same numbers under the original's names, for its dashboards. They are in seconds there too,
+/// whatever the name says (D-55).
+fn original(text: &mut String, readings: &[(&str, Reading)]) {
+    let mut methods = BTreeMap::<&str, (u64, Duration)>::new();
+    for (operation, reading) in readings {
+        let (count, took) = methods.entry(method(operation)).or_default();
+        *count = count.wrapping_add(reading.count);
+        *took = took.saturating_add(reading.took);
+    }
+    line!(text, "# HELP auth_api_request_count Number of requests received.");
+    line!(text, "# TYPE auth_api_request_count counter");
+    for (method, (count, _)) in &methods {
+        line!(text, r#"auth_api_request_count{{method="{method}"}} {count}"#);
+    }
+    let name = "auth_api_request_latency_microseconds";
+    line!(text, "# HELP {name} Total duration of requests in seconds.");
+    line!(text, "# TYPE {name} summary");
+    for (method, (count, took)) in &methods {
+        line!(text, r#"{name}_sum{{method="{method}"}} {}"#, took.as_secs_f64());
+        line!(text, r#"{name}_count{{method="{method}"}} {count}"#);
+    }
+}
+
+/// What the original calls the operation: it has one method for keys of every kind.
+fn method(operation: &str) -> &str {
+    match operation {
+        "issue_token" => "issue_key",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
+    }
+
+    #[test]
+    fn an_observation_shows_in_every_series_it_belongs_to() {
+        let operations = Operations::new(&["identify", "authorize"]);
+        operations.observe("identify", "ok", Duration::from_micros(250));
+        operations.observe("identify", "ok", Duration::from_mins(1));
+        operations.observe("identify", "unauthenticated", Duration::from_nanos(1));
+        let text = operations.render();
+        has(&text, r#"auth_operations_total{operation="identify",outcome="ok"} 2"#);
+        has(&text, r#"auth_operations_total{operation="identify",outcome="unauthenticated"} 1"#);
+        let of = |le: &str| {
+            format!(
+                r#"auth_operation_duration_seconds_bucket{{operation="identify",outcome="ok",le="{le}"}}"#
+            )
+        };
+        has(&text, &format!("{} 0", of("0.0001")));
+        has(&text, &format!("{} 1", of("0.00025")));
+        has(&text, &format!("{} 1", of("10")));
+        has(&text, &format!("{} 2", of("+Inf")));
+        let labels = r#"{operation="identify",outcome="ok"}"#;
+        has(&text, &format!("auth_operation_duration_seconds_sum{labels} 60.00025"));
+        has(&text, &format!("auth_operation_duration_seconds_count{labels} 2"));
+    }
+
+    #[test]
+    fn d_55_dashboards_of_the_original_find_their_names() {
+        let operations = Operations::new(&["issue_token", "issue_key"]);
+        operations.observe("issue_key", "ok", Duration::from_millis(500));
+        operations.observe("issue_key", "invalid", Duration::from_millis(500));
+        operations.observe("issue_token", "ok", Duration::from_millis(500));
+        let text = operations.render();
+        has(&text, r#"auth_api_request_count{method="issue_key"} 3"#);
+        has(&text, r#"auth_api_request_latency_microseconds_sum{method="issue_key"} 1.5"#);
+        has(&text, r#"auth_api_request_latency_microseconds_count{method="issue_key"} 3"#);
+    }
+
+    #[test]
+    fn series_appear_on_first_use() {
+        let operations = Operations::new(&["identify"]);
+        assert!(!operations.render().contains("identify"));
+    }
+
+    #[test]
+    fn s_85_what_nobody_announced_cannot_make_series_without_end() {
+        let operations = Operations::new(&["identify"]);
+        for n in 0..100 {
+            let outcome = Box::leak(n.to_string().into_boxed_str());
+            operations.observe("identify", outcome, Duration::ZERO);
+            operations.observe(outcome, "ok", Duration::ZERO);
+        }
+        let text = operations.render();
+        has(&text, r#"auth_operations_total{operation="other",outcome="ok"} 100"#);
+        let series = text.lines().filter(|line| line.starts_with("auth_operations_total{"));
+        assert_eq!(series.count(), MOST_OUTCOMES + 1);
+    }
+
+    #[test]
+    fn observations_from_many_threads_are_all_counted() {
+        let operations = Operations::new(&["identify"]);
+        std::thread::scope(|scope| {
+            for outcome in ["ok", "internal", "ok", "forbidden"] {
+                let operations = &operations;
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        operations.observe("identify", outcome, Duration::from_micros(1));
+                    }
+                });
+            }
+        });
+        let text = operations.render();
+        has(&text, r#"auth_operations_total{operation="identify",outcome="ok"} 2000"#);
+        has(&text, r#"auth_operations_total{operation="identify",outcome="internal"} 1000"#);
+        has(&text, r#"auth_operations_total{operation="identify",outcome="forbidden"} 1000"#);
+    }
+}

@@ -1,0 +1,414 @@
+//! What every request goes through before a router sees it, on both transports.
+//!
+//! * It gets a request id: the client's if that is a sane one, else ours. The id is in the request
+//!   header `x-request-id` for whoever comes after, in the response, and in every log line.
+//! * It gets a span, if anybody looks at spans, below the span its caller named.
+//! * A panic becomes an answer and costs nobody else anything.
+//!
+//! All of it is one service with one future, because the cheapest call takes a few microseconds and
+//! each layer around a router costs two allocations.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::response::Response;
+use axum::routing::Route;
+use axum::routing::future::RouteFuture;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use opentelemetry::Context as TraceContext;
+use opentelemetry::trace::{TraceContextExt, TraceId};
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+use tower::{Layer, Service};
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::log::line::Value;
+use crate::traceparent::Parent;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The router behind everything this module does.
+///
+/// `transport` goes into spans and log lines; with `"grpc"` a panic is answered with a gRPC status,
+/// with anything else by a problem document (RFC 9457).
+pub fn layers(router: Router, transport: &'static str) -> Router {
+    router.layer(Guarding { transport })
+}
+
+/// What log lines say about the request they belong to.
+pub(crate) struct Current {
+    id: HeaderValue,
+    transport: &'static str,
+    trace: Option<TraceId>,
+    /// The method and the route's pattern; a gRPC line has the operation's name instead.
+    route: Option<(Method, MatchedPath)>,
+}
+
+tokio::task_local! {
+    static CURRENT: Current;
+}
+
+/// Calls back with the request this code runs for, if it runs for one.
+pub(crate) fn with_current(tell: impl FnOnce(&Current)) {
+    // Outside of a request there is none, which is not an error.
+    let _ = CURRENT.try_with(tell);
+}
+
+impl Current {
+    pub(crate) fn fields(&self) -> BTreeMap<&'static str, Value> {
+        let mut fields = BTreeMap::new();
+        fields.insert("request_id", Value::text(self.id.to_str().unwrap_or_default()));
+        fields.insert("transport", Value::text(self.transport));
+        if let Some(trace) = self.trace {
+            fields.insert("trace_id", Value::text(trace));
+        }
+        if let Some((method, path)) = &self.route {
+            fields.insert("method", Value::text(method));
+            fields.insert("path", Value::text(path.as_str()));
+        }
+        fields
+    }
+
+    /// What a panic counts under.
+    pub(crate) const fn transport(&self) -> &'static str {
+        self.transport
+    }
+}
+
+/// The id of this request, which is also in its headers from now on.
+fn identify(headers: &mut HeaderMap) -> HeaderValue {
+    let mut sent = headers.get_all(REQUEST_ID).iter();
+    if let (Some(id), None) = (sent.next(), sent.next())
+        && is_sane(id.as_bytes())
+    {
+        return id.clone();
+    }
+    let id = new_id();
+    headers.insert(REQUEST_ID, id.clone());
+    id
+}
+
+/// What may go into headers, problem documents and log lines as it is.
+fn is_sane(id: &[u8]) -> bool {
+    let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    (1..=64).contains(&id.len()) && id.iter().all(plain)
+}
+
+/// An id nobody had before: a number that is random for each process, and a count. It is no secret,
+/// and asking the system for randomness at each call would cost more than the rest of this file.
+fn new_id() -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request id"));
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{:016x}-{count:x}", *PROCESS);
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+#[derive(Clone, Copy)]
+struct Guarding {
+    transport: &'static str,
+}
+
+impl Layer<Route> for Guarding {
+    type Service = Guarded;
+
+    fn layer(&self, inner: Route) -> Guarded {
+        Guarded { inner, transport: self.transport }
+    }
+}
+
+#[derive(Clone)]
+struct Guarded {
+    inner: Route,
+    transport: &'static str,
+}
+
+impl Service<Request> for Guarded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.inner, cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Answering {
+        let id = identify(request.headers_mut());
+        let parent = Parent::of(request.headers());
+        let span = span(&request, &id, self.transport, parent);
+        let route = match self.transport {
+            "grpc" => None,
+            _ => request
+                .extensions()
+                .get()
+                .map(|path: &MatchedPath| (request.method().clone(), path.clone())),
+        };
+        let trace = parent.map(|parent| parent.trace);
+        let current = Current { id: id.clone(), transport: self.transport, trace, route };
+        Answering {
+            inner: CURRENT.scope(current, self.inner.call(request)),
+            // Nobody reads the clock unless somebody reads the line.
+            started: tracing::enabled!(tracing::Level::DEBUG).then(Instant::now),
+            id,
+            span,
+            transport: self.transport,
+        }
+    }
+}
+
+/// A span for the request; a disabled one, and nothing computed for it, if nobody looks.
+fn span(
+    request: &Request,
+    id: &HeaderValue,
+    transport: &'static str,
+    parent: Option<Parent>,
+) -> Span {
+    let route = || request.extensions().get().map_or("unmatched", MatchedPath::as_str);
+    let span = tracing::debug_span!(
+        "request",
+        otel.name = %SpanName { request, transport, route: route() },
+        otel.kind = "server",
+        request_id = id.to_str().unwrap_or_default(),
+        transport,
+        method = request.method().as_str(),
+        path = route(),
+        status = Empty,
+    );
+    if let Some(parent) = parent.filter(|_| !span.is_disabled()) {
+        let context = TraceContext::new().with_remote_span_context(parent.context());
+        // Fails when spans go nowhere, and then there is nothing to join.
+        let _ = span.set_parent(context);
+    }
+    span
+}
+
+/// `POST /orgs/{id}`, or `mainflux.AuthService/Identify`. Never a path with ids in it, and never
+/// a query.
+struct SpanName<'a> {
+    request: &'a Request,
+    transport: &'static str,
+    route: &'a str,
+}
+
+impl fmt::Display for SpanName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 128;
+        let path = self.request.uri().path();
+        match self.transport {
+            "grpc" if self.route != "unmatched" && path.len() <= LONGEST => {
+                f.write_str(path.trim_start_matches('/'))
+            }
+            _ => write!(f, "{} {}", self.request.method(), self.route),
+        }
+    }
+}
+
+pin_project! {
+    /// Resolves to the answer, whatever happens inside.
+    struct Answering {
+        #[pin]
+        inner: TaskLocalFuture<Current, RouteFuture<Infallible>>,
+        started: Option<Instant>,
+        id: HeaderValue,
+        span: Span,
+        transport: &'static str,
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        // The inner future is not polled again after a panic, so that nobody sees what it left.
+        let polled = catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx)));
+        let mut response = match polled {
+            Ok(polled) => match ready!(polled) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(panic) => after_panic(panic, this.id, this.transport),
+        };
+        response.headers_mut().insert(REQUEST_ID, this.id.clone());
+        if let Some(started) = this.started {
+            let status = response.status().as_u16();
+            this.span.record("status", status);
+            let took_ms = started.elapsed().as_secs_f64() * 1000.0;
+            let request_id = this.id.to_str().unwrap_or_default();
+            tracing::debug!(status, took_ms, request_id, transport = *this.transport, "answered");
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// The answer to a request whose code panicked. The panic hook has logged and counted it already.
+fn after_panic(panic: Box<dyn Any + Send>, id: &HeaderValue, transport: &str) -> Response {
+    drop(panic);
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    if transport == "grpc" {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static("13"));
+        headers.insert("grpc-message", HeaderValue::from_static("internal server error"));
+        return response;
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "internal server error",
+        "code": "internal",
+        "error": "internal server error",
+        "request_id": id.to_str().unwrap_or_default(),
+    });
+    *response.body_mut() = Body::from(body.to_string());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn boom() {
+        tokio::task::yield_now().await;
+        panic!("a secret");
+    }
+
+    /// Answers with the request id the handler saw.
+    fn router(transport: &'static str) -> Router {
+        let echo = |headers: HeaderMap| async move {
+            let mut ids = headers.get_all(REQUEST_ID).iter();
+            let id = ids.next().unwrap().to_str().unwrap().to_owned();
+            assert!(ids.next().is_none());
+            id
+        };
+        layers(Router::new().route("/boom", get(boom)).route("/echo/{id}", get(echo)), transport)
+    }
+
+    async fn ask(router: &Router, path: &str, ids: &[&[u8]]) -> (Response<()>, String) {
+        let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        for id in ids {
+            request.headers_mut().append(REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
+        }
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, ()), String::from_utf8(body.into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_sane_request_id_is_kept() {
+        for id in ["a", "A.b_c-9", &"x".repeat(64)] {
+            let (response, seen) = ask(&router("http"), "/echo/1", &[id.as_bytes()]).await;
+            assert_eq!(seen, id);
+            assert_eq!(response.headers()[REQUEST_ID], id);
+        }
+    }
+
+    #[tokio::test]
+    async fn any_other_request_id_is_replaced() {
+        let long = "x".repeat(65);
+        let hostile: [&[&[u8]]; 8] = [
+            &[],
+            &[b""],
+            &[long.as_bytes()],
+            &[b"a b"],
+            &[b"\"},{\"level\":\"error\""],
+            &[b"\xff\xfe"],
+            &["é".as_bytes()],
+            &[b"one", b"two"],
+        ];
+        for ids in hostile {
+            let (response, seen) = ask(&router("http"), "/echo/1", ids).await;
+            assert!(is_sane(seen.as_bytes()), "{seen}");
+            assert!(!ids.contains(&seen.as_bytes()), "{seen}");
+            assert_eq!(response.headers()[REQUEST_ID], seen.as_str());
+        }
+    }
+
+    #[tokio::test]
+    async fn made_request_ids_differ() {
+        let router = router("grpc");
+        let (_, one) = ask(&router, "/echo/1", &[]).await;
+        let (_, two) = ask(&router, "/echo/1", &[]).await;
+        assert_ne!(one, two);
+    }
+
+    #[tokio::test]
+    async fn unknown_paths_get_an_id_too() {
+        let (response, _) = ask(&router("http"), "/nowhere", &[b"abc"]).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(response.headers()[REQUEST_ID], "abc");
+    }
+
+    #[tokio::test]
+    async fn s_83_a_panic_over_http_is_a_problem_and_the_next_request_works() {
+        let router = router("http");
+        let (response, body) = ask(&router, "/boom", &[b"abc"]).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[REQUEST_ID], "abc");
+        assert!(!body.contains("secret"), "{body}");
+        let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["code"], "internal");
+        assert_eq!(problem["status"], 500);
+        assert_eq!(problem["request_id"], "abc");
+        let (next, _) = ask(&router, "/echo/1", &[]).await;
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn s_83_a_panic_over_grpc_is_internal_and_the_next_call_works() {
+        let router = router("grpc");
+        let (response, body) = ask(&router, "/boom", &[]).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
+        assert_eq!(response.headers()["grpc-status"], "13");
+        assert_eq!(response.headers()["grpc-message"], "internal server error");
+        assert!(response.headers().contains_key(REQUEST_ID));
+        assert_eq!(body, "");
+        let (next, _) = ask(&router, "/echo/1", &[]).await;
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn code_that_runs_for_a_request_knows_which() {
+        async fn handler() -> String {
+            let mut seen = BTreeMap::new();
+            with_current(|request| seen = request.fields());
+            format!("{seen:?}")
+        }
+        let router = layers(Router::new().route("/orgs/{id}", get(handler)), "http");
+        let (_, seen) = ask(&router, "/orgs/7?token=secret", &[b"abc"]).await;
+        for part in [r#""request_id": Text("abc")"#, r#""path": Text("/orgs/{id}")"#, "GET"] {
+            assert!(seen.contains(part), "{seen}");
+        }
+        assert!(!seen.contains("secret"), "{seen}");
+        let mut outside = true;
+        with_current(|_| outside = false);
+        assert!(outside);
+    }
+}

@@ -1,0 +1,130 @@
+//! Where log lines and spans go, decided once at start.
+
+use std::any::Any;
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
+
+use anyhow::Context;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::log::LogLayer;
+use crate::log::line::{Shape, Value};
+use crate::log::sink::Queue;
+use crate::settings::{Format, LogSettings};
+use crate::{metrics, request, trace};
+
+/// How long spans, and then log lines, may take to leave at the end.
+const SPANS_LEAVE: Duration = Duration::from_secs(3);
+const LINES_LEAVE: Duration = Duration::from_secs(1);
+
+/// What is on its way out. Dropping it waits for the log lines; so do not end the process by
+/// `std::process::exit` while it is alive.
+#[must_use = "log lines that wait are lost when the process ends without it"]
+pub struct Telemetry {
+    lines: Queue,
+    spans: Option<SdkTracerProvider>,
+}
+
+/// Starts logging to standard output, sending spans if there is a collector, and logging and
+/// counting panics. Once a process; in a tokio runtime, which carries the spans.
+///
+/// # Errors
+///
+/// When the collector's address cannot be one, or something else logs already.
+pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
+    let (otlp, jaeger) = (settings.otlp_endpoint.as_deref(), settings.jaeger_url.as_deref());
+    let endpoint = trace::endpoint(otlp, jaeger)?;
+    let spans = endpoint.as_deref().map(trace::provider).transpose()?;
+    let lines = Queue::to(io::stdout()).context("cannot start the thread that writes the log")?;
+    let log = LogLayer::new(shape(settings.format), lines.clone());
+    let otel = spans.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(trace::tracer(provider))
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(traced())
+    });
+    tracing_subscriber::registry()
+        .with(log.with_filter(logged(settings.level.filter())))
+        .with(otel)
+        .try_init()
+        .context("something else logs already")?;
+    panic::set_hook(Box::new(report));
+    if let Some(endpoint) = endpoint {
+        match jaeger {
+            Some(agent) if otlp.is_none_or(|url| url.trim().is_empty()) => tracing::info!(
+                agent,
+                endpoint,
+                "sending spans to the OTLP port of the host in MF_JAEGER_URL; \
+                 OTEL_EXPORTER_OTLP_ENDPOINT names another"
+            ),
+            _ => tracing::info!(endpoint, "sending spans"),
+        }
+    }
+    Ok(Telemetry { lines, spans })
+}
+
+fn shape(format: Format) -> Shape {
+    let colour = io::stdout().is_terminal();
+    match format {
+        Format::Human => Shape::Human { colour },
+        Format::Auto if colour => Shape::Human { colour },
+        Format::Auto | Format::Json => Shape::Json,
+    }
+}
+
+/// Our own lines at this level. What libraries say below `info` is about bytes on the wire, among
+/// which may be secrets, so it is never logged.
+fn logged(level: LevelFilter) -> Targets {
+    Targets::new().with_target("auth", level).with_default(level.min(LevelFilter::INFO))
+}
+
+/// Our own spans down to the operations that are too frequent for the log, and slow statements.
+fn traced() -> Targets {
+    Targets::new().with_target("auth", LevelFilter::DEBUG).with_target("sqlx", LevelFilter::WARN)
+}
+
+/// Logs a panic as one line and counts it, wherever it happened.
+fn report(info: &PanicHookInfo<'_>) {
+    let mut place = "task";
+    request::with_current(|request| place = request.transport());
+    metrics::panicked(place);
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let Value::Text(panic) = Value::text(said(info.payload())) else { return };
+    tracing::error!(panic, location, "panicked");
+}
+
+fn said(payload: &(dyn Any + Send)) -> &str {
+    match payload.downcast_ref::<&str>() {
+        Some(text) => text,
+        None => payload.downcast_ref::<String>().map_or("", String::as_str),
+    }
+}
+
+impl Telemetry {
+    /// Sends what is left, but waits no longer than a few seconds for it.
+    pub async fn shutdown(self) {
+        // The thread is not waited for if this future is dropped; it ends by its own deadlines.
+        let _ = tokio::task::spawn_blocking(move || {
+            if let Some(spans) = &self.spans
+                && let Err(error) = spans.shutdown_with_timeout(SPANS_LEAVE)
+            {
+                tracing::warn!(%error, "some spans were not sent");
+            }
+            drop(self);
+        })
+        .await;
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.lines.flush(LINES_LEAVE);
+    }
+}
