@@ -73,7 +73,7 @@ async fn view(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(Invalid::MissingKeyId)?;
+    let id = segment.id(&app, &caller, Invalid::MissingKeyId).await?;
     let key = app.execute(caller, ViewKey { id }).await?;
     answer::json(StatusCode::OK, &KeyView::from(&key))
 }
@@ -84,7 +84,7 @@ async fn revoke(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = match segment.id(Invalid::MissingKeyId) {
+    let id = match segment.parse(Invalid::MissingKeyId) {
         Ok(id) => Some(id),
         Err(Error::NotFound(_)) => None,
         Err(missing) => return Err(missing.into()),

@@ -2,11 +2,11 @@
 //!
 //! Read in this order:
 //!
-//! 1. [`keys`], [`orgs`], [`roles`], [`accounts`], [`health`]: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `roles`, `accounts`, `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
-//! 2. What handlers understand with: [`body`] (over [`json`]), [`query`], [`path`], [`bearer`].
-//! 3. What they answer with: [`answer`] and [`problem`].
-//! 4. [`limits`], which is around all of it: how large, how slow, and what no route matches.
+//! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
+//! 3. What they answer with: `answer` and `problem`.
+//! 4. `limits`, which is around all of it: how large, how slow, and what no route matches.
 //!
 //! Every handler checks in the same order, which clients can tell: the content type, then whether
 //! body and query can be read, then whether there is a token, then the fields, and only then does

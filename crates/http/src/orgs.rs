@@ -1,6 +1,6 @@
 //! Orgs.
 
-use auth_domain::model::{Listing, Metadata, Name, Org, OrgId};
+use auth_domain::model::{Listing, Metadata, Name, Org};
 use auth_domain::ops::orgs::{CreateOrg, ListOrgs, RemoveOrgs, UpdateOrg, ViewOrg};
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
 use axum::extract::State;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, MaybeJson, Members};
-use crate::path::Segment;
+use crate::path::{self, Segment};
 use crate::problem::Problem;
 use crate::query::{FromParameters, PageAsked, Parameters, Query};
 use crate::{Route, answer};
@@ -61,7 +61,7 @@ async fn view(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(Invalid::MissingOrgId)?;
+    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
     let org = app.execute(caller, ViewOrg { id }).await?;
     answer::json(StatusCode::OK, &OrgView::from(&org))
 }
@@ -73,7 +73,7 @@ async fn update(
     Json(body): Json<OrgBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(Invalid::MissingOrgId)?;
+    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
     let name = body.name.parse()?;
     let description = body.description.parse()?;
     app.execute(caller, UpdateOrg { id, name, description, metadata: body.metadata }).await?;
@@ -86,7 +86,7 @@ async fn remove(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(Invalid::MissingOrgId)?;
+    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
     app.execute(caller, RemoveOrgs { ids: vec![id] }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
@@ -105,13 +105,12 @@ async fn remove_several(
     Json(IdsBody(ids)): Json<IdsBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let ids = ids.iter().map(|id| org_id(id)).collect::<Result<_>>()?;
-    app.execute(caller, RemoveOrgs { ids }).await?;
+    let mut orgs = Vec::new();
+    for id in &ids {
+        orgs.push(path::id(&app, &caller, id, Invalid::MissingOrgId).await?);
+    }
+    app.execute(caller, RemoveOrgs { ids: orgs }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
-}
-
-fn org_id(text: &str) -> Result<OrgId> {
-    if text.is_empty() { Err(Invalid::MissingOrgId.into()) } else { text.parse() }
 }
 
 /// Which orgs are asked for, in a query string or in a body.

@@ -54,7 +54,7 @@ async fn grant(
     Json(RoleBody(role)): Json<RoleBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(Invalid::MissingUserId)?;
+    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
     if role.is_empty() {
         return Err(Error::from(Invalid::MissingRole).into());
     }
@@ -68,7 +68,7 @@ async fn remove(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(Invalid::MissingUserId)?;
+    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
     app.execute(caller, RemoveRole { user }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

@@ -1,0 +1,354 @@
+//! A world to send requests to.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_domain::app::Ports;
+use auth_domain::change::{Change, Commit};
+use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
+use auth_domain::ops::keys::IssueToken;
+use auth_domain::ops::roles::AssignRole;
+use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
+use auth_http::Options;
+use auth_jwt::HmacTokens;
+use auth_sqlite::SqliteStore;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Method, Request, StatusCode, request};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// When everything happens unless a test moves the clock.
+pub const NOW: i64 = 1_700_000_000;
+
+/// A service of its own, and what a test can turn in it.
+pub struct World {
+    pub app: App,
+    pub clock: Arc<StoppedClock>,
+    pub passwords: Arc<PlainPasswords>,
+    pub observer: Arc<Witness>,
+    ids: Arc<CountedIds>,
+    router: Router,
+}
+
+/// Somebody with a login token.
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
+    pub token: String,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Options { accounts: true, ..Options::default() }, Rules::default()).await
+    }
+
+    pub async fn with(options: Options, rules: Rules) -> Self {
+        let clock = Arc::new(StoppedClock(AtomicI64::new(NOW)));
+        let ids = Arc::new(CountedIds(AtomicU64::new(0)));
+        let passwords = Arc::new(PlainPasswords::default());
+        let observer = Arc::new(Witness::default());
+        let secret = SecretString::from("a secret that is long enough for tests of HTTP");
+        let ports = Ports {
+            store: Arc::new(SqliteStore::in_memory().await.unwrap()),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ids: Arc::clone(&ids) as Arc<dyn Ids>,
+            tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
+            passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
+            throttle: Arc::new(ThreeTries::default()),
+            observer: Arc::clone(&observer) as Arc<dyn Observer>,
+        };
+        let app = App::new(ports, rules);
+        let router = auth_http::router(app.clone(), options);
+        Self { app, clock, passwords, observer, ids, router }
+    }
+
+    /// The router, for tests that need a socket.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub async fn person(&self, name: &str) -> Person {
+        let id = Id::new(self.ids.next());
+        let email = format!("{name}@example.com");
+        let token = self.token(id, &email, KeyKind::Login).await;
+        Person { id, email, token }
+    }
+
+    pub async fn holder(&self, name: &str, role: PlatformRole) -> Person {
+        let person = self.person(name).await;
+        self.app.execute(Caller::System, AssignRole { user: person.id, role }).await.unwrap();
+        person
+    }
+
+    pub async fn root(&self) -> Person {
+        self.holder("root", PlatformRole::Root).await
+    }
+
+    pub async fn token(&self, user: UserId, email: &str, kind: KeyKind) -> String {
+        let operation = IssueToken { user, email: email.to_owned(), kind };
+        self.app.execute(Caller::System, operation).await.unwrap().expose().to_owned()
+    }
+
+    /// A fresh API key of theirs: its id and its value.
+    pub async fn api_key(&self, person: &Person) -> (String, String) {
+        let answer = self.post("/keys").bearer(&person.token).body(r#"{"type":2}"#).send().await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+        (text("id"), text("value"))
+    }
+
+    /// A fresh org of theirs: its id.
+    pub async fn org(&self, owner: &Person, body: &Value) -> String {
+        let answer = self.post("/orgs").bearer(&owner.token).body(&body.to_string()).send().await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        answer.header("location").strip_prefix("/orgs/").unwrap().to_owned()
+    }
+
+    pub async fn join(&self, org: &str, person: &Person, role: OrgRole) {
+        let org: OrgId = org.parse().unwrap();
+        let at = Timestamp::from_seconds(NOW);
+        let membership =
+            Membership { org, member: person.id, role, created_at: at, updated_at: at };
+        let changes = vec![Change::InsertMembership(membership)];
+        let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
+        self.store().commit(commit).await.unwrap();
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        self.app.store()
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    pub fn put(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    pub fn patch(&self, path: &str) -> Call {
+        self.call(Method::PATCH, path)
+    }
+
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call {
+            router: self.router(),
+            request: Request::builder().method(method).uri(path),
+            body: Body::empty(),
+        }
+    }
+}
+
+/// A request in the making.
+pub struct Call {
+    router: Router,
+    request: request::Builder,
+    body: Body,
+}
+
+impl Call {
+    pub fn bearer(self, token: &str) -> Self {
+        self.header(AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub fn from(mut self, address: &str) -> Self {
+        let address = SocketAddr::new(address.parse().unwrap(), 4711);
+        self.request = self.request.extension(ConnectInfo(address));
+        self
+    }
+
+    /// A JSON body with its content type.
+    pub fn body(self, text: &str) -> Self {
+        self.header(CONTENT_TYPE, "application/json").raw(Body::from(text.to_owned()))
+    }
+
+    pub fn raw(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let request = self.request.body(self.body).unwrap();
+        let work = async { Answer::read(self.router.oneshot(request).await.unwrap()).await };
+        tokio::time::timeout(Duration::from_secs(10), work).await.unwrap()
+    }
+}
+
+/// A response, read.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The member names of an object, in the order they were sent.
+    pub fn members(&self) -> Vec<String> {
+        let names = self.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let place = |name: &String| self.text().find(&format!("\"{name}\":")).unwrap();
+        let mut names = names;
+        names.sort_by_key(place);
+        names
+    }
+
+    /// The status and the text that older clients read.
+    pub fn refusal(&self) -> (u16, String) {
+        let error = self.json()["error"].as_str().unwrap().to_owned();
+        (self.status.as_u16(), error)
+    }
+
+    #[track_caller]
+    pub fn assert_refused(&self, status: u16, error: &str) {
+        assert_eq!(self.refusal(), (status, error.to_owned()));
+    }
+
+    #[track_caller]
+    pub fn assert_empty(&self, status: u16) {
+        assert_eq!((self.status.as_u16(), self.text()), (status, ""));
+    }
+}
+
+pub struct StoppedClock(AtomicI64);
+
+impl StoppedClock {
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn next(&self) -> Uuid {
+        let count = self.0.fetch_add(1, Ordering::SeqCst);
+        Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(count))
+    }
+}
+
+/// What checking a password does.
+#[derive(Clone, Copy, Default)]
+pub enum Mood {
+    #[default]
+    Works,
+    Busy,
+    Broken,
+    Hangs,
+}
+
+#[derive(Default)]
+pub struct PlainPasswords(Mutex<Mood>);
+
+impl PlainPasswords {
+    pub fn feel(&self, mood: Mood) {
+        *self.0.lock().unwrap() = mood;
+    }
+
+    async fn wait(&self) -> Result<()> {
+        let mood = *self.0.lock().unwrap();
+        match mood {
+            Mood::Works => Ok(()),
+            Mood::Busy => Err(Error::unavailable("secret-cause-1")),
+            Mood::Broken => Err(Error::internal("secret-cause-2")),
+            Mood::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Passwords for PlainPasswords {
+    fn acceptable(&self, password: &SecretString) -> bool {
+        let text = password.expose_secret();
+        text.chars().count() >= 8 && text.len() <= 72 && !text.contains(char::is_whitespace)
+    }
+
+    async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
+        self.wait().await?;
+        Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
+    }
+
+    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
+        self.wait().await?;
+        let given = format!("plain:{}", password.expose_secret());
+        Ok(hash.is_some_and(|hash| hash.expose() == given))
+    }
+}
+
+/// Refuses an address that failed three times at one account.
+#[derive(Default)]
+struct ThreeTries(Mutex<Vec<(Option<IpAddr>, String)>>);
+
+impl Throttle for ThreeTries {
+    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
+        let failures = self.0.lock().unwrap();
+        let here = failures.iter().filter(|(a, b)| *a == from && b == account).count();
+        if here < 3 { Ok(()) } else { Err(Error::RateLimited(Duration::from_millis(1_500))) }
+    }
+
+    fn failed(&self, from: Option<IpAddr>, account: &str) {
+        self.0.lock().unwrap().push((from, account.to_owned()));
+    }
+}
+
+/// Remembers which operations ran and how they went.
+#[derive(Default)]
+pub struct Witness(Mutex<Vec<(&'static str, &'static str)>>);
+
+impl Witness {
+    /// What ran since the last time somebody asked.
+    pub fn seen(&self) -> Vec<(&'static str, &'static str)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Observer for Witness {
+    fn observe(&self, operation: &'static str, outcome: &'static str, _: Duration) {
+        self.0.lock().unwrap().push((operation, outcome));
+    }
+}
