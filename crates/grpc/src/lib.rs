@@ -1,9 +1,8 @@
 //! The gRPC transport: the same operations as HTTP offers, for sibling services.
 //!
-//! Read in this order: `proto/mainflux/*.proto`, the interface; [`auth`](mod@auth) and
-//! [`users`](mod@users), one method each call, which understands, executes and answers;
-//! [`callers`], who may make which call; `status`, what an error looks like on the wire; `limits`,
-//! what is too large or too slow.
+//! Read in this order: `proto/mainflux/*.proto`, the interface; `auth.rs` and `users.rs`, one method
+//! each call, which understands, executes and answers; [`callers`], who may make which call;
+//! `status.rs`, what an error looks like on the wire; `limits.rs`, what is too large or too slow.
 
 mod auth;
 pub mod callers;

@@ -1,0 +1,14 @@
+//! The services as siblings see them: generated clients against the router on a loopback socket,
+//! on SQLite in memory, with a stopped clock.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+
+mod authorize;
+mod callers;
+mod directory;
+mod health;
+mod identify;
+mod limits;
+mod owners;
+mod paths;
+mod roles;
+mod world;
