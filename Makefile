@@ -1,0 +1,46 @@
+# Every command we use. `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+IMAGE ?= keyward/auth
+COMMIT := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
+COMPOSE := docker compose --env-file .env --file docker/compose.yml
+
+.PHONY: help run test check bench release image up down
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build and start the service on the embedded store in ./data
+	MF_AUTH_LOG_FORMAT=$${MF_AUTH_LOG_FORMAT:-human} cargo run --locked --package auth
+
+test: ## Run every test, after installing the servers they start, if those are missing
+	scripts/setup-tests
+	cargo test --workspace --locked
+
+check: ## Check formatting, lints, documentation and the container files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+	scripts/check-docker
+
+bench: ## Measure what a call costs, beside a bare server
+	scripts/bench
+
+release: ## Build the optimised binary, target/release/auth
+	cargo build --release --locked --package auth
+
+image: ## Build the container image
+	docker build --file docker/Dockerfile --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
+
+up: .env ## Start the service with its databases, mail catcher and trace viewer in containers
+	$(COMPOSE) up --build --detach --wait
+
+down: .env ## Stop those containers; their data stays
+	$(COMPOSE) down
+
+.env:
+	@echo "There is no .env yet. Make one with" >&2
+	@echo "    cp .env.example .env" >&2
+	@echo "and give MF_AUTH_SECRET a value, such as 'openssl rand -base64 32' prints." >&2
+	@exit 1
