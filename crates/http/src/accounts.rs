@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
-use auth_domain::model::{Email, Metadata};
+use auth_domain::model::Metadata;
 use auth_domain::ops::accounts::{Login, Profile, Register, ViewProfile};
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
 use axum::extract::{ConnectInfo, FromRequestParts, State};
@@ -53,20 +53,10 @@ async fn register(
     if body.redirect_path.is_empty() {
         return Err(Error::from(Invalid::MissingRedirectPath).into());
     }
-    let email = as_typed(&body.email)?;
+    let email = body.email.parse()?;
     let operation = Register { email, password: body.password, metadata: body.metadata };
     app.execute(Caller::Anonymous, operation).await?;
     Ok(answer::empty(StatusCode::CREATED))
-}
-
-/// The address, which unlike at the login has no blanks around it.
-fn as_typed(text: &str) -> Result<Email> {
-    let email: Email = text.parse()?;
-    if email.as_str() == text {
-        Ok(email)
-    } else {
-        Err(Error::malformed("email", "must not have blanks around it"))
-    }
 }
 
 struct LoginBody {

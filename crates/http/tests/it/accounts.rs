@@ -64,7 +64,7 @@ async fn u2_registrations_that_are_refused() {
         (with("bob@example.com", PASSWORD, ""), 400, "missing redirect path"),
         (json!({ "email": EMAIL, "password": PASSWORD }), 400, "missing redirect path"),
         (with("bob", "short", "/v"), 400, MALFORMED),
-        (with(" bob@example.com", PASSWORD, "/v"), 400, MALFORMED),
+        (with(" ada@example.com ", PASSWORD, "/v"), 409, "entity already exists"),
         (with("", PASSWORD, "/v"), 400, MALFORMED),
         (with("bob@example.com", "short", "/v"), 400, weak),
         (with("bob@example.com", "with blank", "/v"), 400, weak),
