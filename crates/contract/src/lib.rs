@@ -1,1 +1,175 @@
 //! The promises every store must keep, as tests.
+//!
+//! An adapter takes the whole suite with one line, `auth_contract::store_contract!(fresh)`, where
+//! `fresh` is an `async fn` that gives an empty store and whatever must outlive it. There is a case for
+//! every promise in a doc comment of [`auth_domain::ports`] and [`auth_domain::change`], one module per noun; [`races`] holds
+//! those that only show when several writers meet. [`arbitrary`] makes up histories of commits, with
+//! which two stores can be compared.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+pub mod accounts;
+pub mod arbitrary;
+pub mod commits;
+pub mod guards;
+pub mod keys;
+pub mod log;
+pub mod memberships;
+pub mod org_lists;
+pub mod orgs;
+pub mod races;
+pub mod roles;
+pub mod sample;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_domain::ports::Store;
+
+/// Every store behaves as this trait object does in the application.
+pub type AnyStore = Arc<dyn Store>;
+
+/// No case takes longer, unless something hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs one case; what [`store_contract!`] expands to.
+#[doc(hidden)]
+pub async fn run(case: impl Future<Output = ()>) {
+    tokio::time::timeout(DEADLINE, case).await.expect("the case must not hang");
+}
+
+/// Makes a test of every case, on a fresh store each.
+#[macro_export]
+macro_rules! store_contract {
+    ($fresh:ident) => {
+        $crate::store_contract! { @all $fresh
+            accounts {
+                an_account_reads_back_as_written
+                an_address_is_found_however_it_is_typed
+                a_taken_id_or_address_is_refused
+                a_disabled_account_is_found_by_name_but_never_listed
+                lists_hold_the_known_ones_once
+                lists_filter_by_a_part_of_the_address
+                lists_are_ordered_and_paged
+                addresses_find_enabled_accounts_once
+            }
+            commits {
+                a_store_answers
+                a_failed_change_leaves_no_trace
+                a_failed_guard_leaves_no_trace
+                changes_apply_in_order
+                an_empty_commit_takes_no_revision
+            }
+            guards {
+                in_org_decides_by_the_policy
+                on_platform_decides_by_the_policy
+                a_revoked_key_is_refused
+                a_key_of_somebody_else_is_refused
+                every_guard_must_hold
+                guards_see_nothing_of_their_own_commit
+            }
+            keys {
+                a_key_reads_back_as_written
+                a_taken_id_is_refused_whoever_asks
+                only_its_issuer_finds_a_key
+                a_key_is_removed_once_and_by_its_issuer
+                purging_takes_the_expired_and_nothing_else
+                lists_are_ordered_and_paged
+            }
+            log {
+                it_starts_empty
+                every_change_is_recorded_as_its_fact
+                a_commit_is_one_revision_and_its_facts_are_counted
+                purging_keys_takes_no_revision
+                records_start_after_a_revision_and_end_at_the_limit
+            }
+            memberships {
+                a_member_has_the_role_they_were_given
+                a_member_cannot_be_added_again
+                nobody_joins_an_org_that_does_not_exist
+            }
+            orgs {
+                an_org_reads_back_as_written
+                a_taken_id_is_refused
+                an_update_replaces_what_may_change
+                an_update_needs_the_org
+                removing_an_org_takes_its_memberships
+                an_org_is_removed_once
+            }
+            org_lists {
+                everybody_sees_all_or_only_their_own
+                names_match_in_any_case
+                wildcards_in_names_mean_themselves
+                names_are_searched_beyond_ascii
+                metadata_filters_by_containment
+                filters_combine
+                lists_are_ordered_and_ties_broken_by_id
+                pages_are_parts_of_the_list
+                the_largest_page_is_served
+            }
+            races {
+                revisions_are_given_in_commit_order_without_gaps
+                the_last_root_stays_whoever_races
+                one_of_many_inserts_wins
+                one_of_two_removals_wins
+                nothing_is_written_with_a_key_after_it_is_revoked
+                nobody_joins_an_org_after_it_is_removed
+                writers_on_one_org_do_not_stop_each_other
+            }
+            roles {
+                nobody_has_a_role_at_first
+                a_role_is_given_replaced_and_taken
+                no_role_cannot_be_taken
+                the_last_root_cannot_go
+                roots_come_before_the_rule
+                holders_are_listed_by_id
+            }
+        }
+    };
+    (@all $fresh:ident $($module:ident { $($case:ident)* })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (store, _outlives_it) = super::$fresh().await;
+                    $crate::run($crate::$module::$case(std::sync::Arc::new(store))).await;
+                }
+            )*
+        })*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that is not in the list above would be written and never run.
+    #[test]
+    fn every_case_is_in_the_list() {
+        let list = include_str!("lib.rs");
+        for (module, source) in [
+            ("accounts", include_str!("accounts.rs")),
+            ("commits", include_str!("commits.rs")),
+            ("guards", include_str!("guards.rs")),
+            ("keys", include_str!("keys.rs")),
+            ("log", include_str!("log.rs")),
+            ("memberships", include_str!("memberships.rs")),
+            ("org_lists", include_str!("org_lists.rs")),
+            ("orgs", include_str!("orgs.rs")),
+            ("races", include_str!("races.rs")),
+            ("roles", include_str!("roles.rs")),
+        ] {
+            let start = list.find(&format!("            {module} {{\n")).unwrap();
+            let listed = list[start..].split('}').next().unwrap();
+            let cases = source.split("pub async fn ").skip(1);
+            for case in cases.map(|rest| rest.split('(').next().unwrap()) {
+                assert!(listed.lines().any(|line| line.trim() == case), "{module}::{case}");
+            }
+        }
+    }
+}

@@ -30,7 +30,7 @@ impl TryFrom<AccountRow> for Account {
             email: row.email.parse().map_err(Error::internal)?,
             password: PasswordHash::new(row.password_hash),
             status: row.status.parse().map_err(Error::internal)?,
-            metadata: metadata(row.metadata)?,
+            metadata: metadata(row.metadata.as_deref())?,
             created_at: moment(row.created_at),
             updated_at: moment(row.updated_at),
         })
@@ -65,7 +65,7 @@ pub(crate) async fn find_by_email(db: &SqlitePool, email: &Email) -> Result<Opti
 
 /// Many values travel as one JSON array of text, because SQLite has no arrays.
 fn json_array(values: impl Iterator<Item = String>) -> String {
-    serde_json::Value::from_iter(values).to_string()
+    values.collect::<serde_json::Value>().to_string()
 }
 
 pub(crate) async fn find_by_emails(db: &SqlitePool, emails: &[Email]) -> Result<Vec<Account>> {

@@ -33,7 +33,7 @@ impl TryFrom<OrgRow> for Org {
             owner: UserId::new(row.owner_id),
             name: Name::stored(row.name),
             description: Description::stored(row.description),
-            metadata: metadata(row.metadata)?,
+            metadata: metadata(row.metadata.as_deref())?,
             created_at: moment(row.created_at),
             updated_at: moment(row.updated_at),
         })

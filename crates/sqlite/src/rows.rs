@@ -67,8 +67,8 @@ pub(crate) fn metadata_column(metadata: &Metadata) -> Option<String> {
 }
 
 /// Metadata, read back.
-pub(crate) fn metadata(column: Option<String>) -> Result<Metadata> {
-    match column.as_deref().map(serde_json::from_str).transpose().map_err(Error::internal)? {
+pub(crate) fn metadata(column: Option<&str>) -> Result<Metadata> {
+    match column.map(serde_json::from_str).transpose().map_err(Error::internal)? {
         None => Ok(Metadata::default()),
         Some(Value::Object(object)) => Ok(Metadata::stored(object)),
         Some(_) => Err(Error::internal("stored metadata is not an object")),

@@ -1,0 +1,258 @@
+//! What must hold when several writers meet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use auth_domain::change::{Change, Commit, Guard};
+use auth_domain::error::Result;
+use auth_domain::model::{
+    Action, Direction, Org, OrgOrder, OrgQuery, OrgRole, PlatformRole, UserId,
+};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::AnyStore;
+use crate::sample::{
+    account, commit, edit, given, guarded, key, key_id, membership, org, org_id, outcome, page,
+    user,
+};
+
+/// Commits everything at once; gives the outcomes in the order of the commits.
+async fn at_once(store: &AnyStore, commits: Vec<Commit>) -> Vec<&'static str> {
+    let start = Arc::new(Barrier::new(commits.len()));
+    let tasks: Vec<_> = commits
+        .into_iter()
+        .map(|commit| {
+            let (store, start) = (store.clone(), start.clone());
+            tokio::spawn(async move {
+                start.wait().await;
+                store.commit(commit).await
+            })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(outcome(&task.await.unwrap()));
+    }
+    outcomes
+}
+
+/// Whoever has read the log up to a revision never meets an older record later.
+pub async fn revisions_are_given_in_commit_order_without_gaps(store: AnyStore) {
+    const WRITERS: u32 = 6;
+    const EACH: u32 = 15;
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn({
+        let (store, done) = (store.clone(), done.clone());
+        async move {
+            let mut seen: Vec<(i64, i32)> = Vec::new();
+            loop {
+                let last = done.load(Ordering::SeqCst);
+                let revision = store.revision().await.unwrap();
+                let after = seen.last().map_or(0, |(revision, _)| *revision);
+                let records = store.records(after, 1_000).await.unwrap();
+                seen.extend(records.iter().map(|record| (record.revision, record.ordinal)));
+                let reached = seen.last().map_or(0, |(revision, _)| *revision);
+                assert!(reached >= revision, "revision {revision} without its records");
+                if last {
+                    return seen;
+                }
+            }
+        }
+    });
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            for number in 0..EACH {
+                let id = 1 + writer * EACH + number;
+                let owner = membership(org_id(id), user(1), OrgRole::Owner);
+                let changes =
+                    vec![Change::InsertOrg(org(id, "acme")), Change::InsertMembership(owner)];
+                store.commit(commit(changes)).await.unwrap();
+            }
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.unwrap();
+    }
+    done.store(true, Ordering::SeqCst);
+    let seen = reader.await.unwrap();
+    let expected: Vec<_> = (1..=i64::from(WRITERS * EACH)).flat_map(|r| [(r, 0), (r, 1)]).collect();
+    assert_eq!(seen, expected);
+}
+
+/// Removed or demoted, at the same moment: one of two goes, one stays.
+pub async fn the_last_root_stays_whoever_races(store: AnyStore) {
+    let root = |user| Change::PutPlatformRole { user, role: PlatformRole::Root };
+    let demote = |user| Change::PutPlatformRole { user, role: PlatformRole::Admin };
+    let remove = |user| Change::RemovePlatformRole { user };
+    // Each is asked for by the other one, as the service does it.
+    let by = |user, change| {
+        commit_guarded(Guard::OnPlatform { user, needed: PlatformRole::Root }, change)
+    };
+    let (a, b) = (user(1), user(2));
+    for round in 0..24 {
+        given(&store, vec![root(a), root(b)]).await;
+        let commits = match round % 4 {
+            0 => vec![commit(vec![remove(a)]), commit(vec![remove(b)])],
+            1 => vec![commit(vec![remove(a)]), commit(vec![demote(b)])],
+            2 => vec![commit(vec![demote(a)]), commit(vec![demote(b)])],
+            _ => vec![by(b, remove(a)), by(a, remove(b))],
+        };
+        let mut outcomes = at_once(&store, commits).await;
+        outcomes.sort_unstable();
+        // The loser's own role may be gone before its guard is checked.
+        let refusal = if round % 4 == 3 { "forbidden" } else { "last_root" };
+        let fair = [vec!["last_root", "ok"], vec![refusal, "ok"]];
+        assert!(fair.contains(&outcomes), "round {round}: {outcomes:?}");
+        let roles = [role(&store, a).await, role(&store, b).await];
+        let roots = roles.iter().filter(|role| **role == Some(PlatformRole::Root)).count();
+        assert_eq!(roots, 1, "round {round}: {roles:?}");
+    }
+}
+
+fn commit_guarded(guard: Guard, change: Change) -> Commit {
+    guarded(vec![guard], vec![change])
+}
+
+async fn role(store: &AnyStore, user: UserId) -> Option<PlatformRole> {
+    store.standing(user, None).await.unwrap().platform
+}
+
+/// The others are told that it exists; nothing is half-written.
+pub async fn one_of_many_inserts_wins(store: AnyStore) {
+    let org_by = |owner: u32| Org { owner: user(owner), ..org(1, "acme") };
+    let joined = |owner: u32| membership(org_id(1), user(owner), OrgRole::Owner);
+    let founding = |owner: u32| {
+        commit(vec![Change::InsertOrg(org_by(owner)), Change::InsertMembership(joined(owner))])
+    };
+    let opening = |number: u32| {
+        let address = if number % 2 == 0 { "ada@example.com" } else { "ADA@example.com" };
+        commit(vec![Change::InsertAccount(account(number, address))])
+    };
+    let joining = |_| {
+        commit(vec![Change::InsertMembership(membership(org_id(1), user(99), OrgRole::Viewer))])
+    };
+    for race in [
+        (1..=8).map(founding).collect::<Vec<_>>(),
+        (1..=8).map(opening).collect(),
+        (1..=8).map(joining).collect(),
+    ] {
+        let mut outcomes = at_once(&store, race).await;
+        outcomes.sort_unstable();
+        assert_eq!(outcomes[..7], ["already_exists"; 7]);
+        assert_eq!(outcomes[7], "ok");
+    }
+    let owner = store.org(org_id(1)).await.unwrap().unwrap().owner;
+    let all = OrgQuery { member: Some(owner), ..OrgQuery::default() };
+    let listing = store.orgs(&all, page(0, 10, OrgOrder::Id, Direction::Ascending)).await.unwrap();
+    assert_eq!(listing.total, 1, "the winner is the member, too");
+}
+
+/// The other finds nothing.
+pub async fn one_of_two_removals_wins(store: AnyStore) {
+    for round in 1..=8 {
+        let owner = membership(org_id(round), user(1), OrgRole::Owner);
+        given(
+            &store,
+            vec![
+                Change::InsertKey(key(round, user(1))),
+                Change::InsertOrg(org(round, "acme")),
+                Change::InsertMembership(owner),
+            ],
+        )
+        .await;
+        let org = org_id(round);
+        let guard = Guard::InOrg { user: user(1), org, action: Action::Owner };
+        for removal in [
+            commit(vec![Change::RemoveKey { id: key_id(round), issuer: user(1) }]),
+            commit_guarded(guard, Change::RemoveOrg(org)),
+        ] {
+            let mut outcomes = at_once(&store, vec![removal.clone(), removal]).await;
+            outcomes.sort_unstable();
+            assert_eq!(outcomes, ["not_found", "ok"], "round {round}");
+        }
+    }
+}
+
+/// The log shows which commit came first.
+pub async fn nothing_is_written_with_a_key_after_it_is_revoked(store: AnyStore) {
+    for round in 1..=20 {
+        given(&store, vec![Change::InsertKey(key(round, user(1)))]).await;
+        let revocation = commit(vec![Change::RemoveKey { id: key_id(round), issuer: user(1) }]);
+        let used = commit_guarded(
+            Guard::KeyExists { key: key_id(round), issuer: user(1) },
+            Change::InsertOrg(org(round, "acme")),
+        );
+        let outcomes = at_once(&store, vec![revocation, used]).await;
+        assert_eq!(outcomes[0], "ok", "round {round}");
+        let places = places(&store).await;
+        let revoked = places[&("key.revoke".into(), key_id(round).to_string())];
+        match outcomes[1] {
+            "ok" => {
+                let written = places[&("org.create".into(), org_id(round).to_string())];
+                assert!(written < revoked, "round {round}: written after the key was revoked");
+            }
+            refusal => assert_eq!(refusal, "token_not_honoured", "round {round}"),
+        }
+    }
+}
+
+/// By what happened to what: at which revision.
+async fn places(store: &AnyStore) -> BTreeMap<(String, String), i64> {
+    let records = store.records(0, 10_000).await.unwrap();
+    records.into_iter().map(|record| ((record.kind, record.object), record.revision)).collect()
+}
+
+/// Either they joined first, or there was no org to join.
+pub async fn nobody_joins_an_org_after_it_is_removed(store: AnyStore) {
+    for round in 1..=20 {
+        let org_id = org_id(round);
+        let owner = membership(org_id, user(1), OrgRole::Owner);
+        given(&store, vec![Change::InsertOrg(org(round, "acme")), Change::InsertMembership(owner)])
+            .await;
+        let guard = |action| Guard::InOrg { user: user(1), org: org_id, action };
+        let joined = membership(org_id, user(2), OrgRole::Viewer);
+        let outcomes = at_once(
+            &store,
+            vec![
+                commit_guarded(guard(Action::Owner), Change::RemoveOrg(org_id)),
+                commit_guarded(guard(Action::Admin), Change::InsertMembership(joined)),
+            ],
+        )
+        .await;
+        assert_eq!(outcomes[0], "ok", "round {round}");
+        assert!(["ok", "not_found"].contains(&outcomes[1]), "round {round}: {outcomes:?}");
+        let standing = store.standing(user(2), Some(org_id)).await.unwrap();
+        assert_eq!((standing.org_exists, standing.org), (false, None), "round {round}");
+    }
+}
+
+/// everyday work on the same org succeeds, whatever else happens to it at the same time.
+pub async fn writers_on_one_org_do_not_stop_each_other(store: AnyStore) {
+    const WRITERS: u32 = 8;
+    const EACH: u32 = 10;
+    let owner = membership(org_id(1), user(1), OrgRole::Owner);
+    given(&store, vec![Change::InsertOrg(org(1, "acme")), Change::InsertMembership(owner)]).await;
+    let mut writers: JoinSet<Result<()>> = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            let guard = Guard::InOrg { user: user(1), org: org_id(1), action: Action::Admin };
+            for number in 0..EACH {
+                let member = user(100 + writer * EACH + number);
+                let joined = membership(org_id(1), member, OrgRole::Viewer);
+                let renamed = edit(org_id(1), &format!("by writer {writer}"));
+                let changes = vec![Change::InsertMembership(joined), Change::UpdateOrg(renamed)];
+                store.commit(guarded(vec![guard], changes)).await?;
+            }
+            Ok(())
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.unwrap().unwrap();
+    }
+    assert_eq!(store.revision().await.unwrap(), i64::from(1 + WRITERS * EACH));
+}

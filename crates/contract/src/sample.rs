@@ -1,0 +1,139 @@
+//! Things to store. The same number gives the same thing.
+
+use auth_domain::Timestamp;
+use auth_domain::change::{Change, Commit, Guard};
+use auth_domain::error::{Error, Result};
+use auth_domain::model::{
+    Account, AccountId, AccountStatus, Description, Direction, Key, KeyId, Membership, Metadata,
+    Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash, UserId,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::AnyStore;
+
+/// The moment this many seconds into the tests' year, and a little more, down to a microsecond.
+#[must_use]
+pub const fn moment(number: i64) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000 + number * 1_000_000 + 123_457)
+}
+
+const fn uuid(kind: u128, number: u128) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | kind << 32 | number)
+}
+
+/// A user.
+#[must_use]
+pub const fn user(number: u32) -> UserId {
+    UserId::new(uuid(1, number as u128))
+}
+
+/// An org's id.
+#[must_use]
+pub const fn org_id(number: u32) -> OrgId {
+    OrgId::new(uuid(2, number as u128))
+}
+
+/// A key's id.
+#[must_use]
+pub const fn key_id(number: u32) -> KeyId {
+    KeyId::new(uuid(3, number as u128))
+}
+
+/// A key without an end.
+#[must_use]
+pub fn key(number: u32, issuer: UserId) -> Key {
+    Key {
+        id: key_id(number),
+        issuer,
+        subject: format!("user{number}@example.com"),
+        issued_at: moment(i64::from(number)),
+        expires_at: None,
+    }
+}
+
+/// An org owned by user 1.
+#[must_use]
+pub fn org(number: u32, name: &str) -> Org {
+    Org {
+        id: org_id(number),
+        owner: user(1),
+        name: name.parse().unwrap(),
+        description: Description::default(),
+        metadata: Metadata::default(),
+        created_at: moment(i64::from(number)),
+        updated_at: moment(i64::from(number)),
+    }
+}
+
+/// An edit of an org, an hour into the tests' year.
+#[must_use]
+pub fn edit(id: OrgId, name: &str) -> OrgEdit {
+    OrgEdit {
+        id,
+        name: name.parse().unwrap(),
+        description: Description::default(),
+        metadata: Metadata::default(),
+        updated_at: moment(3600),
+    }
+}
+
+/// Metadata, from what a client sent.
+#[must_use]
+pub fn metadata(value: Value) -> Metadata {
+    Metadata::from_value(value).unwrap()
+}
+
+/// A user's place in an org.
+#[must_use]
+pub fn membership(org: OrgId, member: UserId, role: OrgRole) -> Membership {
+    Membership { org, member, role, created_at: moment(1), updated_at: moment(2) }
+}
+
+/// An enabled account; its id is that of the user with the same number.
+#[must_use]
+pub fn account(number: u32, email: &str) -> Account {
+    Account {
+        id: AccountId::new(user(number).uuid()),
+        email: email.parse().unwrap(),
+        password: PasswordHash::new(format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${number}")),
+        status: AccountStatus::Enabled,
+        metadata: Metadata::default(),
+        created_at: moment(i64::from(number)),
+        updated_at: moment(i64::from(number)),
+    }
+}
+
+/// A commit without guards.
+#[must_use]
+pub fn commit(changes: Vec<Change>) -> Commit {
+    guarded(vec![], changes)
+}
+
+/// A commit with guards.
+#[must_use]
+pub fn guarded(guards: Vec<Guard>, changes: Vec<Change>) -> Commit {
+    Commit { actor: format!("user:{}", user(1)), at: moment(0), guards, changes }
+}
+
+/// Applies changes that must succeed.
+pub async fn given(store: &AnyStore, changes: Vec<Change>) {
+    store.commit(commit(changes)).await.unwrap();
+}
+
+/// Applies changes, under no guard.
+pub async fn apply(store: &AnyStore, changes: Vec<Change>) -> Result<()> {
+    store.commit(commit(changes)).await
+}
+
+/// The first `limit` elements after `offset`, in this order.
+#[must_use]
+pub fn page<O>(offset: u64, limit: u64, order: O, direction: Direction) -> Page<O> {
+    Page::new(offset, limit, order, direction).unwrap()
+}
+
+/// What became of something, in one word.
+#[must_use]
+pub fn outcome(result: &Result<()>) -> &'static str {
+    result.as_ref().map_or_else(Error::code, |()| "ok")
+}
