@@ -25,6 +25,7 @@ pub use crate::callers::{AllowList, Callers, PeerNames, Trust};
 pub use crate::health::Health;
 use crate::proto::auth_service_server::AuthServiceServer;
 use crate::proto::users_service_server::UsersServiceServer;
+pub use crate::status::code;
 use crate::users::UsersRpc;
 
 /// What `proto/` says, in Rust: messages, servers and clients.

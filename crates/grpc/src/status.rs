@@ -14,31 +14,36 @@ pub(crate) const CODE: &str = "code";
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// The gRPC half of the error table.
+#[must_use]
+pub const fn code(error: &Error) -> Code {
+    match error {
+        Error::Invalid(_) => Code::InvalidArgument,
+        Error::Unauthenticated(_) => Code::Unauthenticated,
+        Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
+        Error::NotFound(_) => Code::NotFound,
+        Error::AlreadyExists(_) => Code::AlreadyExists,
+        Error::Conflict(Conflict::LastRoot) => Code::FailedPrecondition,
+        Error::Conflict(Conflict::Contention) => Code::Aborted,
+        Error::RateLimited(_) => Code::ResourceExhausted,
+        Error::Unavailable(_) => Code::Unavailable,
+        Error::Internal(_) => Code::Internal,
+    }
+}
+
+/// An error as the client sees it.
 #[expect(clippy::needless_pass_by_value, reason = "handlers write map_err(status)")]
 pub(crate) fn status(error: Error) -> Status {
-    let code = error.code();
-    match error {
-        Error::Invalid(reason) => refusal(Code::InvalidArgument, code, explain(reason)),
-        Error::Unauthenticated(reason) => refusal(Code::Unauthenticated, code, reason.text()),
-        Error::Forbidden | Error::RegistrationClosed => {
-            refusal(Code::PermissionDenied, code, error.to_string())
-        }
-        Error::NotFound(_) => refusal(Code::NotFound, code, error.to_string()),
-        Error::AlreadyExists(_) => refusal(Code::AlreadyExists, code, error.to_string()),
-        Error::Conflict(reason @ Conflict::LastRoot) => {
-            refusal(Code::FailedPrecondition, code, reason.text())
-        }
-        Error::Conflict(reason @ Conflict::Contention) => {
-            refusal(Code::Aborted, code, reason.text())
-        }
-        Error::RateLimited(wait) => {
-            let mut status = refusal(Code::ResourceExhausted, code, error.to_string());
-            put_pushback(status.metadata_mut(), wait);
-            status
-        }
-        Error::Unavailable(_) => refusal(Code::Unavailable, code, error.to_string()),
-        Error::Internal(_) => refusal(Code::Internal, code, error.to_string()),
+    let text = match &error {
+        Error::Invalid(reason) => explain(*reason),
+        Error::Unauthenticated(reason) => reason.text().into(),
+        // What the others print is the original's text, and never a cause.
+        other => other.to_string().into(),
+    };
+    let mut status = refusal(code(&error), error.code(), text);
+    if let Error::RateLimited(wait) = error {
+        put_pushback(status.metadata_mut(), wait);
     }
+    status
 }
 
 /// A status with its stable code.
