@@ -37,7 +37,7 @@ use auth_domain::ports::Store;
 pub type AnyStore = Arc<dyn Store>;
 
 /// No case takes longer, unless something hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Runs one case; what [`store_contract!`] expands to.
 #[doc(hidden)]
