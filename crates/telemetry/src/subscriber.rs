@@ -128,3 +128,28 @@ impl Drop for Telemetry {
         self.lines.flush(LINES_LEAVE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn s_91_libraries_never_log_what_is_on_the_wire() {
+        let most = logged(LevelFilter::TRACE);
+        assert!(most.would_enable("auth_domain::app", &Level::TRACE));
+        assert!(most.would_enable("sqlx::query", &Level::INFO));
+        for library in ["h2::proto", "hyper", "rustls", "sqlx::query", "tonic"] {
+            assert!(!most.would_enable(library, &Level::DEBUG), "{library}");
+        }
+        assert!(!logged(LevelFilter::ERROR).would_enable("sqlx::query", &Level::WARN));
+    }
+
+    #[test]
+    fn frequent_operations_are_traced_but_not_logged() {
+        assert!(traced().would_enable("auth_domain::app", &Level::DEBUG));
+        assert!(!logged(LevelFilter::INFO).would_enable("auth_domain::app", &Level::DEBUG));
+        assert!(!traced().would_enable("h2::proto", &Level::INFO));
+    }
+}
