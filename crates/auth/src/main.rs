@@ -1,1 +1,78 @@
-fn main() {}
+//! Keyward: identity and access for a fleet of services, in one binary.
+//!
+//! Read in this order:
+//!
+//! 1. [`config`], every setting, its default and its manual.
+//! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
+//! 3. [`run`], from the first port to the last answer, and [`serve`], the accept loop.
+//! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then.
+//! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
+//!    [`database`].
+
+mod clock;
+mod config;
+mod database;
+mod housekeeping;
+mod ops;
+mod passwords;
+mod run;
+mod secrets;
+mod serve;
+mod throttle;
+mod wiring;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config::{Command, Config, Unread};
+
+/// Measured: `docs/performance.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long work that nobody waits for any more, such as a password being hashed, may hold up the
+/// end.
+const LEFTOVERS: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    let environment = std::env::vars_os().collect();
+    let outcome = match Config::read(arguments, &environment) {
+        Ok(config) => match config.command {
+            Some(Command::Health) => {
+                ops::ask(config.server.ops_host, config.server.ops_port).map(|()| ExitCode::SUCCESS)
+            }
+            Some(Command::Serve) | None => serve(config),
+        },
+        Err(Unread::Flags(help)) => {
+            // Help goes to standard output and mistakes to standard error.
+            let _ = help.print();
+            return if help.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+        Err(Unread::Setting(problem)) => Err(problem),
+    };
+    outcome.unwrap_or_else(|problem| {
+        let _ = writeln!(std::io::stderr(), "auth: {problem}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(config: Config) -> Result<ExitCode, String> {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return Err("something else has chosen what TLS is made of".to_owned());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    let outcome = runtime.block_on(async {
+        let telemetry = auth_telemetry::init(&config.telemetry.settings())
+            .map_err(|problem| format!("{problem:#}"))?;
+        let outcome = run::run(config).await;
+        telemetry.shutdown().await;
+        outcome
+    });
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome
+}

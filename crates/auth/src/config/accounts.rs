@@ -1,0 +1,58 @@
+//! The built-in accounts.
+
+use regex::Regex;
+use secrecy::SecretString;
+
+use super::values::{boolean, secret, service_address};
+use crate::passwords;
+
+/// Who has an account, and who may open one.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Accounts")]
+pub(crate) struct Accounts {
+    /// The address of a users service, `host:port`. Set: people are looked up there, and the
+    /// built-in accounts with their routes are off. Unset: this process keeps the accounts.
+    #[arg(long, env = "MF_USERS_GRPC_URL", value_parser = service_address)]
+    pub(crate) users_grpc_url: Option<String>,
+
+    /// The e-mail address of the first root account, which is opened at the start if it is not
+    /// there. Unset on the embedded store: `admin@keyward.local`.
+    #[arg(long, env = "MF_USERS_ADMIN_EMAIL")]
+    pub(crate) admin_email: Option<String>,
+
+    /// The password that account is opened with; never used again afterwards. Unset on the embedded
+    /// store: one is made and printed, once.
+    #[arg(long, env = "MF_USERS_ADMIN_PASSWORD", hide = true, value_parser = secret)]
+    pub(crate) admin_password: Option<SecretString>,
+
+    /// What passwords must match, as a regular expression in Go's syntax. They also have at most
+    /// 72 bytes.
+    #[arg(
+        long,
+        env = "MF_USERS_PASS_REGEX",
+        default_value = r"^\S{8,}$",
+        value_parser = passwords::rule
+    )]
+    pub(crate) pass_regex: Regex,
+
+    /// Whether people may open accounts themselves.
+    #[arg(
+        long,
+        env = "MF_USERS_SELF_REGISTER_ENABLED",
+        default_value = "true",
+        value_parser = boolean,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) self_register_enabled: bool,
+
+    /// Whether an address must be proved before an account is opened. The built-in accounts cannot
+    /// do that yet: if it is true, nobody may open an account themselves.
+    #[arg(
+        long,
+        env = "MF_REQUIRE_EMAIL_VERIFICATION",
+        default_value = "false",
+        value_parser = boolean,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) require_email_verification: bool,
+}

@@ -1,0 +1,119 @@
+//! Settings of the original whose work this release does not do. They are read and checked, so that
+//! an env file of the original is understood whole and a wrong value is found today.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::values::{
+    boolean, duration, number, path, port, positive_duration, redis, secret, service_address,
+};
+
+/// Accepted; without effect yet.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Accepted; without effect yet")]
+pub(crate) struct Later {
+    /// How long an invite lives.
+    #[arg(long, env = "MF_INVITE_DURATION", default_value = "168h", value_parser = positive_duration)]
+    pub(crate) invite_duration: Duration,
+
+    /// The deadline of calls to other services.
+    #[arg(long, env = "MF_AUTH_GRPC_TIMEOUT", default_value = "1s", value_parser = duration)]
+    pub(crate) grpc_timeout: Duration,
+
+    /// The PEM file with the authorities of the users service.
+    #[arg(long, env = "MF_USERS_CA_CERTS", value_parser = path)]
+    pub(crate) users_ca_certs: Option<PathBuf>,
+
+    /// Whether to call the users service over TLS.
+    #[arg(
+        long,
+        env = "MF_USERS_CLIENT_TLS",
+        default_value = "false",
+        value_parser = boolean,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) users_client_tls: bool,
+
+    /// The port of a second HTTP listener with the contract of the users service.
+    #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]
+    pub(crate) users_http_port: Option<u16>,
+
+    /// The port of a second gRPC listener for services that expect one of the users service.
+    #[arg(long, env = "MF_USERS_GRPC_PORT", value_parser = port)]
+    pub(crate) users_grpc_port: Option<u16>,
+
+    /// The address of the things service.
+    #[arg(
+        long,
+        env = "MF_THINGS_AUTH_GRPC_URL",
+        default_value = "localhost:8183",
+        value_parser = service_address
+    )]
+    pub(crate) things_auth_grpc_url: String,
+
+    /// The PEM file with the authorities of the things service.
+    #[arg(long, env = "MF_THINGS_CA_CERTS", value_parser = path)]
+    pub(crate) things_ca_certs: Option<PathBuf>,
+
+    /// Whether to call the things service over TLS.
+    #[arg(
+        long,
+        env = "MF_THINGS_CLIENT_TLS",
+        default_value = "false",
+        value_parser = boolean,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) things_client_tls: bool,
+
+    /// Where events go: a Redis server as `host:port`, or as a `redis://` URL, which may hold the
+    /// password and the number of the database.
+    #[arg(long, env = "MF_AUTH_ES_URL", hide = true, value_parser = secret_redis)]
+    pub(crate) es_url: Option<SecretString>,
+
+    /// The password of that Redis server.
+    #[arg(long, env = "MF_AUTH_ES_PASS", hide = true, value_parser = secret)]
+    pub(crate) es_pass: Option<SecretString>,
+
+    /// The number of the database on that Redis server.
+    #[arg(long, env = "MF_AUTH_ES_DB", default_value = "0", value_parser = number)]
+    pub(crate) es_db: u32,
+
+    /// The mail server.
+    #[arg(long, env = "MF_EMAIL_HOST", default_value = "localhost")]
+    pub(crate) email_host: String,
+
+    /// Its port.
+    #[arg(long, env = "MF_EMAIL_PORT", default_value = "25", value_parser = port)]
+    pub(crate) email_port: u16,
+
+    /// Who to sign in to it as.
+    #[arg(long, env = "MF_EMAIL_USERNAME", default_value = "root")]
+    pub(crate) email_username: String,
+
+    /// The password for it.
+    #[arg(long, env = "MF_EMAIL_PASSWORD", hide = true, value_parser = secret)]
+    pub(crate) email_password: Option<SecretString>,
+
+    /// The address mails come from.
+    #[arg(long, env = "MF_EMAIL_FROM_ADDRESS")]
+    pub(crate) email_from_address: Option<String>,
+
+    /// The name mails come from.
+    #[arg(long, env = "MF_EMAIL_FROM_NAME")]
+    pub(crate) email_from_name: Option<String>,
+
+    /// The file with the template of mails.
+    #[arg(long, env = "MF_EMAIL_BASE_TEMPLATE", default_value = "base.tmpl", value_parser = path)]
+    pub(crate) email_base_template: PathBuf,
+
+    /// What links in mails begin with.
+    #[arg(long, env = "MF_HOST", default_value = "http://localhost")]
+    pub(crate) host: String,
+}
+
+/// Where Redis is; a secret, because a URL may hold a password.
+fn secret_redis(text: &str) -> Result<SecretString, String> {
+    redis(text).map(SecretString::from)
+}

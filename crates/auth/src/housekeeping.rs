@@ -1,0 +1,70 @@
+//! What has to be done now and then, whoever asks or does not.
+
+use std::time::Duration;
+
+use auth_domain::ops::keys::PurgeKeys;
+use auth_domain::{App, Caller};
+use auth_telemetry::Metrics;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the rows of keys whose time is over are deleted.
+const PURGE: Duration = Duration::from_mins(10);
+/// How often measurements are summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Starts all of it; it goes on until the process ends.
+pub(crate) fn start(app: &App, metrics: &Metrics) {
+    let app = app.clone();
+    tokio::spawn(repeat("purge_keys", PURGE, move || {
+        let app = app.clone();
+        // The outcome is logged where every operation's is.
+        async move { drop(app.execute(Caller::System, PurgeKeys).await) }
+    }));
+    let metrics = metrics.clone();
+    tokio::spawn(repeat("metrics", UPKEEP, move || {
+        let metrics = metrics.clone();
+        async move { metrics.upkeep() }
+    }));
+}
+
+/// Does the work once each period, the first time after one. A panic in it is logged by the panic
+/// hook and ends that turn only.
+async fn repeat<W: Future<Output = ()> + Send + 'static>(
+    name: &'static str,
+    period: Duration,
+    work: impl Fn() -> W,
+) {
+    let mut turns = interval(period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns.tick().await;
+    loop {
+        turns.tick().await;
+        if tokio::spawn(work()).await.is_err() {
+            tracing::error!(work = name, "did not finish; it is tried again next time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn s83_work_that_panics_is_tried_again() {
+        let (told, mut turns) = mpsc::unbounded_channel();
+        let work = tokio::spawn(repeat("test", Duration::from_millis(5), move || {
+            let told = told.clone();
+            async move {
+                told.send(()).unwrap();
+                panic!("the test's own");
+            }
+        }));
+        for _ in 0..3 {
+            timeout(Duration::from_secs(10), turns.recv()).await.unwrap().unwrap();
+        }
+        work.abort();
+    }
+}

@@ -1,0 +1,230 @@
+//! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, off the threads that
+//! answer checks.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use argon2::password_hash::phc::PasswordHash as Phc;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use async_trait::async_trait;
+use auth_domain::model::PasswordHash;
+use auth_domain::{Error, Result, ports};
+use regex::Regex;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+/// The most bytes a password has: what the original's hashes take, so that accounts can move
+/// between the two.
+const MAX_BYTES: usize = 72;
+/// How many may wait for each one that is hashed.
+const QUEUE: usize = 32;
+/// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
+const COST: (u32, u32, u32) = (19_456, 2, 1);
+
+/// The pool. Half of the cores hash; the rest is for checks.
+pub(crate) struct ArgonPool {
+    rule: Regex,
+    argon: Argon2<'static>,
+    /// Held while hashing.
+    hashing: Arc<Semaphore>,
+    /// Held while hashing or waiting for it.
+    admitted: Arc<Semaphore>,
+}
+
+impl ArgonPool {
+    /// A pool that lets passwords be set which match the rule.
+    pub(crate) fn new(rule: Regex) -> Result<Self> {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::with_room(rule, cores.div_euclid(2).max(1), QUEUE)
+    }
+
+    fn with_room(rule: Regex, workers: usize, queue: usize) -> Result<Self> {
+        let (memory, passes, lanes) = COST;
+        let params = Params::new(memory, passes, lanes, None)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let room = workers.saturating_mul(queue.saturating_add(1));
+        Ok(Self {
+            rule,
+            argon: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            hashing: Arc::new(Semaphore::new(workers)),
+            admitted: Arc::new(Semaphore::new(room)),
+        })
+    }
+
+    /// Runs the work on a thread of its own once it is its turn. The place stays taken until the
+    /// work is done, also if nobody waits for the outcome any more.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
+            auth_telemetry::refused("passwords", "queue");
+            Error::unavailable("too many passwords wait to be hashed")
+        })?;
+        let hashing = Arc::clone(&self.hashing).acquire_owned().await.map_err(Error::internal)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _places = (admitted, hashing);
+            work()
+        });
+        done.await.map_err(Error::internal)?
+    }
+}
+
+#[async_trait]
+impl ports::Passwords for ArgonPool {
+    fn acceptable(&self, password: &SecretString) -> bool {
+        let password = password.expose_secret();
+        password.len() <= MAX_BYTES && self.rule.is_match(password)
+    }
+
+    async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
+        let argon = self.argon.clone();
+        self.run(move || hash(&argon, password.expose_secret().as_bytes())).await
+    }
+
+    async fn verify(&self, password: SecretString, known: Option<PasswordHash>) -> Result<bool> {
+        let argon = self.argon.clone();
+        self.run(move || {
+            let password = password.expose_secret().as_bytes();
+            let Some(known) = known else {
+                // As much work as comparing.
+                return hash(&argon, password).map(|_| false);
+            };
+            let phc = Phc::new(known.expose())
+                .map_err(|error| Error::internal(format!("a stored password hash: {error}")))?;
+            Ok(argon.verify_password(password, &phc).is_ok())
+        })
+        .await
+    }
+}
+
+fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash> {
+    let phc = argon
+        .hash_password(password)
+        .map_err(|error| Error::internal(format!("hashing a password: {error}")))?;
+    Ok(PasswordHash::new(phc.to_string()))
+}
+
+/// The rule for passwords: a regular expression in Go's syntax, in which `\s`, `\d` and `\w` and
+/// their opposites mean ASCII.
+pub(crate) fn rule(pattern: &str) -> Result<Regex, String> {
+    let mut ours = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match (c, if c == '\\' { rest.next() } else { None }) {
+            ('\\', Some('s')) => ours.push_str(r"[\t\n\f\r ]"),
+            ('\\', Some('S')) => ours.push_str(r"[^\t\n\f\r ]"),
+            ('\\', Some('d')) => ours.push_str("[0-9]"),
+            ('\\', Some('D')) => ours.push_str("[^0-9]"),
+            ('\\', Some('w')) => ours.push_str("[0-9A-Za-z_]"),
+            ('\\', Some('W')) => ours.push_str("[^0-9A-Za-z_]"),
+            (c, escaped) => ours.extend(std::iter::once(c).chain(escaped)),
+        }
+    }
+    Regex::new(&ours).map_err(|_| "is not a regular expression in Go's syntax".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use auth_domain::ports::Passwords;
+
+    use super::*;
+
+    const DEFAULT: &str = r"^\S{8,}$";
+
+    fn pool() -> ArgonPool {
+        ArgonPool::with_room(rule(DEFAULT).unwrap(), 1, 2).unwrap()
+    }
+
+    #[test]
+    fn the_default_rule_is_the_originals_and_72_bytes() {
+        let pool = pool();
+        let acceptable = |text: &str| pool.acceptable(&text.into());
+        for fine in
+            ["12345678", "pässwörd", "\u{1f600}\u{1f600}345678", "1234\u{a0}678", "12345\u{0}78"]
+        {
+            assert!(acceptable(fine), "{fine:?}");
+        }
+        for bad in ["", "1234567", "1234 5678", "12345678\n", "1234\t5678", "passé"] {
+            assert!(!acceptable(bad), "{bad:?}");
+        }
+        assert!(acceptable(&"x".repeat(72)));
+        assert!(!acceptable(&"x".repeat(73)));
+        assert!(!acceptable(&"ä".repeat(37)));
+    }
+
+    #[test]
+    fn a_rule_is_read_as_go_reads_it() {
+        let odd = rule(r"^[a\d]+\.\w\W$").unwrap();
+        assert!(odd.is_match("a1.x-"));
+        assert!(!odd.is_match("b.x-"));
+        assert!(!odd.is_match("a\u{661}.x-"), "an Arabic digit");
+        assert!(!odd.is_match("a1xx-"));
+        assert!(rule("(").is_err());
+        assert!(rule("\\").is_err());
+        assert!(rule("(?=x)").is_err(), "Go has no look-ahead");
+    }
+
+    #[tokio::test]
+    async fn a_password_belongs_to_its_hash_and_to_no_other() {
+        let pool = pool();
+        let hash = pool.hash("correct horse".into()).await.unwrap();
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
+        assert_eq!(format!("{hash:?}").contains("argon2"), false);
+        assert!(pool.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!pool.verify("correct horsf".into(), Some(hash.clone())).await.unwrap());
+        let again = pool.hash("correct horse".into()).await.unwrap();
+        assert_ne!(again.expose(), hash.expose(), "each has a salt of its own");
+    }
+
+    #[tokio::test]
+    async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
+        let pool = pool();
+        let hash = pool.hash("correct horse".into()).await.unwrap();
+        let mut times = [Duration::MAX; 2];
+        // The fastest of a few: whatever else runs here only ever adds.
+        for _ in 0..5 {
+            for (hash, best) in [Some(hash.clone()), None].into_iter().zip(&mut times) {
+                let started = std::time::Instant::now();
+                assert!(!pool.verify("wrong".into(), hash).await.unwrap());
+                *best = started.elapsed().min(*best);
+            }
+        }
+        let [known, unknown] = times;
+        assert!(unknown * 2 > known && known * 2 > unknown, "{known:?} {unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_is_our_bug_and_not_a_wrong_password() {
+        let stored = PasswordHash::new("plain text".to_owned());
+        let outcome = pool().verify("plain text".into(), Some(stored)).await;
+        assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn too_many_at_once_are_told_to_come_back() {
+        let pool = Arc::new(pool());
+        let tries: Vec<_> = (0..8)
+            .map(|_| {
+                let pool = Arc::clone(&pool);
+                tokio::spawn(async move { pool.hash("correct horse".into()).await })
+            })
+            .collect();
+        let mut refused = 0;
+        for one in tries {
+            match one.await.unwrap() {
+                Ok(_) => {}
+                Err(Error::Unavailable(_)) => refused += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(
+            (1..=5).contains(&refused),
+            "{refused} of 8 refused with one worker and two places"
+        );
+        assert!(pool.hash("correct horse".into()).await.is_ok(), "and then there is room again");
+    }
+}

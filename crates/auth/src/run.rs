@@ -1,0 +1,267 @@
+//! One run of the service, from its first port to its last answer.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{Config, StoreKind};
+use crate::ops::{self, Readiness};
+use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
+use crate::wiring::{self, Service};
+use crate::{housekeeping, secrets};
+
+/// How long the ops listener may take to end, after the others have.
+const OPS_END: Duration = Duration::from_millis(100);
+/// How many connections the ops listener holds.
+const OPS_CONNECTIONS: u32 = 100;
+
+/// Serves until told to stop. Fails with one line for whoever started it.
+pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
+    let mut signals = Signals::listen()?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    secrets::check(&config.tokens, config.store_kind())?;
+    let secured = Secured::load(&config)?;
+    let service = tokio::select! {
+        service = wiring::service(&config) => service?,
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+
+    let health = auth_grpc::Health::default();
+    health.set(true, config.has_accounts()).await;
+    let readiness = Readiness::default();
+    let http = wiring::http(&config, &service.app);
+    let grpc = wiring::grpc(&config, &service.app, health.clone())?;
+    let probes = ops::router(
+        service.app.clone(),
+        name(service.store),
+        service.metrics.clone(),
+        readiness.clone(),
+    );
+
+    let server = &config.server;
+    let http_port = open("MF_AUTH_HTTP_PORT", server.http_host, server.http_port)?;
+    let grpc_port = open("MF_AUTH_GRPC_PORT", server.grpc_host, server.grpc_port)?;
+    let ops_port = open("MF_AUTH_OPS_PORT", Some(server.ops_host), server.ops_port)?;
+    let at = Addresses { http: http_port.at, grpc: grpc_port.at, ops: ops_port.at };
+
+    let (public, private) = (Drain::default(), Drain::default());
+    let mut listeners = JoinSet::new();
+    for (port, tls, router, limits, drain) in [
+        (http_port, secured.http, http, visitors(&config), &public),
+        (grpc_port, secured.grpc, grpc, residents(&config), &public),
+        (ops_port, None, probes, operators(&config), &private),
+    ] {
+        let listener = Listener::new(port.name, port.tcp, tls, router, limits);
+        listeners.spawn(listener.run(drain.clone()));
+    }
+    housekeeping::start(&service.app, &service.metrics);
+    greet(&config, &service, &at);
+    tracing::info!(
+        http = %at.http,
+        grpc = %at.grpc,
+        ops = %at.ops,
+        store = name(service.store),
+        tls = server.server_cert.is_some(),
+        "listening"
+    );
+
+    let failed = tokio::select! {
+        () = signals.next() => false,
+        // None ends before it is told to, unless it panics.
+        _ = listeners.join_next() => true,
+    };
+    tracing::info!("stopping");
+    readiness.drain();
+    health.set(false, config.has_accounts()).await;
+    let stopped = tokio::select! {
+        lost = async {
+            tokio::time::sleep(server.shutdown_grace).await;
+            public.begin();
+            public.end(server.shutdown_timeout).await
+        } => lost,
+        () = signals.next() => {
+            tracing::warn!("told twice to stop: ending at once");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    private.begin();
+    private.end(OPS_END).await;
+    if stopped > 0 {
+        tracing::error!(requests = stopped, "ended while requests were under way");
+    }
+    let clean = stopped == 0 && !failed;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+const fn name(store: StoreKind) -> &'static str {
+    match store {
+        StoreKind::Embedded => "embedded",
+        StoreKind::Postgres => "postgres",
+    }
+}
+
+/// The signals to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, String> {
+        let listen = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// TLS for the two public listeners, if it is configured.
+struct Secured {
+    http: Option<TlsAcceptor>,
+    grpc: Option<TlsAcceptor>,
+}
+
+impl Secured {
+    fn load(config: &Config) -> Result<Self, String> {
+        let server = &config.server;
+        let (Some(cert), Some(key)) = (&server.server_cert, &server.server_key) else {
+            return Ok(Self { http: None, grpc: None });
+        };
+        let identity = tls::Identity::load(cert, key)?;
+        Ok(Self {
+            http: Some(identity.acceptor(&["h2", "http/1.1"], None)?),
+            grpc: Some(identity.acceptor(&["h2"], config.grpc.grpc_client_ca.as_deref())?),
+        })
+    }
+}
+
+/// An open port.
+struct Port {
+    name: &'static str,
+    tcp: tokio::net::TcpListener,
+    at: SocketAddr,
+}
+
+fn open(setting: &'static str, host: Option<std::net::IpAddr>, port: u16) -> Result<Port, String> {
+    let name = match setting {
+        "MF_AUTH_HTTP_PORT" => "http",
+        "MF_AUTH_GRPC_PORT" => "grpc",
+        _ => "ops",
+    };
+    let place = host.map(|host| format!(" on {host}")).unwrap_or_default();
+    let refused =
+        |error: std::io::Error| format!("{setting}: port {port}{place} cannot be opened: {error}");
+    let tcp = serve::bind(host, port).map_err(refused)?;
+    let at = tcp.local_addr().map_err(refused)?;
+    Ok(Port { name, tcp, at })
+}
+
+fn visitors(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        connections: limits.max_connections,
+        connections_per_peer: None,
+        head: limits.http_head_timeout,
+        head_bytes: limits.http_max_head,
+        headers: usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX),
+        streams: limits.grpc_max_streams,
+        keepalive: limits.grpc_keepalive,
+        keepalive_timeout: limits.grpc_keepalive_timeout,
+        kind: Kind::Visitors { idle: limits.http_idle_timeout },
+    }
+}
+
+fn residents(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        connections_per_peer: Some(limits.grpc_max_connections_per_peer),
+        head_bytes: limits.grpc_max_metadata,
+        kind: Kind::Residents {
+            age: limits.grpc_connection_age,
+            grace: limits.grpc_connection_grace,
+        },
+        ..visitors(config)
+    }
+}
+
+fn operators(config: &Config) -> Limits {
+    Limits { connections: OPS_CONNECTIONS, ..visitors(config) }
+}
+
+/// Where it listens.
+struct Addresses {
+    http: SocketAddr,
+    grpc: SocketAddr,
+    ops: SocketAddr,
+}
+
+/// Says on the terminal what to try next, and the one time the password that was made: never
+/// through the log, which others keep and read.
+fn greet(config: &Config, service: &Service, at: &Addresses) {
+    let mut text = String::new();
+    if config.telemetry.is_for_humans() {
+        text = greeting(config, service, at);
+    } else if let Some((email, password)) = &service.opened {
+        text = opened(email, password);
+    }
+    // Without anybody to read it there is nobody to tell.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn opened(email: &str, password: &SecretString) -> String {
+    format!("Opened the account {email} with the password {}\n", password.expose_secret())
+}
+
+fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
+    let scheme = if config.server.server_cert.is_some() { "https" } else { "http" };
+    let (http, grpc, ops) = (reachable(at.http), reachable(at.grpc), reachable(at.ops));
+    let mut text = format!(
+        "Keyward {} is up.\n\n  HTTP  {scheme}://{http}\n  gRPC  {scheme}://{grpc}\n  \
+         ops   http://{ops}/readyz\n",
+        wiring::VERSION
+    );
+    if service.store == StoreKind::Embedded {
+        text.push_str(&format!("  data  {}\n", config.store.data_dir.display()));
+    }
+    text.push('\n');
+    if let Some((email, password)) = &service.opened {
+        text.push_str(&opened(email, password));
+        text.push_str("It is shown this once.\n\n");
+    }
+    if config.has_accounts() {
+        let email = match (&service.opened, &config.accounts.admin_email) {
+            (Some((email, _)), _) | (None, Some(email)) => email,
+            (None, None) => wiring::FIRST_ADMIN,
+        };
+        text.push_str(&format!(
+            "Log in:\n  curl {scheme}://{http}/tokens -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"email\":\"{email}\",\"password\":\"...\"}}'\n\n"
+        ));
+    }
+    text
+}
+
+/// How somebody on this machine writes the address.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}

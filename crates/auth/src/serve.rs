@@ -1,0 +1,187 @@
+//! The accept loop, one for all listeners: who gets in, and how all of it ends.
+//!
+//! [`connection`] serves one connection, [`activity`] knows whether it is busy, [`peers`] counts
+//! connections by address and [`tls`] makes them private.
+
+mod activity;
+mod connection;
+mod peers;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tls;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::connection::Manners;
+pub(crate) use self::connection::{Kind, Limits};
+use self::peers::{Peers, Place};
+
+/// How many connections the system holds for us until we accept them.
+const BACKLOG: u32 = 1024;
+/// How long to wait when the system has no more files or memory for connections.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+/// How long to look for connections that were made before the port is closed.
+const LAST_CALL: Duration = Duration::from_millis(10);
+
+/// Opens a port. Without a host: on every address of this machine, IPv6 and IPv4.
+pub(crate) fn bind(host: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
+    match host {
+        Some(host) => listen(SocketAddr::new(host, port)),
+        None => listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| {
+            // A machine without IPv6; a taken port is taken for both.
+            match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => listen((Ipv4Addr::UNSPECIFIED, port).into()),
+            }
+        }),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    socket.set_reuseaddr(true)?;
+    // Connections inherit both.
+    socket.set_keepalive(true)?;
+    socket.set_nodelay(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// How listeners and their connections learn that it is time to end, and how others wait for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drain {
+    /// No new connections; those that are open finish what they do.
+    stop: CancellationToken,
+    /// Not even that.
+    cut: CancellationToken,
+    connections: TaskTracker,
+    /// How many requests were under way when it was cut.
+    lost: Arc<AtomicU64>,
+}
+
+impl Drain {
+    /// Starts the end.
+    pub(crate) fn begin(&self) {
+        self.stop.cancel();
+        self.connections.close();
+    }
+
+    /// Waits for the end, but no longer than this. Gives how many requests were cut off.
+    pub(crate) async fn end(&self, most: Duration) -> u64 {
+        if timeout(most, self.connections.wait()).await.is_err() {
+            self.cut.cancel();
+            self.connections.wait().await;
+        }
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// A port, and what is served on it.
+pub(crate) struct Listener {
+    name: &'static str,
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    manners: Arc<Manners>,
+    room: Arc<Semaphore>,
+    peers: Peers,
+}
+
+impl Listener {
+    /// Serves the router on the port. The name, one of a few, goes to logs and metrics.
+    pub(crate) fn new(
+        name: &'static str,
+        tcp: TcpListener,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        limits: Limits,
+    ) -> Self {
+        let room = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            name,
+            tcp,
+            tls,
+            router,
+            room: Arc::new(Semaphore::new(room)),
+            peers: Peers::new(limits.connections_per_peer),
+            manners: Arc::new(Manners::new(name, limits)),
+        }
+    }
+
+    /// Accepts until told to stop. Nothing that goes wrong with a connection ends it.
+    pub(crate) async fn run(self, drain: Drain) {
+        // Holds `end` back until the last connection is accepted.
+        let _running = drain.connections.token();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = drain.stop.cancelled() => break,
+                accepted = self.tcp.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, peer)) => self.admit(tcp, peer, &drain),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, listener = self.name, "cannot accept connections");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+        // Whoever connected before the port is closed is served, too.
+        let waiting = async {
+            while let Ok(Ok((tcp, peer))) = timeout(LAST_CALL, self.tcp.accept()).await {
+                self.admit(tcp, peer, &drain);
+            }
+        };
+        let _ = timeout(LAST_CALL.saturating_mul(10), waiting).await;
+    }
+
+    /// Serves the connection in a task of its own, if there is room for it.
+    fn admit(&self, tcp: TcpStream, peer: SocketAddr, drain: &Drain) {
+        // An IPv4 peer of an IPv6 socket is an IPv4 peer.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Some(place) = self.place(peer) else { return };
+        let (tls, router) = (self.tls.clone(), self.router.clone());
+        let (manners, drain) = (Arc::clone(&self.manners), drain.clone());
+        let tracker = drain.connections.clone();
+        tracker.spawn(async move {
+            let _place = place;
+            connection::serve(tcp, peer, tls, router, &manners, &drain).await;
+        });
+    }
+
+    fn place(&self, peer: SocketAddr) -> Option<(OwnedSemaphorePermit, Place)> {
+        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
+            auth_telemetry::refused(self.name, "connections");
+            return None;
+        };
+        let Some(place) = self.peers.admit(peer.ip()) else {
+            auth_telemetry::refused(self.name, "connections_per_peer");
+            return None;
+        };
+        Some((room, place))
+    }
+}
+
+/// Whether accepting failed because the one who wanted in has gone again.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,252 @@
+//! Slows down guessing of passwords: counts failed sign-ins by where they come from.
+//!
+//! Each count is a bucket that every failure fills by one and time empties (the generic cell rate
+//! algorithm). Strangers cannot lock anybody out: what counts against an account counts only
+//! against the address that guesses.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use auth_domain::{Error, Result, ports};
+
+/// The most addresses, and the most accounts, that are remembered. Half a minute of failures from
+/// as many addresses would be needed to be forgotten sooner than by time.
+const MOST: usize = 50_000;
+
+/// How many failures, in what time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quota {
+    pub(crate) failures: u32,
+    pub(crate) within: Duration,
+}
+
+/// Failed sign-ins of the last minutes.
+#[derive(Debug)]
+pub(crate) struct FailedSignIns {
+    by_address: Buckets<Option<Network>>,
+    /// Accounts are remembered as hashes, with a key of this process: nothing here names anybody.
+    by_account: Buckets<(Option<Network>, u64)>,
+    hasher: RandomState,
+}
+
+impl FailedSignIns {
+    /// Nobody has failed yet.
+    pub(crate) fn new(per_address: Quota, per_account: Quota) -> Self {
+        Self {
+            by_address: Buckets::new(per_address),
+            by_account: Buckets::new(per_account),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn check_at(&self, now: Instant, from: Option<IpAddr>, account: &str) -> Result<()> {
+        let from = from.map(Network::of);
+        let account = (from, self.hasher.hash_one(account));
+        let wait = self.by_address.wait(&from, now).max(self.by_account.wait(&account, now));
+        if wait.is_zero() {
+            return Ok(());
+        }
+        auth_telemetry::refused("http", "sign_ins");
+        Err(Error::RateLimited(wait))
+    }
+
+    fn failed_at(&self, now: Instant, from: Option<IpAddr>, account: &str) {
+        let from = from.map(Network::of);
+        self.by_address.fill(from, now);
+        self.by_account.fill((from, self.hasher.hash_one(account)), now);
+    }
+}
+
+impl ports::Throttle for FailedSignIns {
+    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
+        self.check_at(Instant::now(), from, account)
+    }
+
+    fn failed(&self, from: Option<IpAddr>, account: &str) {
+        self.failed_at(Instant::now(), from, account);
+    }
+}
+
+/// Nothing is ever refused.
+#[derive(Debug)]
+pub(crate) struct Unlimited;
+
+impl ports::Throttle for Unlimited {
+    fn check(&self, _: Option<IpAddr>, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn failed(&self, _: Option<IpAddr>, _: &str) {}
+}
+
+/// Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has for
+/// themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Network {
+    V4(u32),
+    V6(u64),
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            #[expect(clippy::cast_possible_truncation, reason = "the upper half fits")]
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// One bucket for each key, as the moment when it will be empty.
+#[derive(Debug)]
+struct Buckets<K> {
+    /// How long one failure takes to run out.
+    each: Duration,
+    /// How much of that fits.
+    room: Duration,
+    empty_at: Mutex<HashMap<K, Instant>>,
+}
+
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    fn new(quota: Quota) -> Self {
+        let each = quota.within.checked_div(quota.failures).unwrap_or(quota.within);
+        Self { each, room: quota.within, empty_at: Mutex::default() }
+    }
+
+    /// How long until one more failure fits.
+    fn wait(&self, key: &K, now: Instant) -> Duration {
+        let Some(empty_at) = self.lock().get(key).copied() else { return Duration::ZERO };
+        let level = empty_at.saturating_duration_since(now);
+        level.saturating_add(self.each).saturating_sub(self.room)
+    }
+
+    fn fill(&self, key: K, now: Instant) {
+        let mut empty_at = self.lock();
+        if empty_at.len() >= MOST && !empty_at.contains_key(&key) {
+            forget(&mut empty_at, now);
+        }
+        let bucket = empty_at.entry(key).or_insert(now);
+        let filled = (*bucket).max(now).checked_add(self.each);
+        // Never fuller than full: tries that were under way when it became so add no time.
+        let full = now.checked_add(self.room);
+        if let (Some(filled), Some(full)) = (filled, full) {
+            *bucket = filled.min(full);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
+        self.empty_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room: empty buckets go, and if that is not enough, the half that is emptiest.
+fn forget<K>(empty_at: &mut HashMap<K, Instant>, now: Instant) {
+    empty_at.retain(|_, end| *end > now);
+    if empty_at.len() < MOST.div_euclid(2) {
+        return;
+    }
+    let mut ends: Vec<Instant> = empty_at.values().copied().collect();
+    let middle = ends.len().div_euclid(2);
+    let (_, median, _) = ends.select_nth_unstable(middle);
+    let median = *median;
+    empty_at.retain(|_, end| *end > median);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn failed_sign_ins() -> FailedSignIns {
+        FailedSignIns::new(
+            Quota { failures: 20, within: MINUTE },
+            Quota { failures: 10, within: 10 * MINUTE },
+        )
+    }
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    /// How many failures it takes until no more are let through.
+    fn failures_until_refused(
+        throttle: &FailedSignIns,
+        now: Instant,
+        from: Option<IpAddr>,
+        account: impl Fn(u32) -> String,
+    ) -> u32 {
+        let tries = (0..1000).take_while(|n| {
+            let account = account(*n);
+            let free = throttle.check_at(now, from, &account).is_ok();
+            if free {
+                throttle.failed_at(now, from, &account);
+            }
+            free
+        });
+        u32::try_from(tries.count()).unwrap()
+    }
+
+    #[test]
+    fn guessing_at_one_account_stops_after_ten_failures() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let here = address("192.0.2.1");
+        assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
+        let refused = throttle.check_at(now, here, "ada").unwrap_err();
+        assert!(matches!(refused, Error::RateLimited(wait) if wait == MINUTE), "{refused:?}");
+        assert!(throttle.check_at(now + MINUTE, here, "ada").is_ok(), "one more each minute");
+    }
+
+    #[test]
+    fn guessing_at_many_accounts_stops_after_twenty_failures() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let here = address("192.0.2.1");
+        assert_eq!(failures_until_refused(&throttle, now, here, |n| n.to_string()), 20);
+        assert!(throttle.check_at(now + MINUTE / 20, here, "somebody").is_ok());
+    }
+
+    #[test]
+    fn s87_nobody_is_locked_out_by_somebody_elses_guesses() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        failures_until_refused(&throttle, now, address("192.0.2.1"), |_| "ada".into());
+        assert!(throttle.check_at(now, address("192.0.2.2"), "ada").is_ok());
+    }
+
+    #[test]
+    fn a_network_counts_as_one_and_an_unknown_address_counts() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        failures_until_refused(&throttle, now, address("2001:db8::1"), |_| "ada".into());
+        assert!(throttle.check_at(now, address("2001:db8::2"), "ada").is_err());
+        assert!(throttle.check_at(now, address("2001:db8:0:1::1"), "ada").is_ok());
+        failures_until_refused(&throttle, now, address("::ffff:192.0.2.1"), |_| "ada".into());
+        assert!(throttle.check_at(now, address("192.0.2.1"), "ada").is_err());
+        assert_eq!(failures_until_refused(&throttle, now, None, |_| "ada".into()), 10);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_worst_is_remembered_longest() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let guesser = address("192.0.2.1");
+        failures_until_refused(&throttle, now, guesser, |_| "ada".into());
+        for n in 0..120_000_u32 {
+            throttle.failed_at(now, Some(IpAddr::V4(n.into())), "ada");
+        }
+        assert!(throttle.by_address.lock().len() <= MOST);
+        assert!(throttle.by_account.lock().len() <= MOST);
+        assert!(throttle.check_at(now, guesser, "ada").is_err());
+    }
+
+    #[test]
+    fn off_is_off() {
+        use auth_domain::ports::Throttle;
+        let throttle = Unlimited;
+        for _ in 0..100 {
+            throttle.failed(address("192.0.2.1"), "ada");
+        }
+        assert!(throttle.check(address("192.0.2.1"), "ada").is_ok());
+    }
+}

@@ -1,0 +1,173 @@
+//! Puts the service together. The only file that knows every adapter.
+
+use std::sync::Arc;
+
+use auth_domain::app::Ports;
+use auth_domain::ops::NAMES;
+use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
+use auth_domain::ports::{Store, Throttle};
+use auth_domain::{App, Caller, Error, Rules};
+use auth_sqlite::SqliteStore;
+use auth_telemetry::Metrics;
+use axum::Router;
+use secrecy::SecretString;
+
+use crate::clock::{RandomIds, SystemClock};
+use crate::config::{Config, Limits, StoreKind, Trusted};
+use crate::passwords::ArgonPool;
+use crate::secrets;
+use crate::throttle::{FailedSignIns, Quota, Unlimited};
+
+/// Whose account is opened when nobody said whose.
+pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
+
+/// Which build this is; the build sets what the original's does.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+const COMMIT: Option<&str> = option_env!("MF_AUTH_BUILD_COMMIT");
+const BUILT: Option<&str> = option_env!("MF_AUTH_BUILD_TIME");
+
+/// The service, put together.
+pub(crate) struct Service {
+    pub(crate) app: App,
+    pub(crate) metrics: Metrics,
+    pub(crate) store: StoreKind,
+    /// The account that was opened just now with a password made for it.
+    pub(crate) opened: Option<(String, SecretString)>,
+}
+
+/// Opens the store and puts the service together on it; waits for a database that is on its way up.
+pub(crate) async fn service(config: &Config) -> Result<Service, String> {
+    let metrics = Metrics::install(NAMES);
+    let kind = config.store_kind();
+    let store: Arc<dyn Store> = match kind {
+        StoreKind::Embedded => {
+            let opened = SqliteStore::open(&config.store.data_dir).await;
+            Arc::new(opened.map_err(|problem| problem.to_string())?)
+        }
+        StoreKind::Postgres => Arc::new(crate::database::open(&config.db).await?),
+    };
+    let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
+    let tokens = secrets::tokens(&config.tokens, data)?;
+    let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
+    if weak > 0 {
+        tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
+    }
+    metrics.set_weak_verify_keys(weak);
+    metrics.set_grpc_open(config.grpc.grpc_trust == Some(Trusted::Network));
+    auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
+    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
+    let ports = Ports {
+        store,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        tokens: Arc::new(tokens),
+        passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
+        throttle: throttle(&config.limits),
+        observer: metrics.observer(),
+    };
+    let rules = Rules {
+        login_life: config.tokens.login_token_duration,
+        recovery_life: config.tokens.recovery_token_duration,
+        max_key_life: config.tokens.max_key_life,
+        self_register: config.self_register(),
+    };
+    let app = App::new(ports, rules);
+    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    Ok(Service { app, metrics, store: kind, opened })
+}
+
+fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
+    if !limits.rate_limits {
+        return Arc::new(Unlimited);
+    }
+    let quota =
+        |failures, minutes| Quota { failures, within: std::time::Duration::from_mins(minutes) };
+    Arc::new(FailedSignIns::new(
+        quota(limits.login_failures_per_address, 1),
+        quota(limits.login_failures_per_account, 10),
+    ))
+}
+
+/// Sees to it that there is a root account. Gives the account that was opened with a password made
+/// here, which nobody knows yet.
+async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretString)>, String> {
+    let embedded = config.store_kind() == StoreKind::Embedded;
+    let given = &config.accounts;
+    let (address, password, made) = match (&given.admin_email, &given.admin_password) {
+        (Some(address), Some(password)) => (address.clone(), password.clone(), false),
+        (address, None) if embedded => {
+            let address = address.clone().unwrap_or_else(|| FIRST_ADMIN.to_owned());
+            (address, secrets::password()?, true)
+        }
+        _ => {
+            tracing::warn!(
+                "no root account is opened: MF_USERS_ADMIN_EMAIL and MF_USERS_ADMIN_PASSWORD are \
+                 not both set"
+            );
+            return Ok(None);
+        }
+    };
+    let email =
+        address.parse().map_err(|problem: Error| format!("MF_USERS_ADMIN_EMAIL: {problem}"))?;
+    let admin = BootstrapAdmin { email, password: password.clone() };
+    match app.execute(Caller::System, admin).await {
+        Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
+        Ok(Bootstrapped::Present) => Ok(None),
+        Ok(Bootstrapped::Disabled) => {
+            tracing::warn!("the account in MF_USERS_ADMIN_EMAIL is disabled and stays so");
+            Ok(None)
+        }
+        Err(Error::Invalid(problem)) if made => Err(format!(
+            "the password made for the first account: {problem}; set MF_USERS_ADMIN_PASSWORD"
+        )),
+        Err(Error::Invalid(problem)) => Err(format!("MF_USERS_ADMIN_PASSWORD: {problem}")),
+        Err(Error::Unavailable(cause) | Error::Internal(cause)) => {
+            Err(format!("the root account cannot be opened: {cause}"))
+        }
+        Err(problem) => Err(format!("the root account cannot be opened: {problem}")),
+    }
+}
+
+/// What is served over HTTP.
+pub(crate) fn http(config: &Config, app: &App) -> Router {
+    let limits = &config.limits;
+    let headers = usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX);
+    let options = auth_http::Options {
+        accounts: config.has_accounts(),
+        build: build(),
+        limits: auth_http::Limits {
+            head_bytes: limits.http_max_head,
+            headers,
+            body_bytes: limits.http_max_body,
+            body_idle: limits.http_body_timeout,
+            request: limits.http_request_timeout,
+        },
+    };
+    auth_telemetry::layers(auth_http::router(app.clone(), options), "http")
+}
+
+/// What is served over gRPC, whose health the last argument tells.
+pub(crate) fn grpc(
+    config: &Config,
+    app: &App,
+    health: auth_grpc::Health,
+) -> Result<Router, String> {
+    let options = auth_grpc::Options {
+        accounts: config.has_accounts(),
+        reflection: config.grpc.grpc_reflection,
+        callers: config.grpc.callers()?,
+        max_message: config.limits.grpc_max_message,
+        deadline: config.limits.grpc_request_timeout,
+        health,
+    };
+    Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc"))
+}
+
+fn build() -> auth_http::Build {
+    let build = auth_http::Build { version: VERSION.to_owned(), ..auth_http::Build::default() };
+    auth_http::Build {
+        commit: COMMIT.map_or(build.commit, str::to_owned),
+        time: BUILT.map_or(build.time, str::to_owned),
+        ..build
+    }
+}
