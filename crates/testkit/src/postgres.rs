@@ -167,7 +167,8 @@ impl Postgres {
         self.dir.join("data")
     }
 
-    fn pid(&self) -> Result<u32> {
+    /// The process id of its main process, the parent of all others.
+    pub fn pid(&self) -> Result<u32> {
         let file = fs::read_to_string(self.data().join("postmaster.pid"))?;
         let pid = file.lines().next().context("an empty pid file")?;
         Ok(pid.parse()?)

@@ -1,0 +1,294 @@
+//! The real binary, as its operator would start it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How long a start or a stop may take before a test gives up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The e-mail address of the account that [`Setup`] has bootstrapped.
+pub const ADMIN_EMAIL: &str = "admin@example.com";
+/// Its password.
+pub const ADMIN_PASSWORD: &str = "correct-horse-battery";
+/// The signing secret that [`Setup`] configures.
+pub const SECRET: &str = "a signing secret made up for tests only";
+
+/// How to start a server.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    binary: PathBuf,
+    settings: Vec<(String, String)>,
+    data: Arc<TempDir>,
+}
+
+impl Setup {
+    /// The binary at this path (`env!("CARGO_BIN_EXE_auth")`) on the embedded store in a directory
+    /// of its own, on ports the system picks, with an admin account and without rate limits.
+    pub fn new(binary: impl Into<PathBuf>) -> Result<Self> {
+        let data = Arc::new(tempfile::tempdir()?);
+        let setup = Self { binary: binary.into(), settings: Vec::new(), data };
+        let directory = setup.data_dir().display().to_string();
+        Ok(setup
+            .set("MF_AUTH_HTTP_PORT", "0")
+            .set("MF_AUTH_GRPC_PORT", "0")
+            .set("MF_AUTH_OPS_PORT", "0")
+            .set("MF_AUTH_HTTP_HOST", "127.0.0.1")
+            .set("MF_AUTH_GRPC_HOST", "127.0.0.1")
+            .set("MF_AUTH_LOG_FORMAT", "json")
+            .set("MF_AUTH_RATE_LIMITS", "off")
+            .set("MF_AUTH_DATA_DIR", directory)
+            .set("MF_AUTH_SECRET", SECRET)
+            .set("MF_USERS_ADMIN_EMAIL", ADMIN_EMAIL)
+            .set("MF_USERS_ADMIN_PASSWORD", ADMIN_PASSWORD))
+    }
+
+    /// With this setting, or with another value for it.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self = self.unset(name);
+        self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Without this setting.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// On this database instead of the embedded store.
+    #[must_use]
+    pub fn on(self, database: &crate::Database) -> Self {
+        self.unset("MF_AUTH_DATA_DIR")
+            .set("MF_AUTH_DB_HOST", &database.host)
+            .set("MF_AUTH_DB_PORT", database.port.to_string())
+            .set("MF_AUTH_DB_USER", &database.user)
+            .set("MF_AUTH_DB_PASS", &database.password)
+            .set("MF_AUTH_DB", &database.name)
+    }
+
+    /// Where the embedded store is.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// Starts it and waits until it serves.
+    pub async fn start(&self) -> Result<Server> {
+        let mut child = self.command(&[]).spawn().context("starting the binary")?;
+        let output = Output::default();
+        let (found, mut addresses) = watch::channel(None);
+        let stdout = child.stdout.take().context("its output")?;
+        let stderr = child.stderr.take().context("its errors")?;
+        tokio::spawn(output.clone().collect(stdout, Some(found)));
+        tokio::spawn(output.clone().collect(stderr, None));
+        let listening = timeout(PATIENCE, addresses.wait_for(Option::is_some)).await;
+        let Ok(Ok(listening)) = listening.map(|found| found.map(|found| *found)) else {
+            let _ = child.kill().await;
+            bail!("it did not start: {}", output.text());
+        };
+        let Some(Addresses { http, grpc, ops }) = listening else { bail!("no addresses") };
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .build()?;
+        Ok(Server { child, output, http, grpc, ops, client })
+    }
+
+    /// Runs it to its end, for starts that must fail and for subcommands.
+    pub async fn run(&self, arguments: &[&str]) -> Result<(ExitStatus, String)> {
+        let mut command = self.command(arguments);
+        let ended = timeout(PATIENCE, command.output()).await.context("it goes on")??;
+        let mut text = String::from_utf8_lossy(&ended.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&ended.stderr));
+        Ok((ended.status, text))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.settings.iter().cloned())
+            .current_dir(self.data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    output: Output,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// Where gRPC is served.
+    pub grpc: SocketAddr,
+    /// Where probes and metrics are served.
+    pub ops: SocketAddr,
+    /// A client that follows no redirects.
+    pub client: reqwest::Client,
+}
+
+impl Server {
+    /// The URL of a path on the public listener.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.http)
+    }
+
+    /// The URL of a path on the ops listener.
+    #[must_use]
+    pub fn ops_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.ops)
+    }
+
+    /// The address gRPC clients connect to.
+    #[must_use]
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// Asks for a path with a bearer token and, if there is one, a JSON body.
+    pub async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<reqwest::Response> {
+        let mut request = self.client.request(method, self.url(path));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Ok(request.send().await?)
+    }
+
+    /// Signs in and gives the token.
+    pub async fn login(&self, email: &str, password: &str) -> Result<String> {
+        let body = serde_json::json!({ "email": email, "password": password });
+        let answer = self.send(reqwest::Method::POST, "/tokens", None, Some(&body)).await?;
+        let status = answer.status();
+        let answer: Value = answer.json().await?;
+        let token = answer.get("token").and_then(Value::as_str);
+        token.map(str::to_owned).with_context(|| format!("{status}: {answer}"))
+    }
+
+    /// The token of the bootstrapped admin.
+    pub async fn admin(&self) -> Result<String> {
+        self.login(ADMIN_EMAIL, ADMIN_PASSWORD).await
+    }
+
+    /// Opens an account and gives its token.
+    pub async fn user(&self, email: &str) -> Result<String> {
+        let body = serde_json::json!({
+            "user": { "email": email, "password": ADMIN_PASSWORD }, "redirect_path": "/welcome"
+        });
+        let answer = self.send(reqwest::Method::POST, "/register", None, Some(&body)).await?;
+        if answer.status() != reqwest::StatusCode::CREATED {
+            bail!("{}: {}", answer.status(), answer.text().await?);
+        }
+        self.login(email, ADMIN_PASSWORD).await
+    }
+
+    /// All it has printed so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Result<u32> {
+        self.child.id().context("it has ended")
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.pid()?.to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await?;
+        if sent.success() { Ok(()) } else { bail!("kill -s {name} {pid} failed") }
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        Ok(timeout(PATIENCE, self.child.wait()).await.context("it goes on")??)
+    }
+
+    /// Stops it as a supervisor would and waits until it has ended.
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.signal("TERM").await?;
+        self.ended().await
+    }
+
+    /// Ends it without any warning.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await?;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    http: SocketAddr,
+    grpc: SocketAddr,
+    ops: SocketAddr,
+}
+
+/// The addresses, if this is the log line that tells them.
+fn addresses(line: &str) -> Option<Addresses> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let address = |name: &str| line.get(name)?.as_str()?.parse().ok();
+    Some(Addresses { http: address("http")?, grpc: address("grpc")?, ops: address("ops")? })
+}
+
+/// What a process has printed.
+#[derive(Clone, Debug, Default)]
+struct Output(Arc<Mutex<String>>);
+
+impl Output {
+    fn text(&self) -> String {
+        self.0.lock().map(|text| text.clone()).unwrap_or_default()
+    }
+
+    async fn collect(
+        self,
+        stream: impl AsyncRead + Unpin,
+        found: Option<watch::Sender<Option<Addresses>>>,
+    ) {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let (Some(found), Some(addresses)) = (&found, addresses(&line)) {
+                found.send_replace(Some(addresses));
+            }
+            if let Ok(mut text) = self.0.lock() {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+    }
+}
+
+/// The directory of the workspace, for tests that read its documents.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
