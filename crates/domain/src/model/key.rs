@@ -80,6 +80,9 @@ pub enum KeyOrder {
 }
 
 impl KeyOrder {
+    /// Every order, the default first.
+    pub const ALL: [Self; 2] = [Self::Id, Self::IssuedAt];
+
     /// The word clients use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -89,6 +89,9 @@ pub enum OrgOrder {
 }
 
 impl OrgOrder {
+    /// Every order, the default first.
+    pub const ALL: [Self; 4] = [Self::Id, Self::Name, Self::CreatedAt, Self::UpdatedAt];
+
     /// The word clients use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

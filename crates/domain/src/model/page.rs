@@ -46,6 +46,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both directions, the default first.
+    pub const ALL: [Self; 2] = [Self::Descending, Self::Ascending];
+
     /// The word clients use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
