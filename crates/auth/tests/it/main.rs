@@ -1,0 +1,17 @@
+//! Black box: the real binary over real sockets, on both stores.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod crash;
+mod docs;
+mod fleet;
+mod leaks;
+mod ops;
+mod outage;
+mod readme;
+mod replicas;
+mod start;
+mod stop;
+mod tls;
+mod traces;
+mod wire;
+mod world;

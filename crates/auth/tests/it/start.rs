@@ -1,0 +1,135 @@
+//! Starting: with what is wrong it does not start, in one clear line; with what is odd it warns.
+
+use std::os::unix::fs::PermissionsExt;
+
+use auth_testkit::{SECRET, Setup};
+
+use crate::world::{embedded, found, postgres};
+
+/// It ends with a failure and one line that says this; nothing was served.
+async fn refuses(setup: &Setup, saying: &[&str]) {
+    let (status, output) = setup.run(&[]).await.unwrap();
+    assert!(!status.success(), "it started: {output}");
+    for part in saying {
+        assert!(output.contains(part), "no {part:?} in: {output}");
+    }
+    assert!(!output.contains("panicked"), "{output}");
+    assert!(!output.contains("\"http\":\"127"), "a socket was opened: {output}");
+}
+
+#[tokio::test]
+async fn s14_a_bad_secret_stops_the_start() {
+    let thirty_one = "0123456789abcdef0123456789abcde";
+    for secret in
+        ["auth", "secret", "mainflux", "short", thirty_one, "secretsecretsecretsecretsecretsecret"]
+    {
+        refuses(&embedded().set("MF_AUTH_SECRET", secret), &["MF_AUTH_SECRET"]).await;
+    }
+    let without = postgres().await.unset("MF_AUTH_SECRET");
+    refuses(&without, &["MF_AUTH_SECRET"]).await;
+    refuses(&without.set("MF_AUTH_SECRET", ""), &["MF_AUTH_SECRET"]).await;
+}
+
+#[tokio::test]
+async fn on_a_laptop_a_secret_is_made_and_kept() {
+    let setup = embedded().unset("MF_AUTH_SECRET");
+    let server = setup.start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    server.stop().await.unwrap();
+    let file = setup.data_dir().join("secret");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let secret = std::fs::read_to_string(&file).unwrap();
+    let server = setup.start().await.unwrap();
+    found(&server, &login, "the token is still good").await;
+    assert!(!server.output().contains(secret.trim()));
+}
+
+#[tokio::test]
+async fn on_a_laptop_the_admins_password_is_printed_once() {
+    let setup = embedded().unset("MF_USERS_ADMIN_EMAIL").unset("MF_USERS_ADMIN_PASSWORD");
+    let server = setup.start().await.unwrap();
+    let printed = server.output();
+    let password = printed_password(&printed).unwrap_or_else(|| panic!("no password in {printed}"));
+    let token = server.login("admin@keyward.local", &password).await.unwrap();
+    found(&server, &token, "acme").await;
+    server.stop().await.unwrap();
+    let server = setup.start().await.unwrap();
+    assert!(!server.output().contains(&password), "{}", server.output());
+    server.login("admin@keyward.local", &password).await.unwrap();
+}
+
+/// The word after the last `password` on a line that has one.
+pub fn printed_password(output: &str) -> Option<String> {
+    let line = output.lines().find(|line| line.contains("password") && !line.starts_with('{'))?;
+    line.split_whitespace().last().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn contradictions_stop_the_start_in_one_clear_line() {
+    for (name, value) in [
+        ("MF_AUTH_SERVER_CERT", "/nowhere/cert.pem"),
+        ("MF_AUTH_SERVER_KEY", "/nowhere/key.pem"),
+        ("MF_AUTH_GRPC_CLIENT_CA", "/nowhere/ca.pem"),
+        ("MF_AUTH_LOGIN_TOKEN_DURATION", "ten hours"),
+        ("MF_AUTH_HTTP_PORT", "99999"),
+        ("MF_AUTH_STORE", "mysql"),
+        ("MF_AUTH_LOG_LEVEL", "loud"),
+        ("MF_AUTH_GRPC_TRUST", "everybody"),
+        ("MF_AUTH_GRPC_TOKENS", "users=short"),
+        ("MF_USERS_PASS_REGEX", "("),
+        ("MF_USERS_ADMIN_EMAIL", "not an address"),
+        ("MF_AUTH_ES_DB", "zero"),
+        ("MF_USERS_CLIENT_TLS", "perhaps"),
+    ] {
+        refuses(&embedded().set(name, value), &[name]).await;
+    }
+}
+
+#[tokio::test]
+async fn s20_an_unknown_setting_is_named_in_a_warning() {
+    let server = embedded().set("MF_AUTH_HTPP_PORT", "1").start().await.unwrap();
+    assert!(server.output().contains("MF_AUTH_HTPP_PORT"), "{}", server.output());
+}
+
+#[tokio::test]
+async fn s19_a_password_never_shows_however_the_start_fails() {
+    let password = "pass word'with\\oddities";
+    let setup =
+        postgres().await.set("MF_AUTH_DB_PASS", password).set("MF_AUTH_DB", "no such database");
+    let (status, output) = setup.set("MF_AUTH_DB_WAIT", "1s").run(&[]).await.unwrap();
+    assert!(!status.success(), "{output}");
+    assert!(!output.contains("with\\oddities") && !output.contains(SECRET), "{output}");
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_missing_is_made_and_a_bad_one_is_named() {
+    let setup = embedded();
+    let deep = setup.data_dir().join("a/b");
+    let there = setup.clone().set("MF_AUTH_DATA_DIR", deep.display().to_string());
+    there.start().await.unwrap().stop().await.unwrap();
+    assert!(deep.join("keyward.db").exists());
+
+    std::fs::write(setup.data_dir().join("file"), "x").unwrap();
+    let file = setup.data_dir().join("file").display().to_string();
+    refuses(&setup.clone().set("MF_AUTH_DATA_DIR", file.clone()), &[&file]).await;
+    refuses(&setup.set("MF_AUTH_DATA_DIR", "/proc/nowhere"), &["/proc/nowhere"]).await;
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_process() {
+    let setup = embedded();
+    let server = setup.start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    refuses(&setup, &[&setup.data_dir().display().to_string(), "another"]).await;
+    found(&server, &login, "undisturbed").await;
+}
+
+#[tokio::test]
+async fn d53_a_port_that_is_taken_is_a_failure() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for name in ["MF_AUTH_HTTP_PORT", "MF_AUTH_GRPC_PORT", "MF_AUTH_OPS_PORT"] {
+        refuses(&embedded().set(name, port.clone()), &[&port]).await;
+    }
+}
