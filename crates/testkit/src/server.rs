@@ -104,7 +104,8 @@ impl Setup {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
             .build()?;
-        Ok(Server { child, output, http, grpc, ops, client })
+        let data = Arc::clone(&self.data);
+        Ok(Server { child, output, data, http, grpc, ops, client })
     }
 
     /// Runs it to its end, for starts that must fail and for subcommands.
@@ -136,6 +137,9 @@ impl Setup {
 pub struct Server {
     child: Child,
     output: Output,
+    /// Kept, because the directory goes with the last who holds it.
+    #[expect(dead_code, reason = "held, not read")]
+    data: Arc<TempDir>,
     /// Where HTTP is served.
     pub http: SocketAddr,
     /// Where gRPC is served.
