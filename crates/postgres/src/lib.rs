@@ -1,1 +1,115 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
+//!
+//! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
+//! `orgs`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log.
+//! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
+//! says what a database failure means.
+
+mod accounts;
+mod config;
+mod connections;
+mod failure;
+mod guards;
+mod keys;
+mod log;
+mod moment;
+mod open;
+mod orgs;
+mod roles;
+mod rows;
+mod schema;
+mod transaction;
+
+use async_trait::async_trait;
+use auth_domain::change::Commit;
+use auth_domain::error::Result;
+use auth_domain::fact::Record;
+use auth_domain::model::{
+    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
+    OrgQuery, Page, RoleHolder, Standing, UserId,
+};
+use auth_domain::ports;
+
+pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
+use crate::connections::Connections;
+pub use crate::open::OpenError;
+
+/// Durable state in a PostgreSQL database that replicas, and the original, may share.
+#[derive(Debug)]
+pub struct PgStore {
+    database: Connections,
+}
+
+#[async_trait]
+impl ports::Store for PgStore {
+    async fn commit(&self, commit: Commit) -> Result<()> {
+        transaction::commit(&self.database, &commit).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        log::revision(&self.database).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl ports::Keys for PgStore {
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+        keys::find(&self.database, issuer, id).await
+    }
+
+    async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>> {
+        keys::list(&self.database, issuer, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Orgs for PgStore {
+    async fn org(&self, id: OrgId) -> Result<Option<Org>> {
+        orgs::find(&self.database, id).await
+    }
+
+    async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>> {
+        orgs::list(&self.database, query, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Standings for PgStore {
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
+        roles::standing(&self.database, user, org).await
+    }
+
+    async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {
+        roles::list(&self.database, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Accounts for PgStore {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        accounts::find(&self.database, id).await
+    }
+
+    async fn account_by_email(&self, email: &Email) -> Result<Option<Account>> {
+        accounts::find_by_email(&self.database, email).await
+    }
+
+    async fn accounts(&self, query: &AccountQuery) -> Result<Listing<Account>> {
+        accounts::list(&self.database, query).await
+    }
+
+    async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {
+        accounts::find_by_emails(&self.database, emails).await
+    }
+}
+
+#[async_trait]
+impl ports::ChangeLog for PgStore {
+    async fn revision(&self) -> Result<i64> {
+        log::revision(&self.database).await
+    }
+
+    async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
+        log::records(&self.database, after, limit).await
+    }
+}

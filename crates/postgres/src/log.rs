@@ -1,0 +1,95 @@
+//! The change log.
+
+use auth_domain::change::Commit;
+use auth_domain::error::Result;
+use auth_domain::fact::{Fact, Record};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection, query, query_as};
+
+use crate::connections::Connections;
+use crate::failure::failure;
+use crate::moment::Moment;
+
+#[derive(FromRow)]
+struct RecordRow {
+    revision: i64,
+    ordinal: i32,
+    kind: String,
+    subject: Option<String>,
+    object: String,
+    actor: String,
+    payload: Json<Value>,
+    occurred_at: Moment,
+}
+
+impl From<RecordRow> for Record {
+    fn from(row: RecordRow) -> Self {
+        Self {
+            revision: row.revision,
+            ordinal: row.ordinal,
+            kind: row.kind,
+            subject: row.subject,
+            object: row.object,
+            actor: row.actor,
+            payload: row.payload.0,
+            occurred_at: row.occurred_at.0,
+        }
+    }
+}
+
+pub(crate) async fn revision(db: &Connections) -> Result<i64> {
+    let (revision,) = db.one(|| query_as("SELECT value FROM keyward_revision")).await?;
+    Ok(revision)
+}
+
+pub(crate) async fn records(db: &Connections, after: i64, limit: u32) -> Result<Vec<Record>> {
+    let rows: Vec<RecordRow> = db
+        .all(|| {
+            query_as(
+                "SELECT revision, ordinal, kind, subject, object, actor, payload, occurred_at \
+                 FROM keyward_changes WHERE revision > $1 ORDER BY revision, ordinal LIMIT $2",
+            )
+            .bind(after)
+            .bind(i64::from(limit))
+        })
+        .await?;
+    Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// Appends the facts of a commit under the next revision, if it has any. Must come last: it locks the
+/// row that every other commit needs.
+pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<()> {
+    let facts: Vec<Fact> = commit.changes.iter().filter_map(Fact::of).collect();
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let mut kinds = Vec::with_capacity(facts.len());
+    let mut subjects = Vec::with_capacity(facts.len());
+    let mut objects = Vec::with_capacity(facts.len());
+    let mut payloads = Vec::with_capacity(facts.len());
+    for fact in facts {
+        kinds.push(fact.kind);
+        subjects.push(fact.subject);
+        objects.push(fact.object);
+        payloads.push(Json(fact.payload));
+    }
+    query(
+        "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value) \
+         INSERT INTO keyward_changes \
+         (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
+         SELECT value, (place - 1)::integer, kind, subject, object, $5, payload, $6 FROM advanced, \
+         unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) \
+         WITH ORDINALITY AS fact (kind, subject, object, payload, place)",
+    )
+    .bind(kinds)
+    .bind(subjects)
+    .bind(objects)
+    .bind(payloads)
+    .bind(&commit.actor)
+    .bind(Moment(commit.at))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}

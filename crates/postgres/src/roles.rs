@@ -1,0 +1,140 @@
+//! Platform roles, and where a user stands.
+
+use std::str::FromStr;
+
+use auth_domain::error::{Conflict, Entity, Error, Result};
+use auth_domain::model::{Listing, OrgId, Page, PlatformRole, RoleHolder, Standing, UserId};
+use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use uuid::Uuid;
+
+use crate::connections::Connections;
+use crate::failure::failure;
+use crate::rows::{listing, page, window};
+
+/// The role a column names. The original's tables can hold words that are no role, which allow
+/// nothing.
+pub(crate) fn known<R: FromStr>(column: Option<String>) -> Option<R> {
+    column.and_then(|role| role.parse().ok())
+}
+
+#[derive(FromRow)]
+struct StandingRow {
+    platform: Option<String>,
+    org_exists: bool,
+    org: Option<String>,
+}
+
+pub(crate) async fn standing(
+    db: &Connections,
+    user: UserId,
+    org: Option<OrgId>,
+) -> Result<Standing> {
+    let row: StandingRow = db
+        .one(|| {
+            query_as(
+                "SELECT (SELECT role FROM users_roles WHERE user_id = $1) AS platform, \
+                 EXISTS (SELECT 1 FROM orgs WHERE id = $2) AS org_exists, \
+                 (SELECT role FROM org_memberships WHERE member_id = $1 AND org_id = $2) AS org",
+            )
+            .bind(user.uuid())
+            .bind(org.map(OrgId::uuid))
+        })
+        .await?;
+    Ok(Standing { platform: known(row.platform), org_exists: row.org_exists, org: known(row.org) })
+}
+
+#[derive(FromRow)]
+struct HolderRow {
+    user_id: Uuid,
+    role: String,
+}
+
+impl TryFrom<HolderRow> for RoleHolder {
+    type Error = Error;
+
+    fn try_from(row: HolderRow) -> Result<Self> {
+        let role = row.role.parse().map_err(Error::internal)?;
+        Ok(Self { user: UserId::new(row.user_id), role })
+    }
+}
+
+pub(crate) async fn list(db: &Connections, page: Page<()>) -> Result<Listing<RoleHolder>> {
+    let (limit, offset) = window(&page);
+    let rows = db
+        .all(|| {
+            query_as(page!(
+                "SELECT user_id, role FROM users_roles WHERE role IS NOT NULL",
+                "user_id"
+            ))
+            .bind(limit)
+            .bind(offset)
+        })
+        .await?;
+    listing::<HolderRow, _>(rows)
+}
+
+/// Locks everybody who is root, so that of two who take a root's role the second sees what the first
+/// did. Others may become root meanwhile; nobody stops being one.
+pub(crate) async fn lock_roots(db: &mut PgConnection) -> Result<()> {
+    loop {
+        let locked: Vec<Uuid> = query_scalar(
+            "SELECT user_id FROM users_roles WHERE role = 'root' ORDER BY user_id FOR UPDATE",
+        )
+        .fetch_all(&mut *db)
+        .await
+        .map_err(failure)?;
+        // While it waited for a lock, the roots may have become others than those it found first.
+        let current: Vec<Uuid> =
+            query_scalar("SELECT user_id FROM users_roles WHERE role = 'root' ORDER BY user_id")
+                .fetch_all(&mut *db)
+                .await
+                .map_err(failure)?;
+        if locked == current {
+            return Ok(());
+        }
+    }
+}
+
+pub(crate) async fn put(db: &mut PgConnection, user: UserId, role: PlatformRole) -> Result<()> {
+    if role != PlatformRole::Root && is_last_root(db, user).await? == Some(true) {
+        return Err(Error::Conflict(Conflict::LastRoot));
+    }
+    query(
+        "INSERT INTO users_roles (user_id, role) VALUES ($1, $2) \
+         ON CONFLICT (user_id) DO UPDATE SET role = excluded.role",
+    )
+    .bind(user.uuid())
+    .bind(role.as_str())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+pub(crate) async fn remove(db: &mut PgConnection, user: UserId) -> Result<()> {
+    if is_last_root(db, user).await? == Some(true) {
+        return Err(Error::Conflict(Conflict::LastRoot));
+    }
+    let removed = query("DELETE FROM users_roles WHERE user_id = $1")
+        .bind(user.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    match removed.rows_affected() {
+        0 => Err(Error::NotFound(Entity::PlatformRole)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether nobody else is root; `None` when the user has no role at all.
+async fn is_last_root(db: &mut PgConnection, user: UserId) -> Result<Option<bool>> {
+    query_scalar(
+        "SELECT role IS NOT DISTINCT FROM 'root' AND NOT EXISTS \
+         (SELECT 1 FROM users_roles WHERE role = 'root' AND user_id <> $1) \
+         FROM users_roles WHERE user_id = $1",
+    )
+    .bind(user.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)
+}

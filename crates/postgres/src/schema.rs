@@ -1,0 +1,134 @@
+//! The schema: the original's, which is taken as it is or made like it, and ours beside it.
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr, query_scalar, raw_sql};
+
+use crate::open::Problem;
+
+/// Our own migration ledger. The original refuses to start when it finds foreign rows in its own.
+const LEDGER: &str = "keyward_migrations";
+/// What the original's ledger holds at v0.33, in order, and what later versions of it add without
+/// touching what we use.
+const ORIGINAL: [&str; 6] = ["auth_1", "auth_2", "auth_3", "auth_4", "auth_5", "auth_6"];
+/// How many of these we need.
+const NEEDED: usize = 4;
+
+/// The indexes we add to tables of the original: version and name.
+macro_rules! index {
+    ($version:literal, $name:literal) => {
+        (
+            $version,
+            $name,
+            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+        )
+    };
+}
+const INDEXES: [(i64, &str, &str); 5] = [
+    index!(2, "keyward_org_memberships_org_id"),
+    index!(3, "keyward_org_invites_org_id_state"),
+    index!(4, "keyward_org_invites_inviter_id"),
+    index!(5, "keyward_dormant_org_invites_platform_invite_id"),
+    index!(6, "keyward_keys_issuer_id"),
+];
+
+/// Brings the database to where this version needs it. The caller holds the lock.
+pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {
+    // Building an index takes as long as it takes; waiting for a lock does not, because others queue
+    // behind whoever waits.
+    raw_sql("SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_session_timeout = 0")
+        .execute(&mut *db)
+        .await?;
+    if exists(db, "groups").await? {
+        return Err(Problem::Groups);
+    }
+    if exists(db, "gorp_migrations").await? {
+        check_original(db).await?;
+    } else {
+        make_original(db).await?;
+    }
+    migrate(db).await
+}
+
+async fn exists(db: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
+    query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(db).await
+}
+
+async fn check_original(db: &mut PgConnection) -> Result<(), Problem> {
+    let ids: Vec<String> = query_scalar("SELECT id FROM gorp_migrations ORDER BY id COLLATE \"C\"")
+        .fetch_all(db)
+        .await?;
+    if let Some(unknown) = ids.iter().find(|id| !ORIGINAL.contains(&id.as_str())) {
+        return Err(Problem::Unknown(unknown.clone()));
+    }
+    // Sorted, known and unique, so in step unless one is missing.
+    let missing = ORIGINAL.iter().enumerate().find(|(place, id)| {
+        ids.get(*place).map_or(*place < NEEDED, |found| found.as_str() != **id)
+    });
+    match missing {
+        Some((_, id)) => Err(Problem::Incomplete(*id)),
+        None => Ok(()),
+    }
+}
+
+/// An empty database: all of the original's schema at once, its ledger included, or nothing.
+async fn make_original(db: &mut PgConnection) -> Result<(), Problem> {
+    for table in
+        ["users_roles", "keys", "orgs", "org_memberships", "member_relations", "org_invites"]
+    {
+        if exists(db, table).await? {
+            return Err(Problem::Incomplete("it has tables and no ledger"));
+        }
+    }
+    let mut tx = db.begin().await?;
+    raw_sql(include_str!("../../../migrations/postgres/original.sql")).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
+    let mut migrations = vec![Migration::new(
+        1,
+        "keyward".into(),
+        MigrationType::Simple,
+        include_str!("../../../migrations/postgres/0001_keyward.sql").into_sql_str(),
+        false,
+    )];
+    for (version, name, statement) in INDEXES {
+        drop_unfinished(db, name).await?;
+        migrations.push(Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            statement.into_sql_str(),
+            // It cannot run in a transaction.
+            true,
+        ));
+    }
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(LEDGER);
+    // We hold a lock of our own; sqlx would wait for its in the server.
+    migrator.set_locking(false);
+    match migrator.run(db).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(version)) => Err(Problem::Newer(version)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An index whose building was interrupted is kept up and never used; `IF NOT EXISTS` would take it for
+/// done.
+async fn drop_unfinished(db: &mut PgConnection, index: &'static str) -> Result<(), Problem> {
+    let unfinished: bool = query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_index \
+         WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))",
+    )
+    .bind(index)
+    .fetch_one(&mut *db)
+    .await?;
+    if unfinished {
+        // One of our own names, not anybody's input.
+        let statement = AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"));
+        raw_sql(statement).execute(db).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A commit: one transaction, repeated when others got in its way.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use auth_domain::change::{Change, Commit};
+use auth_domain::error::{Conflict, Error, Result};
+use sqlx::{Connection, PgConnection};
+use tokio::time::{sleep, timeout};
+
+use crate::connections::{Connections, WRITE};
+use crate::failure::{failure, was_disconnected};
+use crate::{accounts, guards, keys, log, orgs, roles};
+
+/// How often a commit is tried that others keep getting in the way of.
+const TRIES: u32 = 5;
+/// The longest pause before the second try; each later one may be twice as long.
+const PAUSE: Duration = Duration::from_millis(10);
+/// One round trip. The longer timeout is for this transaction only.
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'";
+
+/// How one try ended.
+enum Attempt {
+    /// For good: it was committed, refused, or nobody knows.
+    Ended(Result<()>),
+    /// Nothing was written, and another try may do better.
+    Undone(Error),
+}
+
+/// Applies a commit, as [`auth_domain::ports::Store::commit`] says.
+pub(crate) async fn commit(database: &Connections, commit: &Commit) -> Result<()> {
+    match timeout(WRITE, repeat(database, commit)).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::unavailable("the commit did not end in time; it may have happened")),
+    }
+}
+
+async fn repeat(database: &Connections, commit: &Commit) -> Result<()> {
+    let mut reconnected = false;
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match attempt(database, commit).await {
+            Attempt::Ended(result) => return result,
+            Attempt::Undone(Error::Conflict(Conflict::Contention)) => {
+                sleep(jittered(pause)).await;
+                pause = pause.saturating_mul(2);
+            }
+            // The connection had been cut since it was last used.
+            Attempt::Undone(_) if !reconnected => reconnected = true,
+            Attempt::Undone(error) => return Err(error),
+        }
+    }
+    match attempt(database, commit).await {
+        Attempt::Ended(result) => result,
+        Attempt::Undone(error) => Err(error),
+    }
+}
+
+async fn attempt(database: &Connections, commit: &Commit) -> Attempt {
+    let mut lease = match database.lease().await {
+        Ok(lease) => lease,
+        Err(error) => return Attempt::Ended(Err(failure(error))),
+    };
+    let attempt = run(&mut lease, commit).await;
+    lease.finish(match &attempt {
+        Attempt::Undone(error) | Attempt::Ended(Err(error)) => was_disconnected(error),
+        Attempt::Ended(Ok(())) => false,
+    });
+    attempt
+}
+
+async fn run(db: &mut PgConnection, commit: &Commit) -> Attempt {
+    let mut tx = match db.begin_with(BEGIN).await.map_err(failure) {
+        Ok(tx) => tx,
+        Err(error) => return undone(error),
+    };
+    match write(&mut tx, commit).await {
+        // From here on only the database knows: never repeated.
+        Ok(()) => Attempt::Ended(tx.commit().await.map_err(failure)),
+        // The transaction is dropped, which rolls it back before the connection is used again.
+        Err(error) => undone(error),
+    }
+}
+
+fn undone(error: Error) -> Attempt {
+    match error {
+        Error::Conflict(Conflict::Contention) => Attempt::Undone(error),
+        _ if was_disconnected(&error) => Attempt::Undone(error),
+        _ => Attempt::Ended(Err(error)),
+    }
+}
+
+/// Guards, changes, log: in this order, because advancing the revision holds up every other commit
+/// until this one ends.
+async fn write(db: &mut PgConnection, commit: &Commit) -> Result<()> {
+    if commit.changes.iter().any(takes_a_role) {
+        roles::lock_roots(db).await?;
+    }
+    for guard in &commit.guards {
+        guards::check(db, guard, &commit.changes).await?;
+    }
+    for change in &commit.changes {
+        apply(db, change).await?;
+    }
+    log::append(db, commit).await
+}
+
+/// Whether it may leave the platform without a root.
+const fn takes_a_role(change: &Change) -> bool {
+    matches!(change, Change::PutPlatformRole { .. } | Change::RemovePlatformRole { .. })
+}
+
+async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
+    match change {
+        Change::InsertKey(key) => keys::insert(db, key).await,
+        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
+        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
+        Change::InsertOrg(org) => orgs::insert(db, org).await,
+        Change::UpdateOrg(edit) => orgs::update(db, edit).await,
+        Change::RemoveOrg(id) => orgs::remove(db, *id).await,
+        Change::InsertMembership(membership) => orgs::insert_membership(db, membership).await,
+        Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
+        Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
+        Change::InsertAccount(account) => accounts::insert(db, account).await,
+    }
+}
+
+/// Somewhere between nothing and `longest`, so that those who met do not meet again.
+fn jittered(longest: Duration) -> Duration {
+    // The standard library seeds every such state with randomness; that is enough here.
+    let random = RandomState::new().hash_one(()) & 0xffff;
+    longest.saturating_mul(u32::try_from(random).unwrap_or(0)) / 0x1_0000
+}

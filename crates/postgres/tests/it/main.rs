@@ -1,0 +1,6 @@
+//! The store on PostgreSQL, against a real server.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod contract;
+mod world;
