@@ -116,9 +116,9 @@ impl Config {
         let program = || OsString::from("auth");
         let flags = documented.clone().mut_args(without_environment);
 
+        refuse_secrets(&documented, &arguments)?;
         let only_flags = std::iter::once(program()).chain(arguments.iter().cloned());
-        let matches = flags.clone().try_get_matches_from(only_flags).map_err(Unread::Flags)?;
-        refuse_secrets(&documented, &matches)?;
+        flags.clone().try_get_matches_from(only_flags).map_err(Unread::Flags)?;
 
         let given = environment::read(&documented, environment)?;
         let all = std::iter::once(program()).chain(given.arguments).chain(arguments);
@@ -134,7 +134,7 @@ impl Config {
 
     /// Which store to use.
     pub(crate) fn store_kind(&self) -> StoreKind {
-        match (self.store.store, &self.postgres_setting) {
+        match (self.store.kind, &self.postgres_setting) {
             (Some(kind), _) => kind,
             (None, Some(_)) => StoreKind::Postgres,
             (None, None) => StoreKind::Embedded,
@@ -158,31 +158,28 @@ impl Config {
             _ => Ok(()),
         };
         both(
-            self.server.server_cert.is_some(),
-            self.server.server_key.is_some(),
+            self.server.cert.is_some(),
+            self.server.key.is_some(),
             ("MF_AUTH_SERVER_CERT", "MF_AUTH_SERVER_KEY"),
         )?;
         both(
-            self.db.db_ssl_cert.is_some(),
-            self.db.db_ssl_key.is_some(),
+            self.db.ssl_cert.is_some(),
+            self.db.ssl_key.is_some(),
             ("MF_AUTH_DB_SSL_CERT", "MF_AUTH_DB_SSL_KEY"),
         )?;
-        if self.grpc.grpc_client_ca.is_some() && self.server.server_cert.is_none() {
+        if self.grpc.client_ca.is_some() && self.server.cert.is_none() {
             return Err("MF_AUTH_GRPC_CLIENT_CA needs TLS: set MF_AUTH_SERVER_CERT and \
                         MF_AUTH_SERVER_KEY"
                 .into());
         }
         let callers = self.grpc.callers()?;
-        if self.grpc.grpc_allow.is_some()
-            && callers.tokens.is_empty()
-            && self.grpc.grpc_client_ca.is_none()
-        {
+        if self.grpc.allow.is_some() && callers.tokens.is_empty() && self.grpc.client_ca.is_none() {
             return Err("MF_AUTH_GRPC_ALLOW names services, and none can prove its name: set \
                         MF_AUTH_GRPC_TOKENS or MF_AUTH_GRPC_CLIENT_CA"
                 .into());
         }
         if let (Some(StoreKind::Embedded), Some(setting)) =
-            (self.store.store, &self.postgres_setting)
+            (self.store.kind, &self.postgres_setting)
         {
             return Err(format!("MF_AUTH_STORE is embedded and {setting} is set"));
         }
@@ -215,7 +212,7 @@ impl Config {
         for variable in unknown {
             warn(format!("{variable} is set and is no setting of this service"));
         }
-        if self.grpc.grpc_trust == Some(Trusted::Network) {
+        if self.grpc.trust == Some(Trusted::Network) {
             warn(
                 "MF_AUTH_GRPC_TRUST=network: whoever reaches the gRPC port is trusted with \
                   everything"
@@ -246,15 +243,20 @@ fn without_environment(setting: clap::Arg) -> clap::Arg {
 }
 
 /// Refuses a secret among the flags, where everybody on the machine can read it.
-fn refuse_secrets(documented: &clap::Command, matches: &ArgMatches) -> Result<(), String> {
-    let secret = documented
-        .get_arguments()
-        .filter(|setting| environment::is_secret(setting))
-        .find(|setting| is_given(matches, setting));
-    match secret.and_then(environment::name) {
-        Some(name) => Err(format!("{name} is a secret: set the variable, or {name}_FILE")),
-        None => Ok(()),
+fn refuse_secrets(documented: &clap::Command, arguments: &[OsString]) -> Result<(), String> {
+    for setting in documented.get_arguments().filter(|setting| environment::is_secret(setting)) {
+        let (Some(name), Some(long)) = (environment::name(setting), setting.get_long()) else {
+            continue;
+        };
+        let is_it = |argument: &OsString| {
+            let flag = argument.to_str().and_then(|text| text.strip_prefix("--"));
+            flag.is_some_and(|flag| flag.split('=').next() == Some(long))
+        };
+        if arguments.iter().any(is_it) {
+            return Err(format!("{name} is a secret: set the variable, or {name}_FILE"));
+        }
     }
+    Ok(())
 }
 
 fn is_given(matches: &ArgMatches, setting: &clap::Arg) -> bool {

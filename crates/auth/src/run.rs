@@ -69,7 +69,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         grpc = %at.grpc,
         ops = %at.ops,
         store = name(service.store),
-        tls = server.server_cert.is_some(),
+        tls = server.cert.is_some(),
         "listening"
     );
 
@@ -140,13 +140,13 @@ struct Secured {
 impl Secured {
     fn load(config: &Config) -> Result<Self, String> {
         let server = &config.server;
-        let (Some(cert), Some(key)) = (&server.server_cert, &server.server_key) else {
+        let (Some(cert), Some(key)) = (&server.cert, &server.key) else {
             return Ok(Self { http: None, grpc: None });
         };
         let identity = tls::Identity::load(cert, key)?;
         Ok(Self {
             http: Some(identity.acceptor(&["h2", "http/1.1"], None)?),
-            grpc: Some(identity.acceptor(&["h2"], config.grpc.grpc_client_ca.as_deref())?),
+            grpc: Some(identity.acceptor(&["h2"], config.grpc.client_ca.as_deref())?),
         })
     }
 }
@@ -229,32 +229,33 @@ fn opened(email: &str, password: &SecretString) -> String {
 }
 
 fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
-    let scheme = if config.server.server_cert.is_some() { "https" } else { "http" };
+    let scheme = if config.server.cert.is_some() { "https" } else { "http" };
     let (http, grpc, ops) = (reachable(at.http), reachable(at.grpc), reachable(at.ops));
-    let mut text = format!(
-        "Keyward {} is up.\n\n  HTTP  {scheme}://{http}\n  gRPC  {scheme}://{grpc}\n  \
-         ops   http://{ops}/readyz\n",
-        wiring::VERSION
-    );
-    if service.store == StoreKind::Embedded {
-        text.push_str(&format!("  data  {}\n", config.store.data_dir.display()));
-    }
-    text.push('\n');
-    if let Some((email, password)) = &service.opened {
-        text.push_str(&opened(email, password));
-        text.push_str("It is shown this once.\n\n");
-    }
-    if config.has_accounts() {
-        let email = match (&service.opened, &config.accounts.admin_email) {
-            (Some((email, _)), _) | (None, Some(email)) => email,
-            (None, None) => wiring::FIRST_ADMIN,
-        };
-        text.push_str(&format!(
+    let data = match service.store {
+        StoreKind::Embedded => format!("  data  {}\n", config.store.data_dir.display()),
+        StoreKind::Postgres => String::new(),
+    };
+    let password = match &service.opened {
+        Some((email, password)) => opened(email, password) + "It is shown this once.\n\n",
+        None => String::new(),
+    };
+    let email = match (&service.opened, &config.accounts.admin_email) {
+        (Some((email, _)), _) | (None, Some(email)) => email,
+        (None, None) => wiring::FIRST_ADMIN,
+    };
+    let log_in = if config.has_accounts() {
+        format!(
             "Log in:\n  curl {scheme}://{http}/tokens -H 'Content-Type: application/json' \\\n    \
              -d '{{\"email\":\"{email}\",\"password\":\"...\"}}'\n\n"
-        ));
-    }
-    text
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "Keyward {} is up.\n\n  HTTP  {scheme}://{http}\n  gRPC  {scheme}://{grpc}\n  \
+         ops   http://{ops}/readyz\n{data}\n{password}{log_in}",
+        wiring::VERSION
+    )
 }
 
 /// How somebody on this machine writes the address.

@@ -88,15 +88,17 @@ impl ports::Throttle for Unlimited {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Network {
     V4(u32),
-    V6(u64),
+    V6([u16; 4]),
 }
 
 impl Network {
     fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half fits")]
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self::V6([a, b, c, d])
+            }
         }
     }
 }
@@ -160,17 +162,17 @@ fn forget<K>(empty_at: &mut HashMap<K, Instant>, now: Instant) {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn failed_sign_ins() -> FailedSignIns {
         FailedSignIns::new(
             Quota { failures: 20, within: MINUTE },
-            Quota { failures: 10, within: 10 * MINUTE },
+            Quota { failures: 10, within: Duration::from_mins(10) },
         )
     }
 
     fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+        text.parse().ok()
     }
 
     /// How many failures it takes until no more are let through.

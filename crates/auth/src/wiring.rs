@@ -53,7 +53,7 @@ pub(crate) async fn service(config: &Config) -> Result<Service, String> {
         tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
     }
     metrics.set_weak_verify_keys(weak);
-    metrics.set_grpc_open(config.grpc.grpc_trust == Some(Trusted::Network));
+    metrics.set_grpc_open(config.grpc.trust == Some(Trusted::Network));
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
@@ -77,7 +77,7 @@ pub(crate) async fn service(config: &Config) -> Result<Service, String> {
 }
 
 fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
-    if !limits.rate_limits {
+    if !limits.rates {
         return Arc::new(Unlimited);
     }
     let quota =
@@ -154,7 +154,7 @@ pub(crate) fn grpc(
 ) -> Result<Router, String> {
     let options = auth_grpc::Options {
         accounts: config.has_accounts(),
-        reflection: config.grpc.grpc_reflection,
+        reflection: config.grpc.reflection,
         callers: config.grpc.callers()?,
         max_message: config.limits.grpc_max_message,
         deadline: config.limits.grpc_request_timeout,

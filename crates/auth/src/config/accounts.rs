@@ -3,7 +3,7 @@
 use regex::Regex;
 use secrecy::SecretString;
 
-use super::values::{boolean, secret, service_address};
+use super::values::{boolean, service_address};
 use crate::passwords;
 
 /// Who has an account, and who may open one.
@@ -22,7 +22,7 @@ pub(crate) struct Accounts {
 
     /// The password that account is opened with; never used again afterwards. Unset on the embedded
     /// store: one is made and printed, once.
-    #[arg(long, env = "MF_USERS_ADMIN_PASSWORD", hide = true, value_parser = secret)]
+    #[arg(long, env = "MF_USERS_ADMIN_PASSWORD", hide = true)]
     pub(crate) admin_password: Option<SecretString>,
 
     /// What passwords must match, as a regular expression in Go's syntax. They also have at most

@@ -6,7 +6,7 @@ use auth_grpc::{AllowList, Callers, Trust};
 use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::values::{boolean, path, secret, secret_list};
+use super::values::{boolean, secret_list};
 
 /// The fewest bytes of a service token.
 const MIN_TOKEN: usize = 32;
@@ -25,49 +25,49 @@ pub(crate) struct Grpc {
     /// `network` trusts whoever reaches the port, as the original does: for a private network of
     /// services that cannot show a certificate or a token. A warning and a gauge stay on. Unset:
     /// with neither certificates nor tokens configured, only callers on this machine are trusted.
-    #[arg(long, env = "MF_AUTH_GRPC_TRUST", value_enum)]
-    pub(crate) grpc_trust: Option<Trusted>,
+    #[arg(id = "grpc-trust", long = "grpc-trust", env = "MF_AUTH_GRPC_TRUST", value_enum)]
+    pub(crate) trust: Option<Trusted>,
 
     /// Tokens of the services that may call, as `users=<token>,things=<token>`, each at least 32
     /// bytes. A service shows its own as `authorization: Bearer <token>`.
-    #[arg(long, env = "MF_AUTH_GRPC_TOKENS", hide = true, value_parser = secret)]
-    pub(crate) grpc_tokens: Option<SecretString>,
+    #[arg(id = "grpc-tokens", long = "grpc-tokens", env = "MF_AUTH_GRPC_TOKENS", hide = true)]
+    pub(crate) tokens: Option<SecretString>,
 
     /// What each service may call, as `users=*;things=GetOwnerIDByOrgID,GetUsersByIDs`. Unset:
     /// `users` everything, others everything that makes neither tokens nor roles.
-    #[arg(long, env = "MF_AUTH_GRPC_ALLOW", value_parser = str::parse::<AllowList>)]
-    pub(crate) grpc_allow: Option<AllowList>,
+    #[arg(id = "grpc-allow", long = "grpc-allow", env = "MF_AUTH_GRPC_ALLOW", value_parser = str::parse::<AllowList>)]
+    pub(crate) allow: Option<AllowList>,
 
     /// The PEM file with the authorities whose client certificates are accepted. The names in a
     /// certificate are the names of the service. Needs TLS.
-    #[arg(long, env = "MF_AUTH_GRPC_CLIENT_CA", value_parser = path)]
-    pub(crate) grpc_client_ca: Option<PathBuf>,
+    #[arg(id = "grpc-client-ca", long = "grpc-client-ca", env = "MF_AUTH_GRPC_CLIENT_CA")]
+    pub(crate) client_ca: Option<PathBuf>,
 
     /// Whether gRPC describes its services to whoever asks (server reflection).
     #[arg(
-        long,
+        id = "grpc-reflection", long = "grpc-reflection",
         env = "MF_AUTH_GRPC_REFLECTION",
         default_value = "false",
         value_parser = boolean,
         action = clap::ArgAction::Set
     )]
-    pub(crate) grpc_reflection: bool,
+    pub(crate) reflection: bool,
 }
 
 impl Grpc {
     /// How callers prove who they are. Fails with a line that names no token.
     pub(crate) fn callers(&self) -> Result<Callers, String> {
-        let trust = match (self.grpc_trust, &self.grpc_client_ca) {
+        let trust = match (self.trust, &self.client_ca) {
             (Some(Trusted::Network), _) => Trust::Network,
             (None, Some(_)) => Trust::Credentials,
             (None, None) => Trust::Loopback,
         };
         let tokens = self.tokens()?;
-        Ok(Callers { trust, tokens, allow: self.grpc_allow.clone().unwrap_or_default() })
+        Ok(Callers { trust, tokens, allow: self.allow.clone().unwrap_or_default() })
     }
 
     fn tokens(&self) -> Result<Vec<(String, SecretString)>, String> {
-        let Some(list) = &self.grpc_tokens else { return Ok(Vec::new()) };
+        let Some(list) = &self.tokens else { return Ok(Vec::new()) };
         let mut tokens: Vec<(String, SecretString)> = Vec::new();
         for entry in secret_list(list) {
             let Some((name, token)) = entry.expose_secret().split_once('=') else {

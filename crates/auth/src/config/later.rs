@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::values::{
-    boolean, duration, number, path, port, positive_duration, redis, secret, service_address,
-};
+use super::values::{boolean, duration, number, port, positive_duration, redis, service_address};
 
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,7 +21,7 @@ pub(crate) struct Later {
     pub(crate) grpc_timeout: Duration,
 
     /// The PEM file with the authorities of the users service.
-    #[arg(long, env = "MF_USERS_CA_CERTS", value_parser = path)]
+    #[arg(long, env = "MF_USERS_CA_CERTS")]
     pub(crate) users_ca_certs: Option<PathBuf>,
 
     /// Whether to call the users service over TLS.
@@ -54,7 +52,7 @@ pub(crate) struct Later {
     pub(crate) things_auth_grpc_url: String,
 
     /// The PEM file with the authorities of the things service.
-    #[arg(long, env = "MF_THINGS_CA_CERTS", value_parser = path)]
+    #[arg(long, env = "MF_THINGS_CA_CERTS")]
     pub(crate) things_ca_certs: Option<PathBuf>,
 
     /// Whether to call the things service over TLS.
@@ -73,7 +71,7 @@ pub(crate) struct Later {
     pub(crate) es_url: Option<SecretString>,
 
     /// The password of that Redis server.
-    #[arg(long, env = "MF_AUTH_ES_PASS", hide = true, value_parser = secret)]
+    #[arg(long, env = "MF_AUTH_ES_PASS", hide = true)]
     pub(crate) es_pass: Option<SecretString>,
 
     /// The number of the database on that Redis server.
@@ -84,16 +82,16 @@ pub(crate) struct Later {
     #[arg(long, env = "MF_EMAIL_HOST", default_value = "localhost")]
     pub(crate) email_host: String,
 
-    /// Its port.
+    /// The port of the mail server.
     #[arg(long, env = "MF_EMAIL_PORT", default_value = "25", value_parser = port)]
     pub(crate) email_port: u16,
 
-    /// Who to sign in to it as.
+    /// Who to sign in to the mail server as.
     #[arg(long, env = "MF_EMAIL_USERNAME", default_value = "root")]
     pub(crate) email_username: String,
 
-    /// The password for it.
-    #[arg(long, env = "MF_EMAIL_PASSWORD", hide = true, value_parser = secret)]
+    /// The password for that.
+    #[arg(long, env = "MF_EMAIL_PASSWORD", hide = true)]
     pub(crate) email_password: Option<SecretString>,
 
     /// The address mails come from.
@@ -105,7 +103,7 @@ pub(crate) struct Later {
     pub(crate) email_from_name: Option<String>,
 
     /// The file with the template of mails.
-    #[arg(long, env = "MF_EMAIL_BASE_TEMPLATE", default_value = "base.tmpl", value_parser = path)]
+    #[arg(long, env = "MF_EMAIL_BASE_TEMPLATE", default_value = "base.tmpl")]
     pub(crate) email_base_template: PathBuf,
 
     /// What links in mails begin with.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{bytes, count, duration, host, path, port, positive_duration};
+use super::values::{bytes, count, duration, host, port, positive_duration};
 
 /// Where HTTP is served, and what all listeners share.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,12 +37,12 @@ pub(crate) struct Server {
 
     /// The PEM file with the certificate, and those between it and its authority, that HTTP and
     /// gRPC are served with. Needs `MF_AUTH_SERVER_KEY`; without both there is no TLS.
-    #[arg(long, env = "MF_AUTH_SERVER_CERT", value_parser = path)]
-    pub(crate) server_cert: Option<PathBuf>,
+    #[arg(id = "server-cert", long = "server-cert", env = "MF_AUTH_SERVER_CERT")]
+    pub(crate) cert: Option<PathBuf>,
 
     /// The PEM file with the key of that certificate.
-    #[arg(long, env = "MF_AUTH_SERVER_KEY", value_parser = path)]
-    pub(crate) server_key: Option<PathBuf>,
+    #[arg(id = "server-key", long = "server-key", env = "MF_AUTH_SERVER_KEY")]
+    pub(crate) key: Option<PathBuf>,
 
     /// How long to go on serving after the signal to stop, while `/readyz` already says no: the
     /// time a load balancer takes to notice.
@@ -185,13 +185,13 @@ pub(crate) struct Limits {
 
     /// `off` turns every rate limit off: for test suites and trusted networks.
     #[arg(
-        long,
+        id = "rate-limits", long = "rate-limits",
         env = "MF_AUTH_RATE_LIMITS",
         default_value = "on",
         value_parser = super::values::switch,
         action = clap::ArgAction::Set
     )]
-    pub(crate) rate_limits: bool,
+    pub(crate) rates: bool,
 
     /// The most failed sign-ins a minute from one address.
     #[arg(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::values::{positive_duration, secret, secret_list};
+use super::values::{positive_duration, secret_list};
 
 /// What signs tokens and how long they live.
 #[derive(Clone, Debug, clap::Args)]
@@ -13,13 +13,13 @@ pub(crate) struct Tokens {
     /// What tokens are signed with: at least 32 bytes that nobody else knows, such as
     /// `openssl rand -base64 32` prints. With the embedded store it may be left out: one is made
     /// and kept in the data directory. With PostgreSQL every replica needs the same.
-    #[arg(long, env = "MF_AUTH_SECRET", hide = true, value_parser = secret)]
+    #[arg(long, env = "MF_AUTH_SECRET", hide = true)]
     pub(crate) secret: Option<SecretString>,
 
     /// Earlier values of `MF_AUTH_SECRET`, separated by commas: tokens they signed are still
     /// accepted. Under one that is weak, such as the original's default, only API keys are, and
     /// only those that equal what is stored; a warning and a gauge stay on until it is removed.
-    #[arg(long, env = "MF_AUTH_VERIFY_SECRETS", hide = true, value_parser = secret)]
+    #[arg(long, env = "MF_AUTH_VERIFY_SECRETS", hide = true)]
     pub(crate) verify_secrets: Option<SecretString>,
 
     /// How long a login token lives.

@@ -1,7 +1,6 @@
 //! How the values of settings are spelled.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -129,16 +128,6 @@ pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// A path; that it can be read shows when it is.
-pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
-}
-
-/// A secret, exactly as given.
-pub(crate) fn secret(text: &str) -> Result<SecretString, String> {
-    Ok(SecretString::from(text))
-}
-
 /// Where Redis is: `host:port`, or a URL as fleets with a shared env file write it.
 pub(crate) fn redis(text: &str) -> Result<String, String> {
     let place = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
@@ -150,7 +139,9 @@ pub(crate) fn redis(text: &str) -> Result<String, String> {
         None => text,
     };
     match host_and_port.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+        Some((host, port))
+            if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() =>
+        {
             Ok(text.to_owned())
         }
         // A URL may leave the port out.

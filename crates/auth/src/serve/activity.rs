@@ -22,7 +22,7 @@ pub(super) struct Activity {
 }
 
 /// The numbers at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Bytes that came in.
     pub(super) read: u64,

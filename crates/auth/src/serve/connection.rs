@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
-use super::activity::{Activity, Busy, Counted};
+use super::activity::{Activity, Busy, Counted, Seen};
 use super::{Drain, tls};
 
 /// What an HTTP/2 client says before anything else.
@@ -228,7 +228,8 @@ async fn outstayed(manners: &Manners, activity: &Activity) -> Ending {
 /// touch a timer.
 async fn idle_or_slow(head: Duration, idle: Duration, activity: &Activity) -> bool {
     let pause = head.min(idle).checked_div(4).unwrap_or(head);
-    let mut before = activity.seen();
+    // From nothing: the first request may be answered before this is first run.
+    let mut before = Seen::default();
     let mut quiet_since = Instant::now();
     // The first head is due from the start; later ones from their first byte.
     let mut head_since = Some(quiet_since);
@@ -302,7 +303,7 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
             extensions.insert(names.clone());
         }
         let busy = self.activity.begin(http2);
-        Answer { answer: self.router.clone().call(request), http2, busy }
+        Answer { routed: self.router.clone().call(request), http2, busy }
     }
 }
 
@@ -311,7 +312,7 @@ pin_project! {
     /// every request.
     struct Answer {
         #[pin]
-        answer: RouteFuture<Infallible>,
+        routed: RouteFuture<Infallible>,
         http2: bool,
         busy: Busy,
     }
@@ -322,7 +323,7 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut answer = match ready!(this.answer.poll(cx)) {
+        let mut answer = match ready!(this.routed.poll(cx)) {
             Ok(answer) => answer,
             Err(never) => match never {},
         };
