@@ -1,5 +1,7 @@
 //! Accounts of the built-in directory, as the original's users service has them.
 
+mod docs;
+
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,35 +16,56 @@ use http::request::Parts;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, Members};
+use crate::openapi::types;
 use crate::problem::Problem;
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/register", Register::NAME, |method| on(method, register)),
-    Route::post("/tokens", Login::NAME, |method| on(method, login)),
-    Route::get("/users/profile", ViewProfile::NAME, |method| on(method, profile)),
+    Route::post("/register", Register::NAME, |method| on(method, register), docs::register),
+    Route::post("/tokens", Login::NAME, |method| on(method, login), docs::login),
+    Route::get("/users/profile", ViewProfile::NAME, |method| on(method, profile), docs::profile),
 ];
 
-/// A new account. Whatever else a client says of the user, its status for instance, is ignored.
+/// A new account.
+#[derive(ToSchema)]
+#[schema(as = NewAccount)]
 struct RegisterBody {
-    email: String,
-    password: SecretString,
-    metadata: Metadata,
+    /// Who signs up.
+    user: UserBody,
+    /// The path of the page that a mail would lead the new user to. It must not be empty.
+    #[schema(min_length = 1)]
     redirect_path: String,
+}
+
+/// Who signs up. Whatever else a client says of the user, their status for instance, is ignored.
+#[derive(ToSchema)]
+#[schema(as = NewUser)]
+struct UserBody {
+    /// How they will sign in.
+    #[schema(value_type = types::Email)]
+    email: String,
+    /// Their password: at least 8 and at most 72 bytes without blanks, unless the operator set
+    /// another rule.
+    #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 72)]
+    password: SecretString,
+    /// What to attach to them; nothing unless given.
+    #[schema(value_type = types::Metadata, required = false)]
+    metadata: Metadata,
 }
 
 impl FromMembers for RegisterBody {
     fn from_members(members: &mut Members) -> Result<Self> {
         let mut user = members.object("user")?;
-        Ok(Self {
+        let user = UserBody {
             email: user.text("email")?,
             password: user.text("password")?.into(),
             metadata: user.metadata()?,
-            redirect_path: members.text("redirect_path")?,
-        })
+        };
+        Ok(Self { user, redirect_path: members.text("redirect_path")? })
     }
 }
 
@@ -53,14 +76,22 @@ async fn register(
     if body.redirect_path.is_empty() {
         return Err(Error::from(Invalid::MissingRedirectPath).into());
     }
-    let email = body.email.parse()?;
-    let operation = Register { email, password: body.password, metadata: body.metadata };
+    let user = body.user;
+    let email = user.email.parse()?;
+    let operation = Register { email, password: user.password, metadata: user.metadata };
     app.execute(Caller::Anonymous, operation).await?;
     Ok(answer::empty(StatusCode::CREATED))
 }
 
+/// Who signs in.
+#[derive(ToSchema)]
+#[schema(as = Credentials)]
 struct LoginBody {
+    /// The address of their account.
+    #[schema(value_type = types::Email)]
     email: String,
+    /// Their password.
+    #[schema(value_type = String, format = Password, write_only)]
     password: SecretString,
 }
 
@@ -98,20 +129,32 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     }
 }
 
-#[derive(Serialize)]
+/// A login token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
 struct TokenView<'a> {
+    /// What to put after `Bearer`. It is good for ten hours, unless the operator decided otherwise.
     token: &'a str,
 }
 
-/// The caller's own account. `role` is the platform role they have; the original says `root` of
-/// administrators too, and its web client knows no other word.
-#[derive(Serialize)]
+/// The caller's own account.
+// The original says `root` of administrators too, and its web client knows no other word.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Profile)]
 struct ProfileView<'a> {
+    /// Who they are.
+    #[schema(value_type = types::Id)]
     id: String,
+    /// Their address, as they typed it.
+    #[schema(value_type = types::Email)]
     email: &'a str,
+    /// What is attached to them, if anything.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = types::Metadata, required = false)]
     metadata: &'a Map<String, Value>,
+    /// Their platform role, if they have one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::PlatformRole, required = false)]
     role: Option<&'static str>,
 }
 

@@ -7,18 +7,54 @@ use axum::routing::on;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
+use crate::openapi::{Docs, Group};
 use crate::problem::Problem;
 use crate::{Api, Route, answer};
 
-pub(crate) const ROUTES: &[Route] = &[Route::get("/health", "health", |method| on(method, health))];
+pub(crate) const ROUTES: &[Route] =
+    &[Route::get("/health", "health", |method| on(method, health), docs)];
 
-#[derive(Serialize)]
+const GROUP: Group = Group { name: "Health", about: "Whether the process runs." };
+
+const MEDIA_TYPE: &str = "application/health+json";
+
+pub(crate) fn docs() -> Docs {
+    Docs::new(
+        &GROUP,
+        "health",
+        "Say that the process runs",
+        "It looks at nothing else: whether requests can be served is asked on the operator's listener.",
+    )
+    .answers_as::<HealthView<'_>>(
+        MEDIA_TYPE,
+        StatusCode::OK,
+        "The process runs.",
+        json!({
+            "status": "pass",
+            "version": "1.2.3",
+            "commit": "9248e62",
+            "description": "auth service",
+            "build_time": "2026-11-22_16:30:00",
+        }),
+    )
+}
+
+/// That the process runs, and which build it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 struct HealthView<'a> {
+    /// Always `pass`.
     status: &'static str,
+    /// The release.
     version: &'a str,
+    /// The commit it was built from.
     commit: &'a str,
+    /// Always `auth service`.
     description: &'static str,
+    /// When it was built.
     build_time: &'a str,
 }
 
@@ -31,6 +67,6 @@ async fn health(State(api): State<Api>) -> Result<Response, Problem> {
         description: "auth service",
         build_time: &build.time,
     };
-    let health = [(CONTENT_TYPE, HeaderValue::from_static("application/health+json"))];
+    let health = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))];
     Ok((health, answer::json(StatusCode::OK, &view)?).into_response())
 }

@@ -1,5 +1,7 @@
 //! API keys.
 
+mod docs;
+
 use auth_domain::model::{Key, KeyKind, KeyOrder};
 use auth_domain::ops::keys::{IssueKey, IssuedKey, ListKeys, RevokeKey, ViewKey};
 use auth_domain::{App, Error, Invalid, Operation, Result};
@@ -8,24 +10,34 @@ use axum::response::Response;
 use axum::routing::on;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Route;
 use crate::answer;
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, Members};
+use crate::openapi::types;
 use crate::path::Segment;
 use crate::problem::Problem;
 use crate::query::{PageAsked, Query};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/keys", IssueKey::NAME, |method| on(method, issue)),
-    Route::get("/keys", ListKeys::NAME, |method| on(method, list)),
-    Route::get("/keys/{id}", ViewKey::NAME, |method| on(method, view)),
-    Route::delete("/keys/{id}", RevokeKey::NAME, |method| on(method, revoke)),
+    Route::post("/keys", IssueKey::NAME, |method| on(method, issue), docs::issue),
+    Route::get("/keys", ListKeys::NAME, |method| on(method, list), docs::list),
+    Route::get("/keys/{id}", ViewKey::NAME, |method| on(method, view), docs::view),
+    Route::delete("/keys/{id}", RevokeKey::NAME, |method| on(method, revoke), docs::revoke),
 ];
 
+/// The key that is wanted.
+#[derive(ToSchema)]
+#[schema(as = NewKey)]
 struct KeyBody {
+    /// The kind of key: 2, an API key. The other kinds are not made here.
+    #[schema(rename = "type", minimum = 2, maximum = 2)]
     kind: u32,
+    /// How many seconds it lives. 0, like leaving it out, means for ever, which an operator may
+    /// forbid, as they may set a shorter longest life than these 100 years.
+    #[schema(rename = "duration", nullable = false, minimum = 0, maximum = 3_153_600_000i64)]
     seconds: Option<i64>,
 }
 
@@ -94,12 +106,20 @@ async fn revoke(
 }
 
 /// A fresh key, with the only sight of its value.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = IssuedKey)]
 struct IssuedView<'a> {
+    /// The key's id, by which it is revoked.
+    #[schema(value_type = types::Id)]
     id: String,
+    /// What to put after `Bearer`. It is shown this once and stored nowhere.
     value: &'a str,
+    /// When the key was made.
+    #[schema(value_type = types::Moment)]
     issued_at: String,
+    /// When it ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::Moment, required = false)]
     expires_at: Option<String>,
 }
 
@@ -114,15 +134,28 @@ impl<'a> From<&'a IssuedKey> for IssuedView<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// An API key, never its value.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 struct KeyView<'a> {
+    /// The key's id.
+    #[schema(value_type = types::Id)]
     id: String,
+    /// Whose it is.
+    #[schema(value_type = types::Id)]
     issuer_id: String,
+    /// Their e-mail address when the key was made.
     #[serde(skip_serializing_if = "str::is_empty")]
     subject: &'a str,
+    /// The kind of key: always 2, an API key.
+    #[schema(minimum = 2, maximum = 2)]
     r#type: u8,
+    /// When it was made.
+    #[schema(value_type = types::Moment)]
     issued_at: String,
+    /// When it ends, if it does. It is listed for a while after that.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::Moment, required = false)]
     expires_at: Option<String>,
 }
 
@@ -139,12 +172,21 @@ impl<'a> From<&'a Key> for KeyView<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A page of API keys, and what was asked to get it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Keys)]
 struct KeysView<'a> {
+    /// The most keys that could be on this page.
     limit: u64,
+    /// How many keys were passed over.
     offset: u64,
+    /// How many keys there are on all pages.
     total: u64,
+    /// What they are ordered by.
     order: &'static str,
+    /// Which way.
+    #[schema(value_type = types::Direction)]
     dir: &'static str,
+    /// The keys.
     keys: Vec<KeyView<'a>>,
 }

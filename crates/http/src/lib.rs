@@ -7,6 +7,8 @@
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`.
 //! 4. `limits`, which is around all of it: how large, how slow, and what no route matches.
+//! 5. `openapi`, which describes it all to client authors from what stands in each noun's `docs`, and
+//!    `docs_page`, which shows that on the operator's listener.
 //!
 //! Every handler checks in the same order, which clients can tell: the content type, then whether
 //! body and query can be read, then whether there is a token, then the fields, and only then does
@@ -16,10 +18,12 @@ mod accounts;
 mod answer;
 mod bearer;
 mod body;
+mod docs_page;
 mod health;
 mod json;
 mod keys;
 mod limits;
+mod openapi;
 mod orgs;
 mod path;
 mod problem;
@@ -34,7 +38,11 @@ use axum::extract::FromRef;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
+use crate::openapi::Docs;
+
+pub use docs_page::docs_router;
 pub use limits::Limits;
+pub use openapi::openapi;
 pub use problem::{Transport, status};
 
 /// What the operator decided about this transport.
@@ -94,30 +102,63 @@ pub struct Route {
     pub operation: &'static str,
     filter: MethodFilter,
     endpoint: Endpoint,
+    docs: fn() -> Docs,
 }
 
 /// What turns a handler into an endpoint for a method: `|method| on(method, handler)`.
 type Endpoint = fn(MethodFilter) -> MethodRouter<Api>;
 
 impl Route {
-    const fn get(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
-        Self { method: Method::GET, filter: MethodFilter::GET, path, operation, endpoint }
+    const fn get(
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method: Method::GET, filter: MethodFilter::GET, path, operation, endpoint, docs }
     }
 
-    const fn post(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
-        Self { method: Method::POST, filter: MethodFilter::POST, path, operation, endpoint }
+    const fn post(
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method: Method::POST, filter: MethodFilter::POST, path, operation, endpoint, docs }
     }
 
-    const fn put(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
-        Self { method: Method::PUT, filter: MethodFilter::PUT, path, operation, endpoint }
+    const fn put(
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method: Method::PUT, filter: MethodFilter::PUT, path, operation, endpoint, docs }
     }
 
-    const fn patch(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
-        Self { method: Method::PATCH, filter: MethodFilter::PATCH, path, operation, endpoint }
+    const fn patch(
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method: Method::PATCH, filter: MethodFilter::PATCH, path, operation, endpoint, docs }
     }
 
-    const fn delete(path: &'static str, operation: &'static str, endpoint: Endpoint) -> Self {
-        Self { method: Method::DELETE, filter: MethodFilter::DELETE, path, operation, endpoint }
+    const fn delete(
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self {
+            method: Method::DELETE,
+            filter: MethodFilter::DELETE,
+            path,
+            operation,
+            endpoint,
+            docs,
+        }
     }
 
     /// The path with nothing where its last segment should be, if that segment is variable: the
@@ -160,7 +201,8 @@ mod tests {
     #[test]
     fn only_a_variable_last_segment_can_be_left_out() {
         let without_id = |path| {
-            Route::get(path, "test", |method| axum::routing::on(method, || async {})).without_id()
+            let endpoint: Endpoint = |method| axum::routing::on(method, || async {});
+            Route::get(path, "test", endpoint, health::docs).without_id()
         };
         assert_eq!(without_id("/orgs/{id}"), Some("/orgs/"));
         assert_eq!(without_id("/orgs"), None);

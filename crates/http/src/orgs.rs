@@ -1,5 +1,7 @@
 //! Orgs.
 
+mod docs;
+
 use auth_domain::model::{Listing, Metadata, Name, Org};
 use auth_domain::ops::orgs::{CreateOrg, ListOrgs, RemoveOrgs, UpdateOrg, ViewOrg};
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
@@ -9,27 +11,42 @@ use axum::routing::on;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, MaybeJson, Members};
+use crate::openapi::types;
 use crate::path::{self, Segment};
 use crate::problem::Problem;
 use crate::query::{FromParameters, PageAsked, Parameters, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/orgs", CreateOrg::NAME, |method| on(method, create)),
-    Route::get("/orgs", ListOrgs::NAME, |method| on(method, list)),
-    Route::patch("/orgs", RemoveOrgs::NAME, |method| on(method, remove_several)),
-    Route::post("/orgs/search", ListOrgs::NAME, |method| on(method, search)),
-    Route::get("/orgs/{id}", ViewOrg::NAME, |method| on(method, view)),
-    Route::put("/orgs/{id}", UpdateOrg::NAME, |method| on(method, update)),
-    Route::delete("/orgs/{id}", RemoveOrgs::NAME, |method| on(method, remove)),
+    Route::post("/orgs", CreateOrg::NAME, |method| on(method, create), docs::create),
+    Route::get("/orgs", ListOrgs::NAME, |method| on(method, list), docs::list),
+    Route::patch(
+        "/orgs",
+        RemoveOrgs::NAME,
+        |method| on(method, remove_several),
+        docs::remove_several,
+    ),
+    Route::post("/orgs/search", ListOrgs::NAME, |method| on(method, search), docs::search),
+    Route::get("/orgs/{id}", ViewOrg::NAME, |method| on(method, view), docs::view),
+    Route::put("/orgs/{id}", UpdateOrg::NAME, |method| on(method, update), docs::update),
+    Route::delete("/orgs/{id}", RemoveOrgs::NAME, |method| on(method, remove), docs::remove),
 ];
 
+/// Everything about an org that clients decide.
+#[derive(ToSchema)]
 struct OrgBody {
+    /// What people call it.
+    #[schema(value_type = types::Name)]
     name: String,
+    /// What people say of it; nothing unless given.
+    #[schema(value_type = types::Description, required = false)]
     description: String,
+    /// What to attach to it; nothing unless given.
+    #[schema(value_type = types::Metadata, required = false)]
     metadata: Metadata,
 }
 
@@ -91,22 +108,29 @@ async fn remove(
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-struct IdsBody(Vec<String>);
+/// Several orgs.
+#[derive(ToSchema)]
+#[schema(as = OrgIds)]
+struct IdsBody {
+    /// Which. Naming one twice changes nothing.
+    #[schema(value_type = Vec<types::Id>, min_items = 1, max_items = 200)]
+    org_ids: Vec<String>,
+}
 
 impl FromMembers for IdsBody {
     fn from_members(members: &mut Members) -> Result<Self> {
-        Ok(Self(members.texts("org_ids")?))
+        Ok(Self { org_ids: members.texts("org_ids")? })
     }
 }
 
 async fn remove_several(
     State(app): State<App>,
     credential: Credential,
-    Json(IdsBody(ids)): Json<IdsBody>,
+    Json(body): Json<IdsBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let mut orgs = Vec::new();
-    for id in &ids {
+    for id in &body.org_ids {
         orgs.push(path::id(&app, &caller, id, Invalid::MissingOrgId).await?);
     }
     app.execute(caller, RemoveOrgs { ids: orgs }).await?;
@@ -180,16 +204,32 @@ fn views(listing: &Listing<Org>) -> Vec<OrgView<'_>> {
     listing.items.iter().map(OrgView::from).collect()
 }
 
-#[derive(Serialize)]
+/// An org.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Org)]
 struct OrgView<'a> {
+    /// The org's id.
+    #[schema(value_type = types::Id)]
     id: String,
+    /// What people call it.
+    #[schema(value_type = types::Name)]
     name: &'a str,
+    /// Who owns it.
+    #[schema(value_type = types::Id)]
     owner_id: String,
+    /// What people say of it, if anything.
     #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(value_type = types::Description, required = false)]
     description: &'a str,
+    /// What is attached to it, if anything.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = types::Metadata, required = false)]
     metadata: &'a Map<String, Value>,
+    /// When it was founded.
+    #[schema(value_type = types::Moment)]
     created_at: String,
+    /// When it was last changed.
+    #[schema(value_type = types::Moment)]
     updated_at: String,
 }
 
@@ -207,16 +247,27 @@ impl<'a> From<&'a Org> for OrgView<'a> {
     }
 }
 
-/// A page of orgs. The direction is there under both names that clients of different ages read.
-#[derive(Serialize)]
+/// A page of orgs, and what was asked to get it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Orgs)]
 struct OrgsView<'a> {
+    /// The most orgs that could be on this page.
     limit: u64,
+    /// How many orgs were passed over.
     offset: u64,
+    /// How many orgs there are on all pages.
     total: u64,
+    /// What they are ordered by.
     order: &'static str,
+    /// The same as `dir`, by the name that older clients read.
+    #[schema(value_type = types::Direction)]
     direction: &'static str,
+    /// Which way they are ordered.
+    #[schema(value_type = types::Direction)]
     dir: &'static str,
+    /// What their names contain, if that was asked for.
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
+    /// The orgs.
     orgs: Vec<OrgView<'a>>,
 }

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
-use auth_domain::{Error, Unauthenticated};
+use auth_domain::{Error, Invalid, Unauthenticated};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 /// How long to wait when something this service needs is away, in seconds.
 const AWAY: u64 = 1;
@@ -146,6 +148,12 @@ impl From<Unauthenticated> for Problem {
     }
 }
 
+impl From<Invalid> for Problem {
+    fn from(reason: Invalid) -> Self {
+        Error::from(reason).into()
+    }
+}
+
 impl From<Transport> for Problem {
     fn from(reason: Transport) -> Self {
         Self {
@@ -173,17 +181,62 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The document, its members in the standard's order and then ours.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request was not served (RFC 9457). Programs decide by `code`.
+// Its members are in the standard's order, then ours.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// Always `about:blank`: what kind of problem it is, `code` says.
     r#type: &'static str,
+    /// What the status means.
     title: &'static str,
+    /// The status, once more.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong with this request, for people.
     detail: &'a str,
+    /// Which problem it is, for programs: one of the examples' names. It never changes its meaning.
     code: &'static str,
+    /// The request's id, to be named when asking for help.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<&'a str>,
+    /// What Mainflux says in the same place, for clients made for it.
     error: &'a str,
+}
+
+impl Problem {
+    /// The status it is sent with.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What Mainflux says in the same place.
+    pub(crate) fn summary(&self) -> &str {
+        &self.text
+    }
+
+    /// The document as the description shows it.
+    pub(crate) fn example(&self) -> Value {
+        serde_json::to_value(self.document(Some("3f9c1e7a"))).unwrap_or_default()
+    }
+
+    fn document<'a>(&'a self, request_id: Option<&'a str>) -> Document<'a> {
+        Document {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or_default(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            error: &self.text,
+        }
+    }
 }
 
 /// Writes the document of a response that is a problem; leaves every other alone.
@@ -192,17 +245,8 @@ pub(crate) fn finish(response: Response, request_id: Option<&str>) -> Response {
     let Some(problem) = parts.extensions.remove::<Problem>() else {
         return Response::from_parts(parts, body);
     };
-    let document = Document {
-        r#type: "about:blank",
-        title: problem.status.canonical_reason().unwrap_or_default(),
-        status: problem.status.as_u16(),
-        detail: &problem.detail,
-        code: problem.code,
-        request_id,
-        error: &problem.text,
-    };
     // Texts and numbers only: there is nothing in it that could fail to serialise.
-    let mut text = serde_json::to_vec(&document).unwrap_or_default();
+    let mut text = serde_json::to_vec(&problem.document(request_id)).unwrap_or_default();
     text.push(b'\n');
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(seconds) = problem.retry_after {

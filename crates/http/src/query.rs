@@ -12,7 +12,7 @@ use crate::json;
 use crate::problem::Problem;
 
 /// How many elements a page has when nobody says.
-const DEFAULT_LIMIT: u64 = 10;
+pub(crate) const DEFAULT_LIMIT: u64 = 10;
 
 /// What a query string can be read into.
 pub(crate) trait FromParameters: Sized {

@@ -1,5 +1,7 @@
 //! Platform roles. The original has no routes for them.
 
+mod docs;
+
 use auth_domain::model::RoleHolder;
 use auth_domain::ops::roles::{GrantRole, ListRoles, RemoveRole};
 use auth_domain::{App, Error, Invalid, Operation, Result};
@@ -8,18 +10,30 @@ use axum::response::Response;
 use axum::routing::on;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, Members};
+use crate::openapi::types;
 use crate::path::Segment;
 use crate::problem::Problem;
 use crate::query::{PageAsked, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/platform-roles", ListRoles::NAME, |method| on(method, list)),
-    Route::put("/platform-roles/{user_id}", GrantRole::NAME, |method| on(method, grant)),
-    Route::delete("/platform-roles/{user_id}", RemoveRole::NAME, |method| on(method, remove)),
+    Route::get("/platform-roles", ListRoles::NAME, |method| on(method, list), docs::list),
+    Route::put(
+        "/platform-roles/{user_id}",
+        GrantRole::NAME,
+        |method| on(method, grant),
+        docs::grant,
+    ),
+    Route::delete(
+        "/platform-roles/{user_id}",
+        RemoveRole::NAME,
+        |method| on(method, remove),
+        docs::remove,
+    ),
 ];
 
 async fn list(
@@ -39,11 +53,17 @@ async fn list(
     answer::json(StatusCode::OK, &view)
 }
 
-struct RoleBody(String);
+/// The role to give.
+#[derive(ToSchema)]
+struct RoleBody {
+    /// Which.
+    #[schema(value_type = types::PlatformRole)]
+    role: String,
+}
 
 impl FromMembers for RoleBody {
     fn from_members(members: &mut Members) -> Result<Self> {
-        Ok(Self(members.text("role")?))
+        Ok(Self { role: members.text("role")? })
     }
 }
 
@@ -51,14 +71,14 @@ async fn grant(
     State(app): State<App>,
     credential: Credential,
     segment: Segment,
-    Json(RoleBody(role)): Json<RoleBody>,
+    Json(body): Json<RoleBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
-    if role.is_empty() {
+    if body.role.is_empty() {
         return Err(Error::from(Invalid::MissingRole).into());
     }
-    app.execute(caller, GrantRole { user, role: role.parse()? }).await?;
+    app.execute(caller, GrantRole { user, role: body.role.parse()? }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -73,9 +93,15 @@ async fn remove(
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-#[derive(Serialize)]
+/// Somebody with a platform role.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoleHolder)]
 struct RoleView {
+    /// Who.
+    #[schema(value_type = types::Id)]
     user_id: String,
+    /// What they are.
+    #[schema(value_type = types::PlatformRole)]
     role: &'static str,
 }
 
@@ -86,10 +112,15 @@ impl From<&RoleHolder> for RoleView {
 }
 
 /// A page of role holders, by user id, ascending.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoleHolders)]
 struct RolesView {
+    /// The most people that could be on this page.
     limit: u64,
+    /// How many people were passed over.
     offset: u64,
+    /// How many people there are on all pages.
     total: u64,
+    /// Who has a role.
     platform_roles: Vec<RoleView>,
 }

@@ -4,11 +4,14 @@
 //! `u` the same for accounts; `d`, `go` and `s` are the original's defects, our deliberate
 //! differences and our requirements.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod accounts;
+mod described;
+mod docs_page;
 mod keys;
 mod limits;
+mod openapi;
 mod org_lists;
 mod orgs;
 mod problems;

@@ -27,6 +27,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::described;
+
 /// When everything happens unless a test moves the clock.
 pub const NOW: i64 = 1_700_000_000;
 
@@ -190,10 +192,15 @@ impl Call {
         self
     }
 
+    /// The answer, once it is found to be one that the description gives.
     pub async fn send(self) -> Answer {
         let request = self.request.body(self.body).unwrap();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let work = async { Answer::read(self.router.oneshot(request).await.unwrap()).await };
-        tokio::time::timeout(Duration::from_secs(10), work).await.unwrap()
+        let answer = tokio::time::timeout(Duration::from_secs(10), work).await.unwrap();
+        let status = answer.status.as_u16();
+        described::check(&method, uri.path(), status, &answer.headers, &answer.body);
+        answer
     }
 }
 

@@ -1,0 +1,222 @@
+//! What the description says of one route, put together piece by piece.
+
+use auth_domain::{Error, Invalid, Unauthenticated};
+use http::StatusCode;
+use http::header::LOCATION;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat,
+    SecurityRequirement,
+};
+
+use super::lists::{self, Asked};
+use super::{BEARER, problems, types};
+use crate::problem::{Problem, Transport};
+
+/// A chapter of the description.
+#[derive(PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+}
+
+/// What the description says of a route. Its method and path come from the route itself.
+pub(crate) struct Docs {
+    group: &'static Group,
+    operation: OperationBuilder,
+    refusals: Vec<Problem>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What [`Docs`] end as.
+pub(super) struct Described {
+    pub(super) group: &'static Group,
+    pub(super) operation: Operation,
+    pub(super) refusals: Vec<Problem>,
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Docs {
+    /// A route that anybody may ask. `id` is what client generators name their function by.
+    pub(crate) fn new(
+        group: &'static Group,
+        id: &'static str,
+        summary: &'static str,
+        about: &'static str,
+    ) -> Self {
+        let operation = OperationBuilder::new()
+            .tag(group.name)
+            .operation_id(Some(id))
+            .summary(Some(summary))
+            .description(Some(about))
+            .securities(Some([]));
+        Self { group, operation, refusals: Vec::new(), schemas: Vec::new() }
+    }
+
+    /// It needs a login token or an API key.
+    pub(crate) fn signed_in(mut self) -> Self {
+        let scopes: [&str; 0] = [];
+        let bearer = SecurityRequirement::new(BEARER, scopes);
+        self.operation = self.operation.securities(Some([bearer]));
+        self.refuses_all([
+            Unauthenticated::MissingToken,
+            Unauthenticated::BadToken,
+            Unauthenticated::Expired,
+            Unauthenticated::ExpiredKey,
+            Unauthenticated::NotHonoured,
+        ])
+        .uses_the_store()
+    }
+
+    /// It needs a login token. The text is what the original says to anybody else.
+    pub(crate) fn logged_in(self, otherwise: &'static str) -> Self {
+        self.signed_in().refuses(Unauthenticated::LoginRequired(otherwise))
+    }
+
+    /// It needs something that can be away for a while.
+    pub(crate) fn uses_the_store(self) -> Self {
+        self.refuses(Error::unavailable("an example"))
+    }
+
+    /// It has an id in its path.
+    pub(crate) fn segment(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        missing: Invalid,
+    ) -> Self {
+        let id = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(about))
+            .schema(Some(Ref::from_schema_name("Id")))
+            .build();
+        self.operation = self.operation.parameter(id);
+        self.knows::<types::Id>().refuses(missing)
+    }
+
+    /// It shows a list.
+    pub(crate) fn asked(mut self, asked: Vec<Asked>) -> Self {
+        for parameter in asked.into_iter().map(Asked::parameter) {
+            self.operation = self.operation.parameter(parameter);
+        }
+        self.schemas.extend(lists::schemas());
+        self.refuses_all([Invalid::QueryParameters, Invalid::LimitSize])
+    }
+
+    /// It reads a body, which must be there.
+    pub(crate) fn body<T: ToSchema>(self, example: Value) -> Self {
+        let schema = Ref::from_schema_name(T::name());
+        self.knows::<T>().reads(schema.into(), Required::True, example)
+    }
+
+    /// It reads a body of this shape, which may be missing.
+    pub(crate) fn optional_body(
+        mut self,
+        name: &'static str,
+        schema: Schema,
+        example: Value,
+    ) -> Self {
+        self.schemas.push((name.to_owned(), schema.into()));
+        self.schemas.extend(lists::schemas());
+        self.reads(Ref::from_schema_name(name).into(), Required::False, example)
+    }
+
+    fn reads(mut self, schema: RefOr<Schema>, required: Required, example: Value) -> Self {
+        let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
+        let body = RequestBodyBuilder::new()
+            .required(Some(required))
+            .content("application/json", content)
+            .build();
+        self.operation = self.operation.request_body(Some(body));
+        self.refuses(Error::malformed("body", "must be one JSON document and nothing else"))
+            .refuses_all([Transport::ContentType, Transport::BodySize, Transport::BodyIdle])
+    }
+
+    /// It answers with a view.
+    pub(crate) fn answers<T: ToSchema>(
+        self,
+        status: StatusCode,
+        about: &'static str,
+        example: Value,
+    ) -> Self {
+        self.answers_as::<T>("application/json", status, about, example)
+    }
+
+    /// The same in another content type.
+    pub(crate) fn answers_as<T: ToSchema>(
+        mut self,
+        content_type: &'static str,
+        status: StatusCode,
+        about: &'static str,
+        example: Value,
+    ) -> Self {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(T::name())))
+            .example(Some(example))
+            .build();
+        let answer = ResponseBuilder::new().description(about).content(content_type, content);
+        self.operation = self.operation.response(status.as_str(), answer);
+        self.knows::<T>()
+    }
+
+    /// It answers with nothing but a status.
+    pub(crate) fn answers_empty(mut self, status: StatusCode, about: &'static str) -> Self {
+        let answer = ResponseBuilder::new().description(about);
+        self.operation = self.operation.response(status.as_str(), answer);
+        self
+    }
+
+    /// It answers with nothing but where the new thing is.
+    pub(crate) fn creates(mut self, about: &'static str, location: &'static str) -> Self {
+        let reference = types::text()
+            .format(Some(SchemaFormat::Custom("uri-reference".to_owned())))
+            .examples([location])
+            .build();
+        let header = HeaderBuilder::new()
+            .schema(Some(reference))
+            .description(Some("The path of the new thing; its last segment is the id."))
+            .build();
+        let answer = ResponseBuilder::new().description(about).header(LOCATION.as_str(), header);
+        self.operation = self.operation.response(StatusCode::CREATED.as_str(), answer);
+        self
+    }
+
+    /// It can refuse for this reason.
+    pub(crate) fn refuses(mut self, reason: impl Into<Problem>) -> Self {
+        self.refusals.push(reason.into());
+        self
+    }
+
+    /// It can refuse for each of these reasons.
+    pub(crate) fn refuses_all<const N: usize>(mut self, reasons: [impl Into<Problem>; N]) -> Self {
+        self.refusals.extend(reasons.into_iter().map(Into::into));
+        self
+    }
+
+    /// The schema and all it refers to belong to the description.
+    fn knows<T: ToSchema>(mut self) -> Self {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        self
+    }
+
+    /// All of it, and what every route can refuse for.
+    pub(super) fn finish(self) -> Described {
+        let mut operation = self.operation;
+        for (status, response) in problems::responses(&self.refusals) {
+            operation = operation.response(status.as_str(), response);
+        }
+        operation = operation.response("default", problems::others());
+        Described {
+            group: self.group,
+            operation: operation.build(),
+            refusals: self.refusals,
+            schemas: self.schemas,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a list can be asked for.
+
+use auth_domain::model::{Direction, MAX_LIMIT, MAX_OFFSET};
+use utoipa::PartialSchema;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema};
+
+use super::types;
+use crate::query::DEFAULT_LIMIT;
+
+/// One thing a list can be asked for: a query parameter, or a member of a search.
+pub(crate) struct Asked {
+    name: &'static str,
+    about: &'static str,
+    schema: RefOr<Schema>,
+}
+
+/// Which part of the list.
+pub(crate) fn part() -> Vec<Asked> {
+    let limit = types::integer()
+        .minimum(Some(1u64))
+        .maximum(Some(MAX_LIMIT))
+        .default(Some(DEFAULT_LIMIT.into()));
+    let offset =
+        types::integer().minimum(Some(0u64)).maximum(Some(MAX_OFFSET)).default(Some(0.into()));
+    vec![
+        Asked { name: "limit", about: "How many elements to give.", schema: limit.into() },
+        Asked { name: "offset", about: "How many elements to pass over.", schema: offset.into() },
+    ]
+}
+
+/// Which part of the list, ordered by one of these columns, the first unless told otherwise.
+pub(crate) fn ordered_part<const N: usize>(columns: [&'static str; N]) -> Vec<Asked> {
+    let default = columns.first().map(|column| (*column).into());
+    let order = types::words(columns).default(default);
+    let direction = types::words(Direction::ALL.map(Direction::as_str))
+        .default(Some(Direction::default().as_str().into()));
+    let mut asked = part();
+    asked.extend([
+        Asked {
+            name: "order",
+            about: "What to order by; the id breaks ties.",
+            schema: order.into(),
+        },
+        Asked { name: "dir", about: "Which way to order.", schema: direction.into() },
+    ]);
+    asked
+}
+
+impl Asked {
+    /// Only elements whose name contains a text.
+    pub(crate) fn name(about: &'static str, longest: usize) -> Self {
+        Self { name: "name", about, schema: types::text().max_length(Some(longest)).into() }
+    }
+
+    /// Only elements whose metadata contains an object.
+    pub(crate) fn metadata(about: &'static str) -> Self {
+        Self { name: "metadata", about, schema: Ref::from_schema_name("Metadata").into() }
+    }
+
+    /// As a query parameter. An object is written there as JSON.
+    pub(crate) fn parameter(self) -> Parameter {
+        let parameter = ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(self.about));
+        match self.schema {
+            RefOr::Ref(_) => parameter
+                .content("application/json", ContentBuilder::new().schema(Some(self.schema))),
+            RefOr::T(_) => parameter.schema(Some(self.schema)),
+        }
+        .build()
+    }
+}
+
+/// The same as the members of a body, none of them required.
+pub(crate) fn search(about: &str, asked: Vec<Asked>) -> Schema {
+    let members = asked.into_iter().fold(ObjectBuilder::new(), |object, asked| {
+        let mut schema = asked.schema;
+        match &mut schema {
+            RefOr::Ref(reference) => asked.about.clone_into(&mut reference.description),
+            RefOr::T(Schema::Object(object)) => object.description = Some(asked.about.to_owned()),
+            RefOr::T(_) => {}
+        }
+        object.property(asked.name, schema)
+    });
+    members.description(Some(about)).build().into()
+}
+
+/// The components that what is asked for refers to.
+pub(crate) fn schemas() -> [(String, RefOr<Schema>); 1] {
+    [("Metadata".to_owned(), types::Metadata::schema())]
+}

@@ -1,0 +1,116 @@
+//! What the types on the wire look like: one schema each, its limits taken from the domain.
+
+use std::borrow::Cow;
+
+use auth_domain::model;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Declares a schema by name, as nothing but itself.
+macro_rules! wire_type {
+    ($(#[$about:meta])* $name:ident = $schema:expr) => {
+        $(#[$about])*
+        pub(crate) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    };
+}
+
+wire_type! {
+    /// An id.
+    Id = text()
+        .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+        .description(Some("A UUID (RFC 9562). Every spelling is read; this one is written."))
+        .examples(["01932f6c-8a40-7c3e-9d51-6b0a4f2e7c18"])
+}
+
+wire_type! {
+    /// A moment.
+    Moment = text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("A moment (RFC 3339), UTC, with as many fractional digits as it needs."))
+        .examples(["2026-11-22T16:30:00.25Z"])
+}
+
+wire_type! {
+    /// An org's name.
+    Name = text()
+        .min_length(Some(1))
+        .max_length(Some(model::Name::MAX))
+        .description(Some("A name: no control characters. It need not be unique."))
+        .examples(["Acme"])
+}
+
+wire_type! {
+    /// An org's description.
+    Description = text()
+        .max_length(Some(model::Description::MAX))
+        .description(Some("Free text; of the control characters only tab and line breaks."))
+        .examples(["Makes everything."])
+}
+
+wire_type! {
+    /// Metadata.
+    Metadata = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .description(Some(
+            "Whatever clients attach: an object of at most 16 KiB as JSON, nested at most 8 deep, \
+             itself included. Numbers that are whole come back without a fraction.",
+        ))
+}
+
+wire_type! {
+    /// An e-mail address.
+    Email = text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::IdnEmail)))
+        .max_length(Some(model::Email::MAX))
+        .description(Some(
+            "One address like `name@example.com`; at most 254 bytes. Upper and lower case make no \
+             difference. The domain may be internationalised, the part before the `@` is ASCII.",
+        ))
+        .examples(["ada@example.com"])
+}
+
+wire_type! {
+    /// A platform role.
+    PlatformRole = words(model::PlatformRole::ALL.map(model::PlatformRole::as_str))
+        .description(Some(
+            "What somebody is on the whole platform. An `admin` may do everything in every org; a \
+             `root` may do that and say who else may.",
+        ))
+}
+
+wire_type! {
+    /// Which way a list is ordered.
+    Direction = words(model::Direction::ALL.map(model::Direction::as_str))
+        .description(Some("Which way a list is ordered."))
+}
+
+/// A text.
+pub(crate) fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A whole number.
+pub(crate) fn integer() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+}
+
+/// One word out of a closed list.
+pub(crate) fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
+    text().enum_values(Some(words))
+}

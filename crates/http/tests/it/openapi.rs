@@ -1,0 +1,285 @@
+//! The description of the interface: that it is sound, and that it is true.
+
+use std::collections::BTreeSet;
+
+use auth_http::Route;
+use expect_test::expect_file;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::described::{API, fault, operation, resolved};
+use crate::support::World;
+
+/// Every operation with its route.
+fn operations() -> impl Iterator<Item = (&'static Route, &'static Value)> {
+    auth_http::routes(true).map(|route| {
+        let described = operation(&route.method, route.path);
+        (route, described.unwrap_or_else(|| panic!("{} {}", route.method, route.path)))
+    })
+}
+
+/// Calls `visit` with every value in there and where it is.
+fn walk(at: &str, value: &'static Value, visit: &mut impl FnMut(&str, &'static Value)) {
+    visit(at, value);
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| walk(&format!("{at}/{name}"), member, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|item| walk(at, item, visit)),
+        _ => {}
+    }
+}
+
+fn request(operation: &'static Value) -> Option<&'static Value> {
+    operation.get("requestBody").map(|body| &body["content"]["application/json"])
+}
+
+/// The one success an operation has.
+fn success(operation: &'static Value) -> (StatusCode, &'static Value) {
+    let responses = operation["responses"].as_object().unwrap();
+    let mut successes = responses.iter().filter(|(status, _)| status.starts_with('2'));
+    let (status, response) = successes.next().unwrap();
+    assert!(successes.next().is_none(), "{}", operation["operationId"]);
+    (status.parse().unwrap(), response)
+}
+
+#[test]
+fn the_description_in_docs_is_the_one_that_is_served() {
+    let description = auth_http::openapi(true, env!("CARGO_PKG_VERSION"));
+    let text = description.to_pretty_json().unwrap() + "\n";
+    expect_file!["../../../../docs/openapi.json"].assert_eq(&text);
+}
+
+#[test]
+fn every_route_is_described_and_nothing_else_is() {
+    for accounts in [true, false] {
+        let api = serde_json::to_value(auth_http::openapi(accounts, "1.2.3")).unwrap();
+        assert_eq!((&api["openapi"], &api["info"]["version"]), (&json!("3.1.0"), &json!("1.2.3")));
+        let described: BTreeSet<_> = api["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().unwrap().keys();
+                methods.map(|method| (method.to_uppercase(), path.clone()))
+            })
+            .collect();
+        let served: BTreeSet<_> = auth_http::routes(accounts)
+            .map(|route| (route.method.to_string(), route.path.to_owned()))
+            .collect();
+        assert_eq!(described, served);
+        assert_eq!(api["components"]["schemas"].get("Credentials").is_some(), accounts);
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
+    let mut used = BTreeSet::new();
+    walk("", &API, &mut |at, value| {
+        if let Some(to) = value.get("$ref") {
+            let to = to.as_str().unwrap();
+            assert!(to.starts_with("#/components/"), "{at}");
+            assert!(API.pointer(&to[1..]).is_some(), "{at} refers to {to}");
+            used.insert(to.to_owned());
+        }
+    });
+    for kind in ["schemas", "responses", "examples"] {
+        for name in API["components"][kind].as_object().unwrap().keys() {
+            assert!(used.contains(&format!("#/components/{kind}/{name}")), "{kind} {name}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_complete() {
+    let mut ids = BTreeSet::new();
+    let groups: Vec<_> = API["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    for (route, operation) in operations() {
+        let name = format!("{} {}", route.method, route.path);
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{name}");
+        for text in ["summary", "description"] {
+            assert!(!operation[text].as_str().unwrap().is_empty(), "{name}");
+        }
+        assert!(operation["tags"].as_array().unwrap().iter().all(|tag| groups.contains(&tag)));
+        for wanted in operation["security"].as_array().unwrap() {
+            let scheme = wanted.as_object().unwrap().keys().next().unwrap();
+            assert!(API["components"]["securitySchemes"].get(scheme).is_some(), "{name}");
+        }
+        success(operation);
+        for response in operation["responses"].as_object().unwrap().values() {
+            assert!(!resolved(response)["description"].as_str().unwrap().is_empty(), "{name}");
+        }
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let in_path: Vec<_> = parameters
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| {
+                assert_eq!(parameter["required"], true, "{name}");
+                format!("{{{}}}", parameter["name"].as_str().unwrap())
+            })
+            .collect();
+        let braces: Vec<_> =
+            route.path.split('/').filter(|segment| segment.starts_with('{')).collect();
+        assert_eq!(in_path, braces, "{name}");
+    }
+}
+
+#[test]
+fn every_schema_member_and_parameter_says_what_it_means() {
+    let says = |value: &Value| value["description"].as_str().is_some_and(|text| !text.is_empty());
+    for (name, schema) in API["components"]["schemas"].as_object().unwrap() {
+        assert!(says(schema), "{name}");
+        for (member, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(says(schema), "{name}.{member}");
+        }
+    }
+    for (_, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(says(parameter), "{} {}", operation["operationId"], parameter["name"]);
+        }
+    }
+}
+
+#[test]
+fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
+    for (_, operation) in operations() {
+        let id = &operation["operationId"];
+        if let Some(content) = request(operation) {
+            assert_eq!(fault(&content["example"], &content["schema"]), None, "{id}");
+        }
+        let contents = success(operation).1["content"].as_object().into_iter().flatten();
+        for (_, content) in contents {
+            assert_eq!(fault(&content["example"], &content["schema"]), None, "{id}");
+            let members = resolved(&content["schema"])["properties"].as_object().unwrap().keys();
+            let shown = content["example"].as_object().unwrap().keys();
+            assert_eq!(shown.collect::<BTreeSet<_>>(), members.collect(), "{id}");
+        }
+    }
+    let problem = &API["components"]["schemas"]["Problem"];
+    for (code, example) in API["components"]["examples"].as_object().unwrap() {
+        assert_eq!(fault(&example["value"], problem), None, "{code}");
+        assert_eq!(example["value"]["code"], *code);
+    }
+}
+
+/// Ids that exist take the place of the examples'.
+fn of_this_world(mut body: Value, org: &str) -> Value {
+    if let Some(ids) = body.get_mut("org_ids") {
+        *ids = json!([org]);
+    }
+    body
+}
+
+#[tokio::test]
+async fn the_examples_get_the_answers_they_promise() {
+    for (route, operation) in operations() {
+        let world = World::new().await;
+        let root = world.root().await;
+        let org = world.org(&root, &json!({ "name": "Acme" })).await;
+        let (key, _) = world.api_key(&root).await;
+        let (status, _) = success(operation);
+        let account = request(auth_operation("/register")).unwrap()["example"].to_string();
+        let mut token = root.token.clone();
+        if route.path != "/register" {
+            world.post("/register").body(&account).send().await.assert_empty(201);
+        }
+        if route.path == "/users/profile" {
+            let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
+            let answer = world.post("/tokens").body(&credentials).send().await;
+            answer.json()["token"].as_str().unwrap().clone_into(&mut token);
+        }
+        // Taking the last root's role would be refused.
+        let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
+        let id = if route.path.starts_with("/keys") { &key } else { &org };
+        let path = route.path.replace("{id}", id).replace("{user_id}", &other.id.to_string());
+        let mut call = world.call(route.method.clone(), &path).bearer(&token);
+        if let Some(content) = request(operation) {
+            call = call.body(&of_this_world(content["example"].clone(), &org).to_string());
+        }
+        let answer = call.send().await;
+        assert_eq!(answer.status, status, "{} {path}: {}", route.method, answer.text());
+    }
+}
+
+fn auth_operation(path: &str) -> &'static Value {
+    operation(&Method::POST, path).unwrap()
+}
+
+#[tokio::test]
+async fn a_route_wants_a_token_if_it_is_said_to() {
+    let world = World::new().await;
+    for (route, operation) in operations() {
+        let mut call = world.call(route.method.clone(), &route.path.replace(['{', '}'], ""));
+        if let Some(content) = request(operation) {
+            call = call.body(&content["example"].to_string());
+        }
+        let answer = call.send().await;
+        let wants = answer.text().contains("missing_token");
+        assert_eq!(!operation["security"].as_array().unwrap().is_empty(), wants, "{}", route.path);
+    }
+}
+
+/// Every member of the bodies of this schema, by the path to it.
+fn members(schema: &'static Value, at: &[String]) -> Vec<(Vec<String>, bool)> {
+    let schema = resolved(schema);
+    let mut found = Vec::new();
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let path = [at, std::slice::from_ref(name)].concat();
+        found.extend(members(member, &path));
+        let required = schema["required"].as_array().into_iter().flatten();
+        found.push((path, required.into_iter().any(|other| other == name)));
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_described_member_of_a_body_is_read_and_the_required_ones_are_needed() {
+    let world = World::new().await;
+    let root = world.root().await;
+    for (route, operation) in operations() {
+        let Some(content) = request(operation) else { continue };
+        let path = route.path.replace("{id}", NOBODY).replace("{user_id}", NOBODY);
+        for (member, required) in members(&content["schema"], &[]) {
+            let name = format!("{} {} {member:?}", route.method, route.path);
+            let pointer = format!("/{}", member.join("/"));
+            let send = async |value: Value| {
+                let mut body = content["example"].clone();
+                let parent = pointer.rsplit_once('/').unwrap().0;
+                body.pointer_mut(parent).unwrap()[member.last().unwrap()] = value;
+                let call = world.call(route.method.clone(), &path).bearer(&root.token);
+                call.body(&body.to_string()).send().await
+            };
+            let answer = send(json!(true)).await;
+            assert_eq!(answer.json()["code"], "malformed", "{name}: {}", answer.text());
+            if required {
+                let answer = send(Value::Null).await;
+                let refused = matches!(answer.status.as_u16(), 400 | 401);
+                assert!(refused, "{name}: {} {}", answer.status, answer.text());
+            }
+        }
+    }
+}
+
+const NOBODY: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
+
+#[tokio::test]
+async fn every_described_query_parameter_is_read() {
+    let world = World::new().await;
+    let root = world.root().await;
+    for (route, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] != "query" {
+                continue;
+            }
+            let name = parameter["name"].as_str().unwrap();
+            // One that nobody reads may be repeated.
+            let path = format!("{}?{name}=1&{name}=1", route.path);
+            let answer = world.get(&path).bearer(&root.token).send().await;
+            assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
+            if let Some(default) = parameter["schema"].get("default") {
+                let path = format!("{}?limit=5", route.path).replace("limit=5", "");
+                let answer = world.get(&path).bearer(&root.token).send().await;
+                assert_eq!(&answer.json()[name], default, "{path} {name}");
+            }
+        }
+    }
+}
