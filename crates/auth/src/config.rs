@@ -239,7 +239,8 @@ fn without_environment(setting: clap::Arg) -> clap::Arg {
     let manual = setting.get_long_help().or(setting.get_help());
     let manual =
         format!("{}\n\n[env: {name}]", manual.map(ToString::to_string).unwrap_or_default());
-    setting.env(None::<&str>).long_help(manual)
+    // Global, so that a flag may also stand behind the subcommand.
+    setting.env(None::<&str>).long_help(manual).global(true)
 }
 
 /// Refuses a secret among the flags, where everybody on the machine can read it.

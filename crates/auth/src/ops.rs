@@ -45,7 +45,7 @@ struct Ops {
     readiness: Readiness,
 }
 
-/// Everything the operator's machines ask. `store` is what the store is called.
+/// Is it alive, can it decide, and the numbers. `store` is what the store is called.
 pub(crate) fn router(
     app: App,
     store: &'static str,

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, StoreKind};
-use crate::ops::{self, Readiness};
+use crate::ops::Readiness;
 use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
@@ -39,12 +39,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     let readiness = Readiness::default();
     let http = wiring::http(&config, &service.app);
     let grpc = wiring::grpc(&config, &service.app, health.clone())?;
-    let probes = ops::router(
-        service.app.clone(),
-        name(service.store),
-        service.metrics.clone(),
-        readiness.clone(),
-    );
+    let probes = wiring::ops(&config, &service, readiness.clone());
 
     let server = &config.server;
     let http_port = open("MF_AUTH_HTTP_PORT", server.http_host, server.http_port)?;
@@ -68,8 +63,9 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         http = %at.http,
         grpc = %at.grpc,
         ops = %at.ops,
-        store = name(service.store),
+        store = service.store.name(),
         tls = server.cert.is_some(),
+        trust = ?config.grpc.callers()?.trust,
         "listening"
     );
 
@@ -99,13 +95,6 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     }
     let clean = stopped == 0 && !failed;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-const fn name(store: StoreKind) -> &'static str {
-    match store {
-        StoreKind::Embedded => "embedded",
-        StoreKind::Postgres => "postgres",
-    }
 }
 
 /// The signals to stop.

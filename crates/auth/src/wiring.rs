@@ -14,6 +14,7 @@ use secrecy::SecretString;
 
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, Limits, StoreKind, Trusted};
+use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::secrets;
 use crate::throttle::{FailedSignIns, Quota, Unlimited};
@@ -161,6 +162,13 @@ pub(crate) fn grpc(
         health,
     };
     Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc"))
+}
+
+/// What the operator's machines ask, and the description of the HTTP interface.
+pub(crate) fn ops(config: &Config, service: &Service, readiness: Readiness) -> Router {
+    let (app, metrics) = (service.app.clone(), service.metrics.clone());
+    ops::router(app, service.store.name(), metrics, readiness)
+        .merge(auth_http::docs_router(config.has_accounts(), VERSION))
 }
 
 fn build() -> auth_http::Build {

@@ -26,8 +26,8 @@ pub(crate) struct Server {
     #[arg(long, env = "MF_AUTH_GRPC_PORT", default_value = "8181", value_parser = port)]
     pub(crate) grpc_port: u16,
 
-    /// The address of the ops listener: `/livez`, `/readyz` and `/metrics`. Nothing there asks who
-    /// is calling, so open it to the network that scrapes it and to no other.
+    /// The address of the ops listener: `/livez`, `/readyz`, `/metrics` and `/docs/`. Nothing there
+    /// asks who is calling, so open it to the network that scrapes it and to no other.
     #[arg(long, env = "MF_AUTH_OPS_HOST", default_value = "127.0.0.1", value_parser = host)]
     pub(crate) ops_host: IpAddr,
 

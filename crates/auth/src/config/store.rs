@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth_postgres::SslMode;
 use clap::ValueEnum;
 use secrecy::SecretString;
 
@@ -15,6 +16,16 @@ pub(crate) enum StoreKind {
     Embedded,
     /// PostgreSQL.
     Postgres,
+}
+
+impl StoreKind {
+    /// What it is called, here and where it is probed.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// Which store, and where it is.
@@ -62,9 +73,9 @@ pub(crate) struct Db {
         id = "db-ssl-mode", long = "db-ssl-mode",
         env = "MF_AUTH_DB_SSL_MODE",
         default_value = "disable",
-        value_parser = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+        value_parser = str::parse::<SslMode>
     )]
-    pub(crate) ssl_mode: String,
+    pub(crate) ssl_mode: SslMode,
 
     /// The PEM file with the certificate to show to PostgreSQL. Needs `MF_AUTH_DB_SSL_KEY`.
     #[arg(id = "db-ssl-cert", long = "db-ssl-cert", env = "MF_AUTH_DB_SSL_CERT")]

@@ -154,6 +154,11 @@ fn a_flag_wins_over_a_variable() {
     assert_eq!(config.server.http_port, 2);
     assert!(config.grpc.reflection);
     assert_eq!(config.command, Some(Command::Health));
+    for flags in [&["serve", "--http-port", "2"][..], &["--http-port=2", "serve"]] {
+        assert_eq!(with_flags(flags, &variables).unwrap().server.http_port, 2, "{flags:?}");
+    }
+    assert_eq!(with_flags(&["serve"], &variables).unwrap().server.http_port, 1);
+    assert!(matches!(with_flags(&["serve", "--htpp-port", "2"], &[]), Err(Unread::Flags(_))));
 }
 
 #[test]
