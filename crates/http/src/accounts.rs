@@ -36,7 +36,7 @@ pub(crate) const ROUTES: &[Route] = &[
 struct RegisterBody {
     /// Who signs up.
     user: UserBody,
-    /// The path of the page that a mail would lead the new user to. It must not be empty.
+    /// The path of the page the new user is sent to. It must not be empty.
     #[schema(min_length = 1)]
     redirect_path: String,
 }
@@ -145,8 +145,7 @@ struct ProfileView<'a> {
     /// Who they are.
     #[schema(value_type = types::Id)]
     id: String,
-    /// Their address, as they typed it.
-    #[schema(value_type = types::Email)]
+    /// Their e-mail address, as they typed it.
     email: &'a str,
     /// What is attached to them, if anything.
     #[serde(skip_serializing_if = "Map::is_empty")]

@@ -15,7 +15,8 @@ use utoipa::openapi::path::{HttpMethod, PathItem, Paths};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, RefOr, Schema,
+    ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, RefOr, Schema, Server,
+    ServerBuilder, ServerVariableBuilder,
 };
 
 pub(crate) use docs::{Docs, Group};
@@ -53,10 +54,12 @@ pub fn openapi(accounts: bool, version: &str) -> OpenApi {
     let mut schemas: BTreeMap<String, RefOr<Schema>> = problems::schemas().into_iter().collect();
     let mut groups = Vec::new();
     let mut refusals = Vec::new();
+    let mut responses = BTreeMap::new();
     for route in routes(accounts) {
         let described = (route.docs)().finish();
         schemas.extend(described.schemas);
         refusals.extend(described.refusals);
+        responses.extend(described.responses);
         if !groups.contains(&described.group) {
             groups.push(described.group);
         }
@@ -68,6 +71,7 @@ pub fn openapi(accounts: bool, version: &str) -> OpenApi {
     }
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
+        .responses_from_iter(responses)
         .security_scheme(BEARER, bearer())
         .build();
     let info = InfoBuilder::new()
@@ -77,6 +81,7 @@ pub fn openapi(accounts: bool, version: &str) -> OpenApi {
         .license(Some(license()));
     OpenApiBuilder::new()
         .info(info)
+        .servers(Some([server()]))
         .paths(paths)
         .components(Some(problems::add_to(components, refusals)))
         .tags(Some(groups.into_iter().map(tag)))
@@ -92,6 +97,18 @@ fn method(method: &http::Method) -> HttpMethod {
         "DELETE" => HttpMethod::Delete,
         _ => HttpMethod::Get,
     }
+}
+
+/// Not where this description is served, which is the operator's listener.
+fn server() -> Server {
+    let variable = |default| ServerVariableBuilder::new().default_value(default);
+    ServerBuilder::new()
+        .url("{scheme}://{host}:{port}")
+        .description(Some("The public listener, wherever the operator put it."))
+        .parameter("scheme", variable("http").enum_values(Some(["http", "https"])))
+        .parameter("host", variable("localhost"))
+        .parameter("port", variable("8180"))
+        .build()
 }
 
 fn license() -> License {

@@ -205,6 +205,7 @@ fn views(listing: &Listing<Org>) -> Vec<OrgView<'_>> {
 }
 
 /// An org.
+// Without the limits of what is read: what the original stored may be beyond them.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Org)]
 struct OrgView<'a> {
@@ -212,14 +213,12 @@ struct OrgView<'a> {
     #[schema(value_type = types::Id)]
     id: String,
     /// What people call it.
-    #[schema(value_type = types::Name)]
     name: &'a str,
     /// Who owns it.
     #[schema(value_type = types::Id)]
     owner_id: String,
     /// What people say of it, if anything.
     #[serde(skip_serializing_if = "str::is_empty")]
-    #[schema(value_type = types::Description, required = false)]
     description: &'a str,
     /// What is attached to it, if anything.
     #[serde(skip_serializing_if = "Map::is_empty")]

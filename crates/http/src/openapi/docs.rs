@@ -1,15 +1,16 @@
 //! What the description says of one route, put together piece by piece.
 
+use std::collections::BTreeMap;
+
 use auth_domain::{Error, Invalid, Unauthenticated};
 use http::StatusCode;
-use http::header::LOCATION;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat,
-    SecurityRequirement,
+    ContentBuilder, HeaderBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    SchemaFormat, SecurityRequirement,
 };
 
 use super::lists::{self, Asked};
@@ -36,6 +37,7 @@ pub(super) struct Described {
     pub(super) group: &'static Group,
     pub(super) operation: Operation,
     pub(super) refusals: Vec<Problem>,
+    pub(super) responses: BTreeMap<&'static str, Response>,
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -181,7 +183,7 @@ impl Docs {
             .schema(Some(reference))
             .description(Some("The path of the new thing; its last segment is the id."))
             .build();
-        let answer = ResponseBuilder::new().description(about).header(LOCATION.as_str(), header);
+        let answer = ResponseBuilder::new().description(about).header("Location", header);
         self.operation = self.operation.response(StatusCode::CREATED.as_str(), answer);
         self
     }
@@ -208,7 +210,8 @@ impl Docs {
     /// All of it, and what every route can refuse for.
     pub(super) fn finish(self) -> Described {
         let mut operation = self.operation;
-        for (status, response) in problems::responses(&self.refusals) {
+        let mut responses = BTreeMap::new();
+        for (status, response) in problems::responses(&self.refusals, &mut responses) {
             operation = operation.response(status.as_str(), response);
         }
         operation = operation.response("default", problems::others());
@@ -216,6 +219,7 @@ impl Docs {
             group: self.group,
             operation: operation.build(),
             refusals: self.refusals,
+            responses,
             schemas: self.schemas,
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use auth_domain::Error;
 use http::StatusCode;
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{
@@ -22,19 +21,26 @@ pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     vec![(Document::name().into_owned(), <Document<'_> as utoipa::PartialSchema>::schema())]
 }
 
-/// One response for each status among these refusals.
-pub(super) fn responses(refusals: &[Problem]) -> BTreeMap<StatusCode, Response> {
-    let mut by_status: BTreeMap<StatusCode, Vec<&str>> = BTreeMap::new();
+/// One response for each status among these refusals. What can have one code only reads the same
+/// wherever it is: it becomes a component, by the name of its code.
+pub(super) fn responses(
+    refusals: &[Problem],
+    components: &mut BTreeMap<&'static str, Response>,
+) -> BTreeMap<StatusCode, RefOr<Response>> {
+    let mut by_status: BTreeMap<StatusCode, Vec<&'static str>> = BTreeMap::new();
     for refusal in refusals {
         let codes = by_status.entry(refusal.status()).or_default();
         if !codes.contains(&refusal.code()) {
             codes.push(refusal.code());
         }
     }
-    by_status
-        .into_iter()
-        .map(|(status, codes)| (status, response(status, meaning(status), &codes)))
-        .collect()
+    let mut shared = |status, codes: &[&'static str]| {
+        let response = response(status, meaning(status), codes);
+        let [only] = codes else { return response.into() };
+        components.insert(only, response);
+        Ref::from_response_name(*only).into()
+    };
+    by_status.into_iter().map(|(status, codes)| (status, shared(status, &codes))).collect()
 }
 
 /// What goes wrong around every route.
@@ -42,7 +48,8 @@ pub(super) fn others() -> Ref {
     Ref::from_response_name(OTHERS)
 }
 
-/// Adds what [`responses`] and [`others`] refer to, given the refusals of all routes.
+/// Adds what [`responses`] and [`others`] refer to, given the refusals of all routes. Of two with the
+/// same code the first is the example.
 pub(super) fn add_to(mut components: Components, mut refusals: Vec<Problem>) -> Components {
     let every_route = [
         Problem::from(Transport::HeadSize),
@@ -80,13 +87,13 @@ fn response(status: StatusCode, about: &str, codes: &[&str]) -> Response {
         let seconds = HeaderBuilder::new()
             .schema(Some(types::integer().minimum(Some(1u64)).build()))
             .description(Some("How many seconds to wait before trying again."));
-        response = response.header(RETRY_AFTER.as_str(), seconds.build());
+        response = response.header("Retry-After", seconds.build());
     }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderBuilder::new()
             .schema(Some(types::text().enum_values(Some(["Bearer"])).build()))
             .description(Some("The scheme that is wanted (RFC 6750)."));
-        response = response.header(WWW_AUTHENTICATE.as_str(), challenge.build());
+        response = response.header("WWW-Authenticate", challenge.build());
     }
     response.build()
 }
@@ -99,7 +106,9 @@ fn meaning(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "The caller is known and may not do this.",
         StatusCode::NOT_FOUND => "There is no such thing, or none the caller may know of.",
         StatusCode::REQUEST_TIMEOUT => "The body stopped coming.",
-        StatusCode::CONFLICT => "It contradicts what is stored.",
+        StatusCode::CONFLICT => {
+            "It contradicts what is stored, or what others are changing just now."
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body is not `application/json`.",
         StatusCode::TOO_MANY_REQUESTS => "Too many tries.",
