@@ -19,8 +19,9 @@ use crate::failure::{failure, is_disconnection};
 pub(crate) const READ: Duration = Duration::from_secs(2);
 /// How long a commit may take, repetitions included.
 pub(crate) const WRITE: Duration = Duration::from_secs(5);
-/// How long a statement waits for a lock.
-const LOCK: Duration = Duration::from_secs(1);
+/// How long a statement waits for a lock: a little more than the second after which the server looks for
+/// deadlocks, so that a deadlock is told apart, and repeated.
+const LOCK: Duration = Duration::from_millis(1_200);
 /// How long a connection is used: a server or address that was replaced is left behind by then.
 const LIFE: Duration = Duration::from_mins(30);
 

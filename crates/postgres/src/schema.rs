@@ -108,7 +108,8 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
     migrator.dangerous_set_table_name(LEDGER);
     // We hold a lock of our own; sqlx would wait for its in the server.
     migrator.set_locking(false);
-    match migrator.run(db).await {
+    // Not `run`: its future cannot be sent to another thread, for want of a more general bound.
+    match migrator.run_direct(None, db, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(version)) => Err(Problem::Newer(version)),
         Err(error) => Err(error.into()),

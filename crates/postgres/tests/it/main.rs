@@ -4,4 +4,7 @@
 
 mod agreement;
 mod contract;
+mod faults;
+mod schema;
+mod takeover;
 mod world;

@@ -140,3 +140,10 @@ async fn two_stores_in_memory_are_two_stores() {
     write(&one).await;
     assert_eq!((one.revision().await.unwrap(), other.revision().await.unwrap()), (1, 0));
 }
+
+#[test]
+fn a_store_opens_on_any_thread() {
+    fn any_thread<T: Send>(_: &T) {}
+    any_thread(&SqliteStore::open(Path::new("data")));
+    any_thread(&SqliteStore::in_memory());
+}
