@@ -38,6 +38,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Everything about an org that clients decide.
 #[derive(ToSchema)]
+#[schema(as = OrgEdit)]
 struct OrgBody {
     /// What people call it.
     #[schema(value_type = types::Name)]

@@ -55,6 +55,7 @@ async fn list(
 
 /// The role to give.
 #[derive(ToSchema)]
+#[schema(as = RoleGrant)]
 struct RoleBody {
     /// Which.
     #[schema(value_type = types::PlatformRole)]

@@ -276,9 +276,8 @@ async fn every_described_query_parameter_is_read() {
             let answer = world.get(&path).bearer(&root.token).send().await;
             assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
             if let Some(default) = parameter["schema"].get("default") {
-                let path = format!("{}?limit=5", route.path).replace("limit=5", "");
-                let answer = world.get(&path).bearer(&root.token).send().await;
-                assert_eq!(&answer.json()[name], default, "{path} {name}");
+                let answer = world.get(route.path).bearer(&root.token).send().await;
+                assert_eq!(&answer.json()[name], default, "{path}");
             }
         }
     }
