@@ -249,7 +249,7 @@ async fn every_described_member_of_a_body_is_read_and_the_required_ones_are_need
                 call.body(&body.to_string()).send().await
             };
             let answer = send(json!(true)).await;
-            assert_eq!(answer.json()["code"], "malformed", "{name}: {}", answer.text());
+            assert_eq!(answer.status.as_u16(), 400, "{name}: {}", answer.text());
             if required {
                 let answer = send(Value::Null).await;
                 let refused = matches!(answer.status.as_u16(), 400 | 401);
