@@ -75,7 +75,7 @@ async fn grant(
     Json(body): Json<RoleBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
+    let user = segment.id(Invalid::MissingUserId)?;
     if body.role.is_empty() {
         return Err(Error::from(Invalid::MissingRole).into());
     }
@@ -89,7 +89,7 @@ async fn remove(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
+    let user = segment.id(Invalid::MissingUserId)?;
     app.execute(caller, RemoveRole { user }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

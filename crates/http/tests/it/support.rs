@@ -332,14 +332,19 @@ impl Passwords for PlainPasswords {
 struct ThreeTries(Mutex<Vec<(Option<IpAddr>, String)>>);
 
 impl Throttle for ThreeTries {
-    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        let failures = self.0.lock().unwrap();
-        let here = failures.iter().filter(|(a, b)| *a == from && b == account).count();
-        if here < 3 { Ok(()) } else { Err(Error::RateLimited(Duration::from_millis(1_500))) }
+    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
+        let mut tries = self.0.lock().unwrap();
+        if tries.iter().filter(|(a, b)| *a == from && b == account).count() >= 3 {
+            return Err(Error::RateLimited(Duration::from_millis(1_500)));
+        }
+        tries.push((from, account.to_owned()));
+        Ok(())
     }
 
-    fn failed(&self, from: Option<IpAddr>, account: &str) {
-        self.0.lock().unwrap().push((from, account.to_owned()));
+    fn succeeded(&self, from: Option<IpAddr>, account: &str) {
+        let mut tries = self.0.lock().unwrap();
+        let last = tries.iter().rposition(|(a, b)| *a == from && b == account).unwrap();
+        tries.remove(last);
     }
 }
 
