@@ -117,6 +117,7 @@ macro_rules! store_contract {
             races {
                 revisions_are_given_in_commit_order_without_gaps
                 the_last_root_stays_whoever_races
+                a_caller_who_hangs_up_leaves_all_or_nothing
                 one_of_many_inserts_wins
                 one_of_two_removals_wins
                 nothing_is_written_with_a_key_after_it_is_revoked

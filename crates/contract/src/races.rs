@@ -1,8 +1,9 @@
 //! What must hold when several writers meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
@@ -277,6 +278,28 @@ pub async fn nobody_joins_an_org_after_it_is_removed(store: AnyStore) {
         let standing = store.standing(user(2), Some(org_id)).await.unwrap();
         assert_eq!((standing.org_exists, standing.org), (false, None), "round {round}");
     }
+}
+
+/// at whatever point the caller stops waiting, the store goes on working.
+pub async fn a_caller_who_hangs_up_leaves_all_or_nothing(store: AnyStore) {
+    for round in 1..=30 {
+        let owner = membership(org_id(round), user(1), OrgRole::Owner);
+        let changes = vec![Change::InsertOrg(org(round, "acme")), Change::InsertMembership(owner)];
+        let patience = Duration::from_micros(u64::from(round) * 150);
+        let answered = tokio::time::timeout(patience, store.commit(commit(changes))).await;
+        let standing = store.standing(user(1), Some(org_id(round))).await.unwrap();
+        assert_eq!(standing.org_exists, standing.org.is_some(), "round {round}");
+        if let Ok(result) = answered {
+            result.unwrap();
+            assert!(standing.org_exists, "round {round}: answered and not there");
+        }
+    }
+    let before = store.revision().await.unwrap();
+    given(&store, vec![Change::InsertOrg(org(99, "after"))]).await;
+    let after = store.revision().await.unwrap();
+    let recorded: BTreeSet<_> =
+        store.records(0, 1_000).await.unwrap().iter().map(|record| record.revision).collect();
+    assert!(after > before && recorded == (1..=after).collect(), "no gap and no half");
 }
 
 /// everyday work on the same org succeeds, whatever else happens to it at the same time.
