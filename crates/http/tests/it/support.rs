@@ -20,7 +20,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -153,7 +153,7 @@ impl World {
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call {
             router: self.router(),
-            request: Request::builder().method(method).uri(path),
+            request: Request::builder().method(method).uri(path).header(HOST, "auth"),
             body: Body::empty(),
         }
     }
