@@ -280,7 +280,6 @@ fn limit(response: &Response, transport: &str, long_token: bool) -> Option<&'sta
         return grpc_limit(response.headers(), long_token);
     }
     match response.status() {
-        StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => None,
         StatusCode::UNAUTHORIZED if long_token => Some("token_too_long"),
         StatusCode::REQUEST_TIMEOUT => Some("body_timeout"),
         StatusCode::PAYLOAD_TOO_LARGE => Some("body_too_large"),
