@@ -66,6 +66,40 @@ pub fn printed_password(output: &str) -> Option<String> {
 }
 
 #[tokio::test]
+async fn a_first_start_that_fails_costs_nobody_the_admins_password() {
+    let setup = embedded().unset("MF_USERS_ADMIN_EMAIL").unset("MF_USERS_ADMIN_PASSWORD");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for name in ["MF_AUTH_HTTP_PORT", "MF_AUTH_GRPC_PORT", "MF_AUTH_OPS_PORT"] {
+        refuses(&setup.clone().set(name, port.clone()), &[name]).await;
+        assert!(!setup.data_dir().join("keyward.db").exists(), "{name}");
+    }
+    let server = setup.start().await.unwrap();
+    let password = printed_password(&server.output()).expect("the password is printed");
+    server.login("admin@keyward.local", &password).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_first_account_is_refused_before_anything_is_written() {
+    for (name, value) in
+        [("MF_USERS_ADMIN_EMAIL", "not an address"), ("MF_USERS_ADMIN_PASSWORD", "short")]
+    {
+        let setup = embedded().set(name, value);
+        refuses(&setup, &[name]).await;
+        assert!(!setup.data_dir().exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_path_holds_the_reason_is_one_line() {
+    let setup = embedded().set("MF_AUTH_DATA_DIR", "/proc/two\nlines\u{1b}[31m");
+    let (status, output) = setup.run(&[]).await.unwrap();
+    assert!(!status.success());
+    let last = output.lines().last().unwrap_or_default();
+    assert!(last.starts_with("auth: ") && last.contains("two\\nlines\\u{1b}"), "{output:?}");
+}
+
+#[tokio::test]
 async fn contradictions_stop_the_start_in_one_clear_line() {
     for (name, value) in [
         ("MF_AUTH_SERVER_CERT", "/nowhere/cert.pem"),
