@@ -110,7 +110,9 @@ async fn compare(scene: &Scene, bare: &Bare, calls: &[Call], shape: Shape) -> Re
             let answered = scene.answered(call).await?;
             samples.push(load::run(call, &scene.pids()?, shape).await?);
             let counted = scene.answered(call).await?.saturating_sub(answered);
-            ensure!(counted >= call.count, "{}: only {counted} were answered ok", call.name);
+            // A store that is asked more than it can do is allowed to say so now and then.
+            let enough = call.count - call.count / 1000;
+            ensure!(counted >= enough, "{}: only {counted} were answered ok", call.name);
         }
     }
     println!("{} connections, {} calls at once on each:\n", shape.connections, shape.streams);
