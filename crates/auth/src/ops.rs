@@ -17,6 +17,8 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::relay::Status;
+
 /// How long the store may take to say that it is there.
 const PING: Duration = Duration::from_secs(1);
 /// How long the health command waits for the server.
@@ -43,6 +45,7 @@ struct Ops {
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
+    events: Option<Status>,
 }
 
 /// Is it alive, can it decide, and the numbers. `store` is what the store is called.
@@ -51,16 +54,17 @@ pub(crate) fn router(
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
+    events: Option<Status>,
 ) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(numbers))
-        .with_state(Ops { app, store, metrics, readiness })
+        .with_state(Ops { app, store, metrics, readiness, events })
 }
 
 /// Whether this process can decide: it is not ending, and its store answers. A store opens only
-/// with its schema up to date.
+/// with its schema up to date. The event stream is shown and decides nothing.
 async fn ready(State(ops): State<Ops>) -> Response {
     let answered = timeout(PING, ops.app.store().ping()).await;
     let store_up = matches!(answered, Ok(Ok(())));
@@ -70,11 +74,14 @@ async fn ready(State(ops): State<Ops>) -> Response {
     let draining = ops.readiness.is_draining();
     let ready = store_up && !draining;
     let up = |up| if up { "up" } else { "down" };
-    let document = json!({
+    let mut document = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "draining": draining,
         "dependencies": { "store": { "kind": ops.store, "status": up(store_up) } },
     });
+    if let Some(events) = &ops.events {
+        document["dependencies"]["events"] = json!({ "status": up(!events.is_down()) });
+    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(document))
         .into_response()

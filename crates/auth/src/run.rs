@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, StoreKind};
 use crate::ops::Readiness;
+use crate::relay::Relay;
 use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
@@ -29,7 +30,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     }
     secrets::check(&config.tokens, config.store_kind())?;
     let secured = Secured::load(&config)?;
-    let service = tokio::select! {
+    let mut service = tokio::select! {
         service = wiring::service(&config) => service?,
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
@@ -57,7 +58,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         let listener = Listener::new(port.name, port.tcp, tls, router, limits);
         listeners.spawn(listener.run(drain.clone()));
     }
-    housekeeping::start(&service.app, &service.metrics);
+    housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);
+    let relay = service.relay.take().map(Relay::start);
     greet(&config, &service, &at);
     tracing::info!(
         http = %at.http,
@@ -88,6 +90,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // After the last write that was accepted.
+    if let Some(relay) = relay {
+        relay.stop().await;
+    }
     private.begin();
     private.end(OPS_END).await;
     if stopped > 0 {
