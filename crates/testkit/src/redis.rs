@@ -73,10 +73,10 @@ impl Redis {
         keeper.process_group(0).current_dir(self.dir.path());
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         self.running = Some(keeper.spawn().context("starting Redis")?);
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         while self.listens().await.is_err() {
             let ended = self.running.as_mut().is_none_or(|it| !matches!(it.try_wait(), Ok(None)));
-            if ended || self.has_failed() || Instant::now() > deadline {
+            if ended || self.has_failed() || begun.elapsed() > PATIENCE {
                 self.end();
                 bail!("Redis does not start");
             }
@@ -175,10 +175,8 @@ fn program() -> Result<PathBuf> {
 
 /// One command and its answer, in the Redis serialization protocol, version 2.
 async fn converse(stream: &mut BufReader<TcpStream>, command: &[&str]) -> Result<Vec<String>> {
-    let mut request = format!("*{}\r\n", command.len());
-    for word in command {
-        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
+    let words = command.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let request = format!("*{}\r\n{}", command.len(), words.collect::<String>());
     stream.write_all(request.as_bytes()).await?;
     let mut words = Vec::new();
     let mut expected = 1_usize;
