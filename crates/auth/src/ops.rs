@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio::time::timeout;
 
 use crate::relay::Status;
@@ -74,14 +74,18 @@ async fn ready(State(ops): State<Ops>) -> Response {
     let draining = ops.readiness.is_draining();
     let ready = store_up && !draining;
     let up = |up| if up { "up" } else { "down" };
-    let mut document = json!({
+    let mut dependencies = Map::new();
+    let store = json!({ "kind": ops.store, "status": up(store_up) });
+    dependencies.insert("store".to_owned(), store);
+    if let Some(events) = &ops.events {
+        let events = json!({ "status": up(!events.is_down()) });
+        dependencies.insert("events".to_owned(), events);
+    }
+    let document = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "draining": draining,
-        "dependencies": { "store": { "kind": ops.store, "status": up(store_up) } },
+        "dependencies": dependencies,
     });
-    if let Some(events) = &ops.events {
-        document["dependencies"]["events"] = json!({ "status": up(!events.is_down()) });
-    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(document))
         .into_response()

@@ -3,7 +3,7 @@
 use regex::Regex;
 use secrecy::SecretString;
 
-use super::values::{boolean, service_address};
+use super::values::{boolean, email, service_address};
 use crate::passwords;
 
 /// Who has an account, and who may open one.
@@ -17,7 +17,7 @@ pub(crate) struct Accounts {
 
     /// The e-mail address of the first root account, which is opened at the start if it is not
     /// there. Unset on the embedded store: `admin@keyward.local`.
-    #[arg(long, env = "MF_USERS_ADMIN_EMAIL")]
+    #[arg(long, env = "MF_USERS_ADMIN_EMAIL", value_parser = email)]
     pub(crate) admin_email: Option<String>,
 
     /// The password that account is opened with; never used again afterwards. Unset on the embedded

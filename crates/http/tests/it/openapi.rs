@@ -249,7 +249,7 @@ async fn every_described_member_of_a_body_is_read_and_the_required_ones_are_need
                 call.body(&body.to_string()).send().await
             };
             let answer = send(json!(true)).await;
-            assert_eq!(answer.json()["code"], "malformed", "{name}: {}", answer.text());
+            assert_eq!(answer.status.as_u16(), 400, "{name}: {}", answer.text());
             if required {
                 let answer = send(Value::Null).await;
                 let refused = matches!(answer.status.as_u16(), 400 | 401);
@@ -276,9 +276,8 @@ async fn every_described_query_parameter_is_read() {
             let answer = world.get(&path).bearer(&root.token).send().await;
             assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
             if let Some(default) = parameter["schema"].get("default") {
-                let path = format!("{}?limit=5", route.path).replace("limit=5", "");
-                let answer = world.get(&path).bearer(&root.token).send().await;
-                assert_eq!(&answer.json()[name], default, "{path} {name}");
+                let answer = world.get(route.path).bearer(&root.token).send().await;
+                assert_eq!(&answer.json()[name], default, "{path}");
             }
         }
     }
