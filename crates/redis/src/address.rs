@@ -41,7 +41,7 @@ mod tests {
     fn both_forms_are_understood() {
         for (address, place) in [
             ("localhost:6379", "localhost:6379"),
-            ("[::1]:6380", "[::1]:6380"),
+            ("[::1]:6380", "::1:6380"),
             ("redis://es-redis:6381", "es-redis:6381"),
             ("redis://es-redis", "es-redis:6379"),
             ("rediss://es-redis:6382/0", "es-redis:6382"),
