@@ -6,6 +6,7 @@
 
 mod accounts;
 mod environment;
+mod events;
 mod grpc;
 mod later;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
 pub(crate) use self::environment::Environment;
+pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) grpc: Grpc,
     #[command(flatten)]
     pub(crate) accounts: Accounts,
+    #[command(flatten)]
+    pub(crate) events: Events,
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::{App, Caller};
 use auth_telemetry::Metrics;
@@ -9,16 +10,23 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the rows of keys whose time is over are deleted.
 const PURGE: Duration = Duration::from_mins(10);
+/// How often a part of the change log that is old enough is deleted.
+const TRIM: Duration = Duration::from_mins(1);
 /// How often measurements are summed up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Starts all of it; it goes on until the process ends.
-pub(crate) fn start(app: &App, metrics: &Metrics) {
-    let app = app.clone();
+/// Starts all of it, with the change log kept for this long; it goes on until the process ends.
+pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration) {
+    // The outcome of an operation is logged where every one's is.
+    let purging = app.clone();
     tokio::spawn(repeat("purge_keys", PURGE, move || {
-        let app = app.clone();
-        // The outcome is logged where every operation's is.
+        let app = purging.clone();
         async move { drop(app.execute(Caller::System, PurgeKeys).await) }
+    }));
+    let trimming = app.clone();
+    tokio::spawn(repeat("purge_changes", TRIM, move || {
+        let app = trimming.clone();
+        async move { drop(app.execute(Caller::System, PurgeChanges { keep }).await) }
     }));
     let metrics = metrics.clone();
     tokio::spawn(repeat("metrics", UPKEEP, move || {

@@ -14,8 +14,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio::time::timeout;
+
+use crate::relay::Status;
 
 /// How long the store may take to say that it is there.
 const PING: Duration = Duration::from_secs(1);
@@ -43,6 +45,7 @@ struct Ops {
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
+    events: Option<Status>,
 }
 
 /// Is it alive, can it decide, and the numbers. `store` is what the store is called.
@@ -51,16 +54,17 @@ pub(crate) fn router(
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
+    events: Option<Status>,
 ) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(numbers))
-        .with_state(Ops { app, store, metrics, readiness })
+        .with_state(Ops { app, store, metrics, readiness, events })
 }
 
 /// Whether this process can decide: it is not ending, and its store answers. A store opens only
-/// with its schema up to date.
+/// with its schema up to date. The event stream is shown and decides nothing.
 async fn ready(State(ops): State<Ops>) -> Response {
     let answered = timeout(PING, ops.app.store().ping()).await;
     let store_up = matches!(answered, Ok(Ok(())));
@@ -70,10 +74,17 @@ async fn ready(State(ops): State<Ops>) -> Response {
     let draining = ops.readiness.is_draining();
     let ready = store_up && !draining;
     let up = |up| if up { "up" } else { "down" };
+    let mut dependencies = Map::new();
+    let store = json!({ "kind": ops.store, "status": up(store_up) });
+    dependencies.insert("store".to_owned(), store);
+    if let Some(events) = &ops.events {
+        let events = json!({ "status": up(!events.is_down()) });
+        dependencies.insert("events".to_owned(), events);
+    }
     let document = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "draining": draining,
-        "dependencies": { "store": { "kind": ops.store, "status": up(store_up) } },
+        "dependencies": dependencies,
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(document))

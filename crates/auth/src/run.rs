@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, StoreKind};
 use crate::ops::Readiness;
+use crate::relay::Relay;
 use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
@@ -41,7 +42,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     // Not to be given up half way, and nothing comes between the account and its password.
-    let service = wiring::service(&config, store).await?;
+    let mut service = wiring::service(&config, store).await?;
     announce(&config, &service);
 
     let health = auth_grpc::Health::default();
@@ -61,7 +62,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         let listener = Listener::new(port.name, port.tcp, tls, router, limits);
         listeners.spawn(listener.run(drain.clone()));
     }
-    housekeeping::start(&service.app, &service.metrics);
+    housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);
+    let relay = service.relay.take().map(Relay::start);
     greet(&config, &service, &at);
     tracing::info!(
         http = %at.http,
@@ -92,6 +94,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // After the last write that was accepted.
+    if let Some(relay) = relay {
+        relay.stop().await;
+    }
     private.begin();
     private.end(OPS_END).await;
     if stopped > 0 {

@@ -7,15 +7,18 @@ use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
+use auth_redis::{RedisStream, STREAM, StreamConfig};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
 use secrecy::SecretString;
+use tokio::sync::Notify;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Config, Limits, StoreKind, Trusted};
+use crate::config::{Config, Events, Limits, StoreKind, Trusted};
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
+use crate::relay::{Relay, Waking};
 use crate::secrets;
 use crate::throttle::{FailedSignIns, Quota, Unlimited};
 
@@ -32,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) metrics: Metrics,
     pub(crate) store: StoreKind,
+    /// Publishes events, if they go anywhere.
+    pub(crate) relay: Option<Relay>,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -51,6 +56,7 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
 /// that is done it does not fail.
 pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
+    let stream = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
     let tokens = secrets::tokens(&config.tokens, data)?;
@@ -62,6 +68,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     metrics.set_grpc_open(config.grpc.trust == Some(Trusted::Network));
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
+    let committed = Arc::new(Notify::new());
     let ports = Ports {
         store,
         clock: Arc::new(SystemClock),
@@ -69,7 +76,10 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
-        observer: metrics.observer(),
+        observer: Arc::new(Waking {
+            observer: metrics.observer(),
+            committed: Arc::clone(&committed),
+        }),
     };
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
@@ -79,7 +89,21 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     };
     let app = App::new(ports, rules);
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
-    Ok(Service { app, metrics, store: kind, opened })
+    let relay =
+        stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
+    Ok(Service { app, metrics, store: kind, relay, opened })
+}
+
+/// Where events go, if anywhere.
+fn stream(events: &Events) -> Result<Option<Arc<RedisStream>>, String> {
+    let Some(address) = events.es_url.clone() else { return Ok(None) };
+    let stream = RedisStream::new(&StreamConfig {
+        address,
+        password: events.es_pass.clone(),
+        database: events.es_db,
+        max_len: events.es_stream_maxlen,
+    });
+    stream.map(Arc::new).map(Some).map_err(|problem| format!("MF_AUTH_ES_URL: {problem}"))
 }
 
 fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
@@ -172,7 +196,8 @@ pub(crate) fn grpc(
 /// What the operator's machines ask, and the description of the HTTP interface.
 pub(crate) fn ops(config: &Config, service: &Service, readiness: Readiness) -> Router {
     let (app, metrics) = (service.app.clone(), service.metrics.clone());
-    ops::router(app, service.store.name(), metrics, readiness)
+    let events = service.relay.as_ref().map(Relay::status);
+    ops::router(app, service.store.name(), metrics, readiness, events)
         .merge(auth_http::docs_router(config.has_accounts(), VERSION))
 }
 

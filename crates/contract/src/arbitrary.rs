@@ -161,6 +161,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
         2 => moments().prop_map(|expired_before| Change::PurgeKeys { expired_before }),
+        1 => moments().prop_map(|older_than| Change::PurgeRecords { older_than }),
         4 => orgs().prop_map(Change::InsertOrg),
         2 => edits().prop_map(Change::UpdateOrg),
         1 => numbers().prop_map(|number| Change::RemoveOrg(org_id(number))),

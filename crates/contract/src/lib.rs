@@ -27,6 +27,7 @@ pub mod orgs;
 pub mod races;
 pub mod roles;
 pub mod sample;
+pub mod sinks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +135,20 @@ macro_rules! store_contract {
                 roots_come_before_the_rule
                 holders_are_listed_by_id
             }
+            sinks {
+                a_new_sink_has_everything_to_pass_on
+                a_sink_passes_on_what_follows_its_place
+                records_follow_a_place_within_a_commit
+                only_one_holder_has_a_sink
+                a_hold_ends_by_itself_or_when_it_is_given_back
+                a_hold_from_before_the_clock_was_set_back_is_void
+                whoever_lost_a_sink_notes_nothing
+                sinks_do_not_know_of_each_other
+                one_of_many_takers_gets_it
+                without_a_sink_old_records_go
+                records_a_sink_has_not_passed_on_stay
+                a_sink_nobody_uses_any_more_keeps_nothing
+            }
         }
     };
     (@all $fresh:ident $($module:ident { $($case:ident)* })*) => {
@@ -166,6 +181,7 @@ mod tests {
             ("orgs", include_str!("orgs.rs")),
             ("races", include_str!("races.rs")),
             ("roles", include_str!("roles.rs")),
+            ("sinks", include_str!("sinks.rs")),
         ] {
             let start = list.find(&format!("            {module} {{\n")).unwrap();
             let listed = list[start..].split('}').next().unwrap();

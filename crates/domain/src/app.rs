@@ -410,6 +410,8 @@ impl Cx<'_> {
             guards.push(Guard::KeyExists { key: *key, issuer: *user });
         }
         let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
-        self.store().commit(commit).await
+        self.store().commit(commit).await?;
+        self.inner.ports.observer.committed();
+        Ok(())
     }
 }

@@ -65,6 +65,13 @@ pub enum Change {
         /// Keys whose `expires_at` is earlier go.
         expired_before: Timestamp,
     },
+    /// Trims the change log: deletes some of its oldest records, those that were written before this
+    /// moment and that every sink in use has passed on. A sink is in use if somebody had it after
+    /// this moment. Nobody can tell.
+    PurgeRecords {
+        /// Records with an earlier `occurred_at` go.
+        older_than: Timestamp,
+    },
     /// Founds an org. Fails with `AlreadyExists` when the id is taken.
     InsertOrg(Org),
     /// Replaces what may change of an org. Fails with `NotFound` without the org.

@@ -4,6 +4,8 @@
 //! without its row. Replicas read these rows to forget what they remember, the event stream is fed
 //! from them, and the audit trail is made of them (`docs/adr/0003-change-log.md`).
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use crate::Timestamp;
@@ -43,6 +45,45 @@ pub struct Record {
     pub occurred_at: Timestamp,
 }
 
+/// Where a record stands among all records: they are passed on in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The commit's place among all commits; 0 is before all of them.
+    pub revision: i64,
+    /// The place within the commit.
+    pub ordinal: i32,
+}
+
+impl fmt::Display for Place {
+    /// `revision-ordinal`: what consumers of events recognise a repeated one by.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.revision, self.ordinal)
+    }
+}
+
+/// What a sink has still to pass on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many records.
+    pub records: u64,
+    /// When the first of them was written.
+    pub since: Option<Timestamp>,
+}
+
+impl Record {
+    /// Where it stands.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place { revision: self.revision, ordinal: self.ordinal }
+    }
+
+    /// The user who asked for it, if one did: [`crate::Actor`] says how it is written.
+    #[must_use]
+    pub fn actor_user(&self) -> Option<&str> {
+        self.actor.strip_prefix("user:").and_then(|user| user.split('/').next())
+    }
+}
+
 impl Fact {
     /// What the change log says of a change, if anything.
     #[must_use]
@@ -60,7 +101,7 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
-            Change::PurgeKeys { .. } => None,
+            Change::PurgeKeys { .. } | Change::PurgeRecords { .. } => None,
             Change::InsertOrg(org) => {
                 fact("org.create", Some(org.owner.to_string()), org.id.to_string(), json!({}))
             }

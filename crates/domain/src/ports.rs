@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::change::Commit;
 use crate::error::{Result, Unauthenticated};
-use crate::fact::Record;
+use crate::fact::{Backlog, Place, Record};
 use crate::model::{
     Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId,
     OrgOrder, OrgQuery, Page, PasswordHash, RoleHolder, Standing, Token, Trust, UserId,
@@ -18,7 +18,7 @@ use crate::model::{
 
 /// Durable state: many small reads, one way to write.
 #[async_trait]
-pub trait Store: Keys + Orgs + Standings + Accounts + ChangeLog {
+pub trait Store: Keys + Orgs + Standings + Accounts + ChangeLog + Sinks {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
     ///
@@ -85,6 +85,47 @@ pub trait ChangeLog: Send + Sync {
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>>;
 }
 
+/// How far the change log was passed on, sink by sink.
+///
+/// A sink is a name. Whoever passes records on to it has to hold it, and only one holder has it at a
+/// time: for a while from when they took it or last noted what they passed on, by the store's clock.
+/// This is bookkeeping about the log and not part of what it records, hence no [`crate::change::Change`].
+#[async_trait]
+pub trait Sinks: Send + Sync {
+    /// What the sink has still to pass on.
+    async fn backlog(&self, sink: &str) -> Result<Backlog>;
+
+    /// The records after this place, oldest first, at most `limit` of them.
+    async fn records_after(&self, place: Place, limit: u32) -> Result<Vec<Record>>;
+
+    /// Takes the sink or keeps it, for this long. Gives the place up to which it has passed records
+    /// on, which is before all of them for a sink nobody had before; or nothing while another holder
+    /// has it. All who want it ask for about the same time: a hold that ends more than a minute after
+    /// the one asked for is left over from a clock that was set back, and ends at once.
+    async fn take_sink(&self, sink: &str, holder: Uuid, hold: Duration) -> Result<Option<Place>>;
+
+    /// Notes that the records up to this place were passed on, and keeps the sink for this long.
+    /// Whether the holder still had it: if not, nothing is noted.
+    async fn advance_sink(
+        &self,
+        sink: &str,
+        holder: Uuid,
+        hold: Duration,
+        passed: Place,
+    ) -> Result<bool>;
+
+    /// Gives the sink back, if the holder has it: the next one need not wait.
+    async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()>;
+}
+
+/// Tells the world what the change log says.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Tells all of these in this order, or nothing. Fails with `Unavailable`, also when nobody knows
+    /// whether they were told; whoever asks again tells them again.
+    async fn publish(&self, records: &[Record]) -> Result<()>;
+}
+
 /// The time.
 pub trait Clock: Send + Sync {
     /// Now, in whole milliseconds.
@@ -131,8 +172,11 @@ pub trait Throttle: Send + Sync {
     fn succeeded(&self, from: Option<IpAddr>, account: &str);
 }
 
-/// Watches operations, for metrics.
+/// Watches operations, for metrics and for whoever waits for commits.
 pub trait Observer: Send + Sync {
     /// An operation ended: its name, `ok` or an [`crate::Error::outcome`], and how long it took.
     fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration);
+
+    /// Something was committed: whoever passes it on may look now.
+    fn committed(&self) {}
 }

@@ -1,7 +1,8 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log.
+//! `orgs`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log, and
+//! `sinks` those about how far it was passed on.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
 
@@ -18,17 +19,21 @@ mod orgs;
 mod roles;
 mod rows;
 mod schema;
+mod sinks;
 mod transaction;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
-use auth_domain::fact::Record;
+use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
     Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
     OrgQuery, Page, RoleHolder, Standing, UserId,
 };
 use auth_domain::ports;
+use uuid::Uuid;
 
 pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
 use crate::connections::Connections;
@@ -111,5 +116,34 @@ impl ports::ChangeLog for PgStore {
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
         log::records(&self.database, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::Sinks for PgStore {
+    async fn backlog(&self, sink: &str) -> Result<Backlog> {
+        sinks::backlog(&self.database, sink).await
+    }
+
+    async fn records_after(&self, place: Place, limit: u32) -> Result<Vec<Record>> {
+        log::records_after(&self.database, place, limit).await
+    }
+
+    async fn take_sink(&self, sink: &str, holder: Uuid, hold: Duration) -> Result<Option<Place>> {
+        sinks::take(&self.database, sink, holder, hold).await
+    }
+
+    async fn advance_sink(
+        &self,
+        sink: &str,
+        holder: Uuid,
+        hold: Duration,
+        passed: Place,
+    ) -> Result<bool> {
+        sinks::advance(&self.database, sink, holder, hold, passed).await
+    }
+
+    async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
+        sinks::release(&self.database, sink, holder).await
     }
 }

@@ -1,8 +1,9 @@
 //! The change log.
 
+use auth_domain::Timestamp;
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
-use auth_domain::fact::{Fact, Record};
+use auth_domain::fact::{Fact, Place, Record};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, query, query_as};
@@ -10,6 +11,9 @@ use sqlx::{FromRow, PgConnection, query, query_as};
 use crate::connections::Connections;
 use crate::failure::failure;
 use crate::moment::Moment;
+
+/// How many records a purge looks at, so that it ends well within its time.
+const PURGED: i64 = 10_000;
 
 #[derive(FromRow)]
 struct RecordRow {
@@ -55,6 +59,44 @@ pub(crate) async fn records(db: &Connections, after: i64, limit: u32) -> Result<
         })
         .await?;
     Ok(rows.into_iter().map(Record::from).collect())
+}
+
+pub(crate) async fn records_after(
+    db: &Connections,
+    place: Place,
+    limit: u32,
+) -> Result<Vec<Record>> {
+    let rows: Vec<RecordRow> = db
+        .all(|| {
+            query_as(
+                "SELECT revision, ordinal, kind, subject, object, actor, payload, occurred_at \
+                 FROM keyward_changes WHERE (revision, ordinal) > ($1, $2) \
+                 ORDER BY revision, ordinal LIMIT $3",
+            )
+            .bind(place.revision)
+            .bind(place.ordinal)
+            .bind(i64::from(limit))
+        })
+        .await?;
+    Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// Only the oldest records are looked at: they are the first of the primary key.
+pub(crate) async fn purge(db: &mut PgConnection, older_than: Timestamp) -> Result<()> {
+    query(
+        "DELETE FROM keyward_changes AS change USING \
+         (SELECT revision, ordinal FROM keyward_changes ORDER BY revision, ordinal LIMIT $2) \
+         AS oldest WHERE change.revision = oldest.revision AND change.ordinal = oldest.ordinal \
+         AND change.occurred_at < $1 AND NOT EXISTS (SELECT 1 FROM keyward_sinks AS sink \
+         WHERE sink.held_until >= $1 \
+         AND (sink.revision, sink.ordinal) < (change.revision, change.ordinal))",
+    )
+    .bind(Moment(older_than))
+    .bind(PURGED)
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
 }
 
 /// Appends the facts of a commit under the next revision, if it has any. Must come last: it locks the

@@ -115,6 +115,7 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
+        Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,
         Change::UpdateOrg(edit) => orgs::update(db, edit).await,
         Change::RemoveOrg(id) => orgs::remove(db, *id).await,

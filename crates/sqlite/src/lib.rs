@@ -1,8 +1,9 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `roles`,
-//! `accounts`), which hold the statements, and `log` for the change log. `open` prepares the data
-//! directory and the schema; `failure` says what a database failure means.
+//! `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! passed on. `open` prepares the data directory and the schema; `failure` says what a database
+//! failure means.
 
 mod accounts;
 mod failure;
@@ -13,19 +14,22 @@ mod open;
 mod orgs;
 mod roles;
 mod rows;
+mod sinks;
 
 use std::fs::File;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
-use auth_domain::fact::Record;
+use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
     Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
     OrgQuery, Page, RoleHolder, Standing, UserId,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
+use uuid::Uuid;
 
 use crate::failure::failure;
 pub use crate::open::OpenError;
@@ -65,6 +69,7 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
+        Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,
         Change::UpdateOrg(edit) => orgs::update(db, edit).await,
         Change::RemoveOrg(id) => orgs::remove(db, *id).await,
@@ -135,5 +140,34 @@ impl ports::ChangeLog for SqliteStore {
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
         log::records(&self.readers, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::Sinks for SqliteStore {
+    async fn backlog(&self, sink: &str) -> Result<Backlog> {
+        sinks::backlog(&self.readers, sink).await
+    }
+
+    async fn records_after(&self, place: Place, limit: u32) -> Result<Vec<Record>> {
+        log::records_after(&self.readers, place, limit).await
+    }
+
+    async fn take_sink(&self, sink: &str, holder: Uuid, hold: Duration) -> Result<Option<Place>> {
+        sinks::take(&self.writer, sink, holder, hold).await
+    }
+
+    async fn advance_sink(
+        &self,
+        sink: &str,
+        holder: Uuid,
+        hold: Duration,
+        passed: Place,
+    ) -> Result<bool> {
+        sinks::advance(&self.writer, sink, holder, hold, passed).await
+    }
+
+    async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
+        sinks::release(&self.writer, sink, holder).await
     }
 }

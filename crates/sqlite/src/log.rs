@@ -1,12 +1,16 @@
 //! The change log.
 
+use auth_domain::Timestamp;
 use auth_domain::change::Commit;
 use auth_domain::error::{Error, Result};
-use auth_domain::fact::{Fact, Record};
+use auth_domain::fact::{Fact, Place, Record};
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 
 use crate::failure::failure;
 use crate::rows::moment;
+
+/// How many records a purge looks at, so that it never holds up other writers for long.
+const PURGED: i64 = 10_000;
 
 #[derive(FromRow)]
 struct RecordRow {
@@ -54,6 +58,44 @@ pub(crate) async fn records(db: &SqlitePool, after: i64, limit: u32) -> Result<V
     .into_iter()
     .map(Record::try_from)
     .collect()
+}
+
+pub(crate) async fn records_after(
+    db: &SqlitePool,
+    place: Place,
+    limit: u32,
+) -> Result<Vec<Record>> {
+    query_as::<_, RecordRow>(
+        "SELECT revision, ordinal, kind, subject, object, actor, payload, occurred_at \
+         FROM keyward_changes WHERE (revision, ordinal) > (?1, ?2) \
+         ORDER BY revision, ordinal LIMIT ?3",
+    )
+    .bind(place.revision)
+    .bind(place.ordinal)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(failure)?
+    .into_iter()
+    .map(Record::try_from)
+    .collect()
+}
+
+/// Only the oldest records are looked at: they are the first of the primary key.
+pub(crate) async fn purge(db: &mut SqliteConnection, older_than: Timestamp) -> Result<()> {
+    query(
+        "DELETE FROM keyward_changes WHERE (revision, ordinal) IN \
+         (SELECT revision, ordinal FROM keyward_changes ORDER BY revision, ordinal LIMIT ?2) \
+         AND occurred_at < ?1 AND NOT EXISTS (SELECT 1 FROM keyward_sinks AS sink \
+         WHERE sink.held_until >= ?1 AND (sink.revision, sink.ordinal) < \
+         (keyward_changes.revision, keyward_changes.ordinal))",
+    )
+    .bind(older_than.micros())
+    .bind(PURGED)
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
 }
 
 /// Appends the facts of a commit under the next revision, if it has any.

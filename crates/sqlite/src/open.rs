@@ -22,6 +22,11 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
+/// Version, name and statements.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
+    (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
+];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.
 #[derive(Debug, thiserror::Error)]
@@ -146,13 +151,11 @@ async fn pool(
 }
 
 async fn migrate(writer: &SqlitePool, database: &str) -> Result<(), OpenError> {
-    let mut migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/sqlite/0001_initial.sql").into_sql_str(),
-        false,
-    )]);
+    let migrations = MIGRATIONS.map(|(version, name, statements)| {
+        let statements = statements.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, statements, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
     migrator.dangerous_set_table_name(LEDGER);
     let database = || database.to_owned();
     match migrator.run(writer).await {

@@ -19,7 +19,7 @@ mod subscriber;
 mod trace;
 mod traceparent;
 
-pub use metrics::{Metrics, build_info, refused};
+pub use metrics::{Metrics, build_info, not_published, outbox, published, refused};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
 pub use subscriber::{Telemetry, init};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::values::{boolean, duration, number, port, positive_duration, redis, service_address};
+use super::values::{boolean, duration, port, positive_duration, service_address};
 
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,19 +65,6 @@ pub(crate) struct Later {
     )]
     pub(crate) things_client_tls: bool,
 
-    /// Where events go: a Redis server as `host:port`, or as a `redis://` URL, which may hold the
-    /// password and the number of the database.
-    #[arg(long, env = "MF_AUTH_ES_URL", hide = true, value_parser = secret_redis)]
-    pub(crate) es_url: Option<SecretString>,
-
-    /// The password of that Redis server.
-    #[arg(long, env = "MF_AUTH_ES_PASS", hide = true)]
-    pub(crate) es_pass: Option<SecretString>,
-
-    /// The number of the database on that Redis server.
-    #[arg(long, env = "MF_AUTH_ES_DB", default_value = "0", value_parser = number)]
-    pub(crate) es_db: u32,
-
     /// The mail server.
     #[arg(long, env = "MF_EMAIL_HOST", default_value = "localhost")]
     pub(crate) email_host: String,
@@ -109,9 +96,4 @@ pub(crate) struct Later {
     /// What links in mails begin with.
     #[arg(long, env = "MF_HOST", default_value = "http://localhost")]
     pub(crate) host: String,
-}
-
-/// Where Redis is; a secret, because a URL may hold a password.
-fn secret_redis(text: &str) -> Result<SecretString, String> {
-    redis(text).map(SecretString::from)
 }

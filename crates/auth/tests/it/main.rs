@@ -9,6 +9,7 @@
 
 mod crash;
 mod docs;
+mod events;
 mod fleet;
 mod leaks;
 mod ops;

@@ -147,6 +147,8 @@ async fn contradictions_stop_the_start_in_one_clear_line() {
         ("MF_USERS_PASS_REGEX", "("),
         ("MF_USERS_ADMIN_EMAIL", "not an address"),
         ("MF_AUTH_ES_DB", "zero"),
+        ("MF_AUTH_ES_URL", "redis://localhost:6379/zero"),
+        ("MF_AUTH_CHANGES_KEEP", "59m"),
         ("MF_USERS_CLIENT_TLS", "perhaps"),
     ] {
         refuses(&embedded().set(name, value), &[name]).await;

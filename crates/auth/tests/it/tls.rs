@@ -2,12 +2,12 @@
 
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::{IssueReq, OrgId, Token};
-use auth_testkit::{Server, Setup};
+use auth_testkit::{Redis, Server, Setup};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Code, Status};
 
-use crate::world::{code, embedded};
+use crate::world::{code, embedded, eventually, found};
 
 /// A private authority.
 struct Authority {
@@ -127,4 +127,51 @@ async fn both_listeners_speak_tls_and_nothing_else() {
         .identify(Token::default())
         .await
         .unwrap_err();
+}
+
+#[tokio::test]
+async fn events_reach_a_redis_behind_tls_that_proves_its_name_and_no_other() {
+    let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
+    let pair = authority.issue("localhost");
+    let write = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (certificate, key) = (write("redis.pem", &pair.certificate), write("redis.key", &pair.key));
+    let ca = write("ca.pem", &authority.pem);
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port().to_string()
+    };
+    let redis = Redis::with(
+        &[
+            ["--tls-port", &port],
+            ["--tls-cert-file", &certificate],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &ca],
+            ["--tls-auth-clients", "no"],
+        ]
+        .concat(),
+    )
+    .await
+    .unwrap();
+    let told = async || redis.ask(&["EXISTS", "mainflux.auth"]).await.unwrap() == ["1"];
+    let setup = embedded().set("MF_AUTH_ES_URL", format!("rediss://localhost:{port}/0"));
+
+    let server = setup.start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    found(&server, &login, "acme").await;
+    let minute = std::time::Duration::from_mins(1);
+    eventually("an unknown authority is refused", minute, async || {
+        server.output().contains("events are not published")
+    })
+    .await;
+    assert!(!told().await);
+    server.stop().await.unwrap();
+
+    // Where rustls looks for what the system trusts.
+    let server = setup.set("SSL_CERT_FILE", ca).start().await.unwrap();
+    eventually("the authority is known", minute, told).await;
+    server.stop().await.unwrap();
 }

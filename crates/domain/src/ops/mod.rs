@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod changes;
 pub mod keys;
 pub mod orgs;
 pub mod roles;
@@ -18,6 +19,7 @@ pub const NAMES: &[&str] = &[
     keys::ListKeys::NAME,
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
+    changes::PurgeChanges::NAME,
     orgs::CreateOrg::NAME,
     orgs::ViewOrg::NAME,
     orgs::ListOrgs::NAME,

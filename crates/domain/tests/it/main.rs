@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod changes;
 mod keys;
 mod orgs;
 mod pipeline;

@@ -164,20 +164,29 @@ impl Ids for CountedIds {
     }
 }
 
-/// Which operations ended how.
+/// Which operations ended how, and how many commits there were.
 #[derive(Default)]
-pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>);
+pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>, AtomicU64);
 
 impl Seen {
     /// The newest of them.
     pub fn last(&self) -> (&'static str, &'static str) {
         *self.0.lock().unwrap().last().unwrap()
     }
+
+    /// How many commits it heard of.
+    pub fn commits(&self) -> u64 {
+        self.1.load(Ordering::SeqCst)
+    }
 }
 
 impl Observer for Seen {
     fn observe(&self, operation: &'static str, outcome: &'static str, _took: Duration) {
         self.0.lock().unwrap().push((operation, outcome));
+    }
+
+    fn committed(&self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -7,6 +7,7 @@ mod operations;
 mod process;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
@@ -85,6 +86,10 @@ fn describe() {
         "Keys too weak to sign with, accepted for old tokens."
     );
     describe_gauge!("auth_build_info", "Always 1; the labels say what is running.");
+    describe_gauge!("auth_outbox_records", "Records of the change log that are not published yet.");
+    describe_gauge!("auth_outbox_age_seconds", "How long the first of them has waited.");
+    describe_counter!("auth_events_published_total", "Events published, repeated ones included.");
+    describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
     describe_counter!("auth_log_lines_dropped_total", "Log lines nobody read in time.");
@@ -102,6 +107,22 @@ pub fn refused(transport: &'static str, reason: &'static str) {
     counter!("auth_refused_total", "transport" => transport, "reason" => reason).increment(1);
 }
 
+/// Says how much of the change log has still to be passed on, and how old the first of it is.
+pub fn outbox(records: u64, age: Duration) {
+    gauge!("auth_outbox_records").set(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+    gauge!("auth_outbox_age_seconds").set(age.as_secs_f64());
+}
+
+/// Counts events that were published.
+pub fn published(events: u64) {
+    counter!("auth_events_published_total").increment(events);
+}
+
+/// Counts a try to publish that failed because this was away: a word from a small set.
+pub fn not_published(away: &'static str) {
+    counter!("auth_events_failures_total", "away" => away).increment(1);
+}
+
 /// Counts a panic.
 pub(crate) fn panicked(place: &'static str) {
     counter!("auth_panics_total", "place" => place).increment(1);
@@ -109,8 +130,6 @@ pub(crate) fn panicked(place: &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -122,6 +141,9 @@ mod tests {
         build_info("1.2.3", "abcdef");
         refused("http", "body");
         panicked("task");
+        outbox(3, Duration::from_millis(1_500));
+        published(4);
+        not_published("stream");
         metrics.upkeep();
         let text = metrics.render();
         for line in [
@@ -131,6 +153,10 @@ mod tests {
             r#"auth_build_info{version="1.2.3",commit="abcdef"} 1"#,
             r#"auth_refused_total{transport="http",reason="body"} 1"#,
             r#"auth_panics_total{place="task"} 1"#,
+            "auth_outbox_records 3",
+            "auth_outbox_age_seconds 1.5",
+            "auth_events_published_total 4",
+            r#"auth_events_failures_total{away="stream"} 1"#,
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
         }
