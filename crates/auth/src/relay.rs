@@ -1,5 +1,5 @@
 //! From the change log to the event stream: at least once and in order, whatever stops on the way
-//! (`docs/adr/0005-the-relay.md`).
+//! (`docs/adr/0006-the-relay.md`).
 //!
 //! Every replica has a relay; the one that holds the sink publishes, and the others look now and then
 //! whether it still does. Nothing here is on the way of a request.
