@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use auth_domain::app::Ports;
+use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Store, Throttle};
+use auth_domain::ports::{Directory, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
+use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
 use secrecy::SecretString;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Config, Limits, StoreKind, Trusted};
+use crate::config::{Accounts, Config, Limits, StoreKind, Trusted};
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::secrets;
@@ -58,6 +60,7 @@ pub(crate) async fn service(config: &Config) -> Result<Service, String> {
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
+        directory: directory(&config.accounts, &store)?,
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -71,10 +74,26 @@ pub(crate) async fn service(config: &Config) -> Result<Service, String> {
         recovery_life: config.tokens.recovery_token_duration,
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
+        direct_add: config.accounts.direct_add,
     };
     let app = App::new(ports, rules);
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
     Ok(Service { app, metrics, store: kind, opened })
+}
+
+/// Who people are: the users service, if there is one, or the accounts in the store.
+fn directory(accounts: &Accounts, store: &Arc<dyn Store>) -> Result<Arc<dyn Directory>, String> {
+    let Some(address) = &accounts.users_grpc_url else {
+        return Ok(Arc::new(BuiltIn::new(Arc::clone(store))));
+    };
+    let remote = RemoteDirectory::new(&RemoteOptions {
+        address,
+        deadline: accounts.grpc_timeout,
+        tls: accounts.users_client_tls,
+        authorities: accounts.users_ca_certs.as_deref(),
+        traceparent: auth_telemetry::traceparent,
+    });
+    Ok(Arc::new(remote.map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))?))
 }
 
 fn throttle(limits: &Limits) -> Arc<dyn Throttle> {

@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod keys;
+mod members;
 mod orgs;
 mod pipeline;
 mod roles;

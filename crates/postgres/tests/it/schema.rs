@@ -51,7 +51,8 @@ const INDEXES: &str = "
     AND indexrelid::regclass::text LIKE 'keyward%'";
 
 const ALL_INDEXES: &str = "keyward_dormant_org_invites_platform_invite_id keyward_keys_issuer_id \
-    keyward_org_invites_inviter_id keyward_org_invites_org_id_state keyward_org_memberships_org_id";
+    keyward_org_invites_inviter_id keyward_org_invites_org_id_state keyward_org_memberships_org_id \
+    keyward_org_memberships_org_id_member_id";
 
 async fn read(database: &Database, question: &'static str) -> String {
     let mut connection = database.connect().await.unwrap();
@@ -175,7 +176,7 @@ async fn ten_replicas(database: &Database) {
     }
     assert_eq!(read(&database, INDEXES).await, ALL_INDEXES);
     let applied = "SELECT string_agg(version::text, ' ' ORDER BY version) FROM keyward_migrations";
-    assert_eq!(read(&database, applied).await, "1 2 3 4 5 6");
+    assert_eq!(read(&database, applied).await, "1 2 3 4 5 6 9");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,263 @@
+//! Who belongs to an org.
+
+use auth_domain::Timestamp;
+use auth_domain::error::{Conflict, Entity, Error, Result};
+use auth_domain::model::{
+    Direction, Listing, Member, MemberOrder, MemberQuery, Membership, OrgId, OrgRole, Page, UserId,
+};
+use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
+use uuid::Uuid;
+
+use crate::failure::failure;
+use crate::rows::{listing, moment, page, window};
+
+#[derive(FromRow)]
+struct MembershipRow {
+    member_id: Uuid,
+    org_id: Uuid,
+    role: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<MembershipRow> for Membership {
+    type Error = Error;
+
+    fn try_from(row: MembershipRow) -> Result<Self> {
+        Ok(Self {
+            org: OrgId::new(row.org_id),
+            member: UserId::new(row.member_id),
+            role: row.role.parse().map_err(Error::internal)?,
+            created_at: moment(row.created_at),
+            updated_at: moment(row.updated_at),
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct MemberRow {
+    #[sqlx(flatten)]
+    membership: MembershipRow,
+    email: String,
+}
+
+impl TryFrom<MemberRow> for Member {
+    type Error = Error;
+
+    fn try_from(row: MemberRow) -> Result<Self> {
+        Ok(Self { membership: row.membership.try_into()?, email: row.email })
+    }
+}
+
+pub(crate) async fn find(
+    db: &SqlitePool,
+    org: OrgId,
+    member: UserId,
+) -> Result<Option<Membership>> {
+    query_as::<_, MembershipRow>(
+        "SELECT member_id, org_id, role, created_at, updated_at FROM org_memberships \
+         WHERE member_id = ?1 AND org_id = ?2",
+    )
+    .bind(member.uuid())
+    .bind(org.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?
+    .map(Membership::try_from)
+    .transpose()
+}
+
+pub(crate) async fn list(
+    db: &SqlitePool,
+    org: OrgId,
+    role: Option<OrgRole>,
+    page: Page<()>,
+) -> Result<Listing<Membership>> {
+    macro_rules! by {
+        ($order:literal) => {
+            page!(
+                "SELECT member_id, org_id, role, created_at, updated_at FROM org_memberships \
+                 WHERE org_id = ?3 AND (?4 IS NULL OR role = ?4)",
+                $order
+            )
+        };
+    }
+    let (limit, offset) = window(&page);
+    let rows = query_as(match page.direction {
+        Direction::Ascending => by!("member_id"),
+        Direction::Descending => by!("member_id DESC"),
+    })
+    .bind(limit)
+    .bind(offset)
+    .bind(org.uuid())
+    .bind(role.map(OrgRole::as_str))
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    listing::<MembershipRow, _>(rows)
+}
+
+pub(crate) async fn after(
+    db: &SqlitePool,
+    org: OrgId,
+    role: Option<OrgRole>,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<Membership>> {
+    query_as::<_, MembershipRow>(
+        "SELECT member_id, org_id, role, created_at, updated_at FROM org_memberships \
+         WHERE org_id = ?1 AND (?2 IS NULL OR role = ?2) AND member_id > ?3 \
+         ORDER BY member_id LIMIT ?4",
+    )
+    .bind(org.uuid())
+    .bind(role.map(OrgRole::as_str))
+    // Every id is greater than no bytes.
+    .bind(after.map_or_else(Vec::new, |after| after.uuid().as_bytes().to_vec()))
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(failure)?
+    .into_iter()
+    .map(Membership::try_from)
+    .collect()
+}
+
+pub(crate) async fn search(
+    db: &SqlitePool,
+    query: &MemberQuery,
+    page: Page<MemberOrder>,
+) -> Result<Listing<Member>> {
+    let (limit, offset) = window(&page);
+    let rows = query_as(search_statement(page.order, page.direction))
+        .bind(limit)
+        .bind(offset)
+        .bind(query.org.uuid())
+        .bind(query.role.map(OrgRole::as_str))
+        .bind(query.email.to_lowercase())
+        .fetch_all(db)
+        .await
+        .map_err(failure)?;
+    listing::<MemberRow, _>(rows)
+}
+
+const fn search_statement(order: MemberOrder, direction: Direction) -> &'static str {
+    macro_rules! by {
+        ($order:literal) => {
+            page!(
+                "SELECT member_id, org_id, role, membership.created_at, membership.updated_at, \
+                 coalesce(email, '') AS email, coalesce(email_lower, '') AS email_lower \
+                 FROM org_memberships AS membership LEFT JOIN keyward_accounts AS account \
+                 ON account.id = member_id AND status = 'enabled' \
+                 WHERE org_id = ?3 AND (?4 IS NULL OR role = ?4) \
+                 AND instr(coalesce(email_lower, ''), ?5) > 0",
+                $order
+            )
+        };
+    }
+    match (order, direction) {
+        (MemberOrder::Id, Direction::Ascending) => by!("member_id"),
+        (MemberOrder::Id, Direction::Descending) => by!("member_id DESC"),
+        (MemberOrder::Email, Direction::Ascending) => by!("email_lower, member_id"),
+        (MemberOrder::Email, Direction::Descending) => by!("email_lower DESC, member_id DESC"),
+    }
+}
+
+pub(crate) async fn insert(db: &mut SqliteConnection, membership: &Membership) -> Result<()> {
+    query(
+        "INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(membership.member.uuid())
+    .bind(membership.org.uuid())
+    .bind(membership.role.as_str())
+    .bind(membership.created_at.micros())
+    .bind(membership.updated_at.micros())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+pub(crate) async fn update(
+    db: &mut SqliteConnection,
+    org: OrgId,
+    member: UserId,
+    role: OrgRole,
+    at: Timestamp,
+) -> Result<()> {
+    check_replaceable(db, org, member).await?;
+    query(
+        "UPDATE org_memberships SET role = ?3, updated_at = ?4 WHERE member_id = ?1 AND org_id = ?2",
+    )
+    .bind(member.uuid())
+    .bind(org.uuid())
+    .bind(role.as_str())
+    .bind(at.micros())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId) -> Result<()> {
+    check_replaceable(db, org, member).await?;
+    query("DELETE FROM org_memberships WHERE member_id = ?1 AND org_id = ?2")
+        .bind(member.uuid())
+        .bind(org.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    Ok(())
+}
+
+/// Whether this is a member, and no owner.
+async fn check_replaceable(db: &mut SqliteConnection, org: OrgId, member: UserId) -> Result<()> {
+    let is_owner: Option<bool> = query_scalar(
+        "SELECT role = 'owner' OR owner_id = member_id \
+         FROM org_memberships JOIN orgs ON id = org_id WHERE member_id = ?1 AND org_id = ?2",
+    )
+    .bind(member.uuid())
+    .bind(org.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?;
+    match is_owner {
+        None => Err(Error::NotFound(Entity::Membership)),
+        Some(true) => Err(Error::Forbidden),
+        Some(false) => Ok(()),
+    }
+}
+
+pub(crate) async fn transfer(
+    db: &mut SqliteConnection,
+    org: OrgId,
+    from: UserId,
+    to: UserId,
+    at: Timestamp,
+) -> Result<()> {
+    let owner: Option<Uuid> = query_scalar("SELECT owner_id FROM orgs WHERE id = ?1")
+        .bind(org.uuid())
+        .fetch_optional(&mut *db)
+        .await
+        .map_err(failure)?;
+    match owner {
+        None => return Err(Error::NotFound(Entity::Org)),
+        Some(owner) if owner != from.uuid() => return Err(Conflict::Contention.into()),
+        Some(_) => {}
+    }
+    let mut set = async |statement: &'static str| {
+        let run = query(statement).bind(org.uuid()).bind(to.uuid()).bind(at.micros());
+        run.execute(&mut *db).await.map_err(failure)
+    };
+    let promoted = set("UPDATE org_memberships SET role = 'owner', updated_at = ?3 \
+         WHERE org_id = ?1 AND member_id = ?2")
+    .await?;
+    if promoted.rows_affected() == 0 {
+        return Err(Error::NotFound(Entity::Membership));
+    }
+    set("UPDATE org_memberships SET role = 'admin', updated_at = ?3 \
+         WHERE org_id = ?1 AND member_id <> ?2 AND role = 'owner'")
+    .await?;
+    set("UPDATE orgs SET owner_id = ?2, updated_at = ?3 WHERE id = ?1").await?;
+    Ok(())
+}
