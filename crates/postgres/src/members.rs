@@ -84,6 +84,15 @@ pub(crate) async fn list(
     role: Option<OrgRole>,
     page: Page<()>,
 ) -> Result<Listing<Membership>> {
+    let (limit, offset) = window(&page);
+    let statement = list_statement(page.direction);
+    let rows = db
+        .all(|| query_as(statement).bind(limit).bind(offset).bind(org.uuid()).bind(words(role)))
+        .await?;
+    listing::<MembershipRow, _>(rows)
+}
+
+const fn list_statement(direction: Direction) -> &'static str {
     macro_rules! by {
         ($order:literal) => {
             page!(
@@ -93,15 +102,10 @@ pub(crate) async fn list(
             )
         };
     }
-    let (limit, offset) = window(&page);
-    let statement = match page.direction {
+    match direction {
         Direction::Ascending => by!("member_id"),
         Direction::Descending => by!("member_id DESC"),
-    };
-    let rows = db
-        .all(|| query_as(statement).bind(limit).bind(offset).bind(org.uuid()).bind(words(role)))
-        .await?;
-    listing::<MembershipRow, _>(rows)
+    }
 }
 
 pub(crate) async fn after(
@@ -279,4 +283,63 @@ pub(crate) async fn transfer(
     .await?;
     set("UPDATE orgs SET owner_id = $2, updated_at = $3 WHERE id = $1").await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use auth_domain::ports::Memberships;
+    use auth_testkit::Postgres;
+    use sqlx::{AssertSqlSafe, query_scalar};
+
+    use super::*;
+    use crate::{PgConfig, PgStore};
+
+    #[tokio::test]
+    async fn r20_go32_a_page_of_a_large_org_is_read_by_an_index() {
+        let database = Postgres::shared().await.unwrap().database().await.unwrap();
+        let config = PgConfig::new(
+            &database.host,
+            database.port,
+            &database.user,
+            database.password.clone().into(),
+            &database.name,
+        );
+        let store = PgStore::connect(&config).await.unwrap();
+        let org = OrgId::new(Uuid::from_u128(7));
+        let fill = format!(
+            "INSERT INTO orgs (id, owner_id, name) VALUES ('{org}', '{org}', 'large'); \
+             INSERT INTO org_memberships (member_id, org_id, role) \
+             SELECT gen_random_uuid(), '{org}', 'viewer' FROM generate_series(1, 100000); \
+             INSERT INTO orgs (id, owner_id, name) SELECT id, id, 'small' \
+             FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 20000)) AS small; \
+             INSERT INTO org_memberships (member_id, org_id, role) \
+             SELECT gen_random_uuid(), id, 'viewer' FROM orgs, generate_series(1, 10) \
+             WHERE name = 'small'"
+        );
+        database.execute(&fill).await.unwrap();
+        database.execute("VACUUM ANALYZE org_memberships").await.unwrap();
+        let mut db = database.connect().await.unwrap();
+        for direction in Direction::ALL {
+            let explain = AssertSqlSafe(format!("EXPLAIN {}", list_statement(direction)));
+            let plan: Vec<String> = query_scalar(explain)
+                .bind(10_i64)
+                .bind(0_i64)
+                .bind(org.uuid())
+                .bind(words(None))
+                .fetch_all(&mut db)
+                .await
+                .unwrap();
+            let plan = plan.join("\n");
+            assert!(!plan.contains("Seq Scan"), "{plan}");
+            let page = "using keyward_org_memberships_org_id_member_id on org_memberships";
+            assert!(plan.contains(page), "{plan}");
+            let page = Page::new(0, 10, (), direction).unwrap();
+            let begun = Instant::now();
+            let listing = store.memberships(org, None, page).await.unwrap();
+            println!("100000 members, a page of 10 of them: {:?}", begun.elapsed());
+            assert_eq!((listing.items.len(), listing.total), (10, 100_000));
+        }
+    }
 }

@@ -102,8 +102,8 @@ impl Operation for UpdateMembers {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let (org, at) = (self.org, cx.now);
-        let changed = |(member, role)| Change::UpdateMembership { org, member, role, at };
-        let changes = understand(cx, self.grants.items()).await?.into_iter().map(changed).collect();
+        let update = |(member, role)| Change::UpdateMembership { org, member, role, at };
+        let changes = understand(cx, self.grants.items()).await?.into_iter().map(update).collect();
         cx.commit(changes).await
     }
 }
@@ -139,8 +139,8 @@ impl Operation for RemoveMembers {
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let org = self.org;
         let members: BTreeSet<UserId> = self.members.items().iter().copied().collect();
-        let removed = |member| Change::RemoveMembership { org, member };
-        cx.commit(members.into_iter().map(removed).collect()).await
+        let remove = |member| Change::RemoveMembership { org, member };
+        cx.commit(members.into_iter().map(remove).collect()).await
     }
 }
 
