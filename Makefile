@@ -31,7 +31,8 @@ release: ## Build the optimised binary, target/release/auth
 	cargo build --release --locked --package auth
 
 image: ## Build the container image
-	docker build --file docker/Dockerfile --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
+	docker build --file docker/Dockerfile --build-arg COMMIT=$(COMMIT) \
+		--build-arg BUILD_TIME=$(shell date -u +%Y-%m-%d_%H:%M:%S) --tag $(IMAGE) .
 
 up: .env ## Start the service with its databases, mail catcher and trace viewer in containers
 	$(COMPOSE) up --build --detach --wait

@@ -31,6 +31,7 @@ pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
 pub(crate) use self::tokens::Tokens;
+use crate::passwords;
 
 /// Keyward: identity and access for a fleet of services.
 ///
@@ -172,6 +173,7 @@ impl Config {
                         MF_AUTH_SERVER_KEY"
                 .into());
         }
+        self.grpc.refuse_proof_nobody_asks_for()?;
         let callers = self.grpc.callers()?;
         if self.grpc.allow.is_some() && callers.tokens.is_empty() && self.grpc.client_ca.is_none() {
             return Err("MF_AUTH_GRPC_ALLOW names services, and none can prove its name: set \
@@ -186,10 +188,24 @@ impl Config {
         if self.accounts.admin_password.is_some() && self.accounts.admin_email.is_none() {
             return Err("MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not".into());
         }
+        self.refuse_admin_password()?;
         if self.limits.http_max_head < 8 * 1024 {
             return Err("MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB".into());
         }
         self.refuse_shared_ports()
+    }
+
+    /// The password of the first account has to follow the rule before anything is written.
+    fn refuse_admin_password(&self) -> Result<(), String> {
+        let Some(password) = self.accounts.admin_password.as_ref() else { return Ok(()) };
+        if self.has_accounts() && !passwords::acceptable(&self.accounts.pass_regex, password) {
+            return Err(
+                "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most \
+                        72 bytes"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     fn refuse_shared_ports(&self) -> Result<(), String> {

@@ -27,10 +27,6 @@ use std::time::Duration;
 
 use crate::config::{Command, Config, Unread};
 
-/// Measured: `docs/performance.md`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How long work that nobody waits for any more, such as a password being hashed, may hold up the
 /// end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
@@ -53,9 +49,22 @@ fn main() -> ExitCode {
         Err(Unread::Setting(problem)) => Err(problem),
     };
     outcome.unwrap_or_else(|problem| {
-        let _ = writeln!(std::io::stderr(), "auth: {problem}");
+        let _ = writeln!(std::io::stderr(), "auth: {}", in_one_line(&problem));
         ExitCode::FAILURE
     })
+}
+
+/// The text with control characters escaped: a path or an address may hold any.
+fn in_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 fn serve(config: Config) -> Result<ExitCode, String> {

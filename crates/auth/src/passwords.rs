@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
 use auth_domain::model::PasswordHash;
 use auth_domain::{Error, Result, ports};
+use aws_lc_rs::rand;
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
@@ -19,13 +19,17 @@ use tokio::sync::Semaphore;
 const MAX_BYTES: usize = 72;
 /// How many may wait for each one that is hashed.
 const QUEUE: usize = 32;
+/// How many blocks, of 1 KiB, are asked for at least; only those that are needed are touched. What
+/// is larger than 32 MiB goes back to the system as soon as it is freed; smaller pieces the C
+/// library keeps for each thread that ever hashed.
+const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
 /// The pool. Half of the cores hash; the rest is for checks.
 pub(crate) struct ArgonPool {
     rule: Regex,
-    argon: Argon2<'static>,
+    params: Params,
     /// Held while hashing.
     hashing: Arc<Semaphore>,
     /// Held while hashing or waiting for it.
@@ -46,7 +50,7 @@ impl ArgonPool {
         let room = workers.saturating_mul(queue.saturating_add(1));
         Ok(Self {
             rule,
-            argon: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            params,
             hashing: Arc::new(Semaphore::new(workers)),
             admitted: Arc::new(Semaphore::new(room)),
         })
@@ -74,36 +78,76 @@ impl ArgonPool {
 #[async_trait]
 impl ports::Passwords for ArgonPool {
     fn acceptable(&self, password: &SecretString) -> bool {
-        let password = password.expose_secret();
-        password.len() <= MAX_BYTES && self.rule.is_match(password)
+        acceptable(&self.rule, password)
     }
 
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
-        let argon = self.argon.clone();
-        self.run(move || hash(&argon, password.expose_secret().as_bytes())).await
+        let params = self.params.clone();
+        self.run(move || hash(&params, password.expose_secret().as_bytes())).await
     }
 
     async fn verify(&self, password: SecretString, known: Option<PasswordHash>) -> Result<bool> {
-        let argon = self.argon.clone();
+        let params = self.params.clone();
         self.run(move || {
             let password = password.expose_secret().as_bytes();
-            let Some(known) = known else {
+            match known {
+                Some(known) => matches(&known, password),
                 // As much work as comparing.
-                return hash(&argon, password).map(|_| false);
-            };
-            let phc = Phc::new(known.expose())
-                .map_err(|error| Error::internal(format!("a stored password hash: {error}")))?;
-            Ok(argon.verify_password(password, &phc).is_ok())
+                None => hash(&params, password).map(|_| false),
+            }
         })
         .await
     }
 }
 
-fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash> {
-    let phc = argon
-        .hash_password(password)
-        .map_err(|error| Error::internal(format!("hashing a password: {error}")))?;
-    Ok(PasswordHash::new(phc.to_string()))
+fn hash(params: &Params, password: &[u8]) -> Result<PasswordHash> {
+    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
+    rand::fill(&mut salt).map_err(|_| Error::internal("no randomness"))?;
+    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    fill(&Argon2::new(algorithm, version, params.clone()), password, &salt, &mut output)?;
+    let spelled = || {
+        let phc = Phc {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(params)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(Output::new(&output)?),
+        };
+        argon2::password_hash::Result::Ok(PasswordHash::new(phc.to_string()))
+    };
+    spelled().map_err(|error| Error::internal(format!("spelling a password hash: {error}")))
+}
+
+/// Whether the password has this hash, whatever the cost it was made at.
+fn matches(known: &PasswordHash, password: &[u8]) -> Result<bool> {
+    let odd = || Error::internal("a stored password hash is none of ours");
+    let phc = Phc::new(known.expose()).map_err(|_| odd())?;
+    let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
+    let version = phc.version.ok_or_else(odd)?.try_into().map_err(|_| odd())?;
+    let params = Params::try_from(&phc).map_err(|_| odd())?;
+    let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = output.get_mut(..expected.len()).ok_or_else(odd)?;
+    fill(&Argon2::new(algorithm, version, params), password, &salt, output)?;
+    // Compares in constant time.
+    Ok(Output::new(output).map_err(|_| odd())? == expected)
+}
+
+/// The hash itself, in memory that is given back.
+fn fill(argon: &Argon2<'_>, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<()> {
+    let blocks = argon.params().block_count();
+    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK));
+    memory.resize(blocks, Block::new());
+    argon
+        .hash_password_into_with_memory(password, salt, output, memory.as_mut_slice())
+        .map_err(|error| Error::internal(format!("hashing a password: {error}")))
+}
+
+/// Whether this may be somebody's password.
+pub(crate) fn acceptable(rule: &Regex, password: &SecretString) -> bool {
+    let password = password.expose_secret();
+    password.len() <= MAX_BYTES && rule.is_match(password)
 }
 
 /// The rule for passwords: a regular expression in Go's syntax, in which `\s`, `\d` and `\w` and
@@ -129,6 +173,7 @@ pub(crate) fn rule(pattern: &str) -> Result<Regex, String> {
 mod tests {
     use std::time::Duration;
 
+    use argon2::password_hash::PasswordVerifier;
     use auth_domain::ports::Passwords;
 
     use super::*;
@@ -178,6 +223,19 @@ mod tests {
         assert!(!pool.verify("correct horsf".into(), Some(hash.clone())).await.unwrap());
         let again = pool.hash("correct horse".into()).await.unwrap();
         assert_ne!(again.expose(), hash.expose(), "each has a salt of its own");
+    }
+
+    #[tokio::test]
+    async fn hashes_are_argon2_and_nothing_of_our_own() {
+        // Made by the reference implementation, at another cost.
+        let known =
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let known = PasswordHash::new(known.to_owned());
+        assert!(pool().verify("password".into(), Some(known.clone())).await.unwrap());
+        assert!(!pool().verify("passwore".into(), Some(known)).await.unwrap());
+        // And what we make, the library understands by itself.
+        let ours = pool().hash("correct horse".into()).await.unwrap();
+        Argon2::default().verify_password(b"correct horse", ours.expose()).unwrap();
     }
 
     #[tokio::test]

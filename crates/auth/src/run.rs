@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -29,10 +29,20 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     }
     secrets::check(&config.tokens, config.store_kind())?;
     let secured = Secured::load(&config)?;
-    let service = tokio::select! {
-        service = wiring::service(&config) => service?,
+    // Before anything is written: a port that is taken must not cost the password made below.
+    // Whoever connects already waits until somebody accepts.
+    let server = &config.server;
+    let http_port = open("MF_AUTH_HTTP_PORT", server.http_host, server.http_port)?;
+    let grpc_port = open("MF_AUTH_GRPC_PORT", server.grpc_host, server.grpc_port)?;
+    let ops_port = open("MF_AUTH_OPS_PORT", Some(server.ops_host), server.ops_port)?;
+    let at = Addresses { http: http_port.at, grpc: grpc_port.at, ops: ops_port.at };
+    let store = tokio::select! {
+        store = wiring::store(&config) => store?,
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
+    // Not to be given up half way, and nothing comes between the account and its password.
+    let service = wiring::service(&config, store).await?;
+    announce(&config, &service);
 
     let health = auth_grpc::Health::default();
     health.set(true, config.has_accounts()).await;
@@ -40,12 +50,6 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     let http = wiring::http(&config, &service.app);
     let grpc = wiring::grpc(&config, &service.app, health.clone())?;
     let probes = wiring::ops(&config, &service, readiness.clone());
-
-    let server = &config.server;
-    let http_port = open("MF_AUTH_HTTP_PORT", server.http_host, server.http_port)?;
-    let grpc_port = open("MF_AUTH_GRPC_PORT", server.grpc_host, server.grpc_port)?;
-    let ops_port = open("MF_AUTH_OPS_PORT", Some(server.ops_host), server.ops_port)?;
-    let at = Addresses { http: http_port.at, grpc: grpc_port.at, ops: ops_port.at };
 
     let (public, private) = (Drain::default(), Drain::default());
     let mut listeners = JoinSet::new();
@@ -200,21 +204,24 @@ struct Addresses {
     ops: SocketAddr,
 }
 
-/// Says on the terminal what to try next, and the one time the password that was made: never
-/// through the log, which others keep and read.
-fn greet(config: &Config, service: &Service, at: &Addresses) {
-    let mut text = String::new();
-    if config.telemetry.is_for_humans() {
-        text = greeting(config, service, at);
-    } else if let Some((email, password)) = &service.opened {
-        text = opened(email, password);
-    }
-    // Without anybody to read it there is nobody to tell.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+/// Says the one time the password that was made: never through the log, which others keep and read.
+fn announce(config: &Config, service: &Service) {
+    let Some((email, password)) = &service.opened else { return };
+    let hint = if config.telemetry.is_for_humans() { "It is shown this once.\n\n" } else { "" };
+    let password = password.expose_secret();
+    print(&format!("Opened the account {email} with the password {password}\n{hint}"));
 }
 
-fn opened(email: &str, password: &SecretString) -> String {
-    format!("Opened the account {email} with the password {}\n", password.expose_secret())
+/// Says on the terminal what to try next.
+fn greet(config: &Config, service: &Service, at: &Addresses) {
+    if config.telemetry.is_for_humans() {
+        print(&greeting(config, service, at));
+    }
+}
+
+fn print(text: &str) {
+    // Without anybody to read it there is nobody to tell.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
@@ -223,10 +230,6 @@ fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
     let data = match service.store {
         StoreKind::Embedded => format!("  data  {}\n", config.store.data_dir.display()),
         StoreKind::Postgres => String::new(),
-    };
-    let password = match &service.opened {
-        Some((email, password)) => opened(email, password) + "It is shown this once.\n\n",
-        None => String::new(),
     };
     let email = match (&service.opened, &config.accounts.admin_email) {
         (Some((email, _)), _) | (None, Some(email)) => email,
@@ -242,7 +245,7 @@ fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
     };
     format!(
         "Keyward {} is up.\n\n  HTTP  {scheme}://{http}\n  gRPC  {scheme}://{grpc}\n  \
-         ops   http://{ops}/readyz\n{data}\n{password}{log_in}",
+         ops   http://{ops}/readyz\n{data}\n{log_in}",
         wiring::VERSION
     )
 }

@@ -1,8 +1,9 @@
 //! Slows down guessing of passwords: counts failed sign-ins by where they come from.
 //!
-//! Each count is a bucket that every failure fills by one and time empties (the generic cell rate
-//! algorithm). Strangers cannot lock anybody out: what counts against an account counts only
-//! against the address that guesses.
+//! A try is counted before it is known how it ends, and taken back if it was no guess: so many at
+//! once are no way around the limit. Each count is a bucket that every failure fills by one and time
+//! empties (the generic cell rate algorithm). Strangers cannot lock anybody out: what counts against
+//! an account counts only against the address that guesses.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -43,31 +44,32 @@ impl FailedSignIns {
         }
     }
 
-    fn check_at(&self, now: Instant, from: Option<IpAddr>, account: &str) -> Result<()> {
+    fn enter_at(&self, now: Instant, from: Option<IpAddr>, account: &str) -> Result<()> {
         let from = from.map(Network::of);
         let account = (from, self.hasher.hash_one(account));
-        let wait = self.by_address.wait(&from, now).max(self.by_account.wait(&account, now));
-        if wait.is_zero() {
-            return Ok(());
-        }
-        auth_telemetry::refused("http", "sign_ins");
-        Err(Error::RateLimited(wait))
+        let entered = self.by_address.fill(from, now).and_then(|()| {
+            self.by_account.fill(account, now).inspect_err(|_| self.by_address.take_back(&from))
+        });
+        entered.map_err(|wait| {
+            auth_telemetry::refused("http", "sign_ins");
+            Error::RateLimited(wait)
+        })
     }
 
-    fn failed_at(&self, now: Instant, from: Option<IpAddr>, account: &str) {
+    fn succeeded_at(&self, from: Option<IpAddr>, account: &str) {
         let from = from.map(Network::of);
-        self.by_address.fill(from, now);
-        self.by_account.fill((from, self.hasher.hash_one(account)), now);
+        self.by_address.take_back(&from);
+        self.by_account.take_back(&(from, self.hasher.hash_one(account)));
     }
 }
 
 impl ports::Throttle for FailedSignIns {
-    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        self.check_at(Instant::now(), from, account)
+    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
+        self.enter_at(Instant::now(), from, account)
     }
 
-    fn failed(&self, from: Option<IpAddr>, account: &str) {
-        self.failed_at(Instant::now(), from, account);
+    fn succeeded(&self, from: Option<IpAddr>, account: &str) {
+        self.succeeded_at(from, account);
     }
 }
 
@@ -76,11 +78,11 @@ impl ports::Throttle for FailedSignIns {
 pub(crate) struct Unlimited;
 
 impl ports::Throttle for Unlimited {
-    fn check(&self, _: Option<IpAddr>, _: &str) -> Result<()> {
+    fn enter(&self, _: Option<IpAddr>, _: &str) -> Result<()> {
         Ok(())
     }
 
-    fn failed(&self, _: Option<IpAddr>, _: &str) {}
+    fn succeeded(&self, _: Option<IpAddr>, _: &str) {}
 }
 
 /// Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has for
@@ -119,24 +121,30 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         Self { each, room: quota.within, empty_at: Mutex::default() }
     }
 
-    /// How long until one more failure fits.
-    fn wait(&self, key: &K, now: Instant) -> Duration {
-        let Some(empty_at) = self.lock().get(key).copied() else { return Duration::ZERO };
-        let level = empty_at.saturating_duration_since(now);
-        level.saturating_add(self.each).saturating_sub(self.room)
-    }
-
-    fn fill(&self, key: K, now: Instant) {
+    /// Adds one, or says how long it is until one more fits: one step, whatever runs beside it.
+    fn fill(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut empty_at = self.lock();
         if empty_at.len() >= MOST && !empty_at.contains_key(&key) {
             forget(&mut empty_at, now);
         }
         let bucket = empty_at.entry(key).or_insert(now);
-        let filled = (*bucket).max(now).checked_add(self.each);
-        // Never fuller than full: tries that were under way when it became so add no time.
-        let full = now.checked_add(self.room);
-        if let (Some(filled), Some(full)) = (filled, full) {
-            *bucket = filled.min(full);
+        let level = bucket.saturating_duration_since(now);
+        let wait = level.saturating_add(self.each).saturating_sub(self.room);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        if let Some(filled) = (*bucket).max(now).checked_add(self.each) {
+            *bucket = filled;
+        }
+        Ok(())
+    }
+
+    /// Removes one that was added.
+    fn take_back(&self, key: &K) {
+        if let Some(bucket) = self.lock().get_mut(key)
+            && let Some(emptier) = bucket.checked_sub(self.each)
+        {
+            *bucket = emptier;
         }
     }
 
@@ -182,14 +190,7 @@ mod tests {
         from: Option<IpAddr>,
         account: impl Fn(u32) -> String,
     ) -> u32 {
-        let tries = (0..1000).take_while(|n| {
-            let account = account(*n);
-            let free = throttle.check_at(now, from, &account).is_ok();
-            if free {
-                throttle.failed_at(now, from, &account);
-            }
-            free
-        });
+        let tries = (0..1000).take_while(|n| throttle.enter_at(now, from, &account(*n)).is_ok());
         u32::try_from(tries.count()).unwrap()
     }
 
@@ -198,9 +199,9 @@ mod tests {
         let (throttle, now) = (failed_sign_ins(), Instant::now());
         let here = address("192.0.2.1");
         assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
-        let refused = throttle.check_at(now, here, "ada").unwrap_err();
+        let refused = throttle.enter_at(now, here, "ada").unwrap_err();
         assert!(matches!(refused, Error::RateLimited(wait) if wait == MINUTE), "{refused:?}");
-        assert!(throttle.check_at(now + MINUTE, here, "ada").is_ok(), "one more each minute");
+        assert!(throttle.enter_at(now + MINUTE, here, "ada").is_ok(), "one more each minute");
     }
 
     #[test]
@@ -208,24 +209,48 @@ mod tests {
         let (throttle, now) = (failed_sign_ins(), Instant::now());
         let here = address("192.0.2.1");
         assert_eq!(failures_until_refused(&throttle, now, here, |n| n.to_string()), 20);
-        assert!(throttle.check_at(now + MINUTE / 20, here, "somebody").is_ok());
+        assert!(throttle.enter_at(now + MINUTE / 20, here, "somebody").is_ok());
+    }
+
+    #[test]
+    fn s86_many_tries_at_once_are_no_way_around_it() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let here = address("192.0.2.1");
+        let entered = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..64)
+                .map(|_| scope.spawn(|| throttle.enter_at(now, here, "ada").is_ok()))
+                .collect();
+            tries.into_iter().map(|one| one.join().unwrap()).filter(|free| *free).count()
+        });
+        assert_eq!(entered, 10);
+    }
+
+    #[test]
+    fn signing_in_rightly_uses_nothing_up() {
+        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let here = address("192.0.2.1");
+        for _ in 0..100 {
+            throttle.enter_at(now, here, "ada").unwrap();
+            throttle.succeeded_at(here, "ada");
+        }
+        assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
     }
 
     #[test]
     fn s87_nobody_is_locked_out_by_somebody_elses_guesses() {
         let (throttle, now) = (failed_sign_ins(), Instant::now());
         failures_until_refused(&throttle, now, address("192.0.2.1"), |_| "ada".into());
-        assert!(throttle.check_at(now, address("192.0.2.2"), "ada").is_ok());
+        assert!(throttle.enter_at(now, address("192.0.2.2"), "ada").is_ok());
     }
 
     #[test]
     fn a_network_counts_as_one_and_an_unknown_address_counts() {
         let (throttle, now) = (failed_sign_ins(), Instant::now());
         failures_until_refused(&throttle, now, address("2001:db8::1"), |_| "ada".into());
-        assert!(throttle.check_at(now, address("2001:db8::2"), "ada").is_err());
-        assert!(throttle.check_at(now, address("2001:db8:0:1::1"), "ada").is_ok());
+        assert!(throttle.enter_at(now, address("2001:db8::2"), "ada").is_err());
+        assert!(throttle.enter_at(now, address("2001:db8:0:1::1"), "ada").is_ok());
         failures_until_refused(&throttle, now, address("::ffff:192.0.2.1"), |_| "ada".into());
-        assert!(throttle.check_at(now, address("192.0.2.1"), "ada").is_err());
+        assert!(throttle.enter_at(now, address("192.0.2.1"), "ada").is_err());
         assert_eq!(failures_until_refused(&throttle, now, None, |_| "ada".into()), 10);
     }
 
@@ -235,11 +260,11 @@ mod tests {
         let guesser = address("192.0.2.1");
         failures_until_refused(&throttle, now, guesser, |_| "ada".into());
         for n in 0..120_000_u32 {
-            throttle.failed_at(now, Some(IpAddr::V4(n.into())), "ada");
+            throttle.enter_at(now, Some(IpAddr::V4(n.into())), "ada").unwrap();
         }
         assert!(throttle.by_address.lock().len() <= MOST);
         assert!(throttle.by_account.lock().len() <= MOST);
-        assert!(throttle.check_at(now, guesser, "ada").is_err());
+        assert!(throttle.enter_at(now, guesser, "ada").is_err());
     }
 
     #[test]
@@ -247,8 +272,7 @@ mod tests {
         use auth_domain::ports::Throttle;
         let throttle = Unlimited;
         for _ in 0..100 {
-            throttle.failed(address("192.0.2.1"), "ada");
+            assert!(throttle.enter(address("192.0.2.1"), "ada").is_ok());
         }
-        assert!(throttle.check(address("192.0.2.1"), "ada").is_ok());
     }
 }

@@ -38,17 +38,22 @@ pub(crate) struct Service {
     pub(crate) opened: Option<(String, SecretString)>,
 }
 
-/// Opens the store and puts the service together on it; waits for a database that is on its way up.
-pub(crate) async fn service(config: &Config) -> Result<Service, String> {
-    let metrics = Metrics::install(NAMES);
-    let kind = config.store_kind();
-    let store: Arc<dyn Store> = match kind {
+/// Opens the store; waits for a database that is on its way up.
+pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    match config.store_kind() {
         StoreKind::Embedded => {
             let opened = SqliteStore::open(&config.store.data_dir).await;
-            Arc::new(opened.map_err(|problem| problem.to_string())?)
+            Ok(Arc::new(opened.map_err(|problem| problem.to_string())?))
         }
-        StoreKind::Postgres => Arc::new(crate::database::open(&config.db).await?),
-    };
+        StoreKind::Postgres => Ok(Arc::new(crate::database::open(&config.db).await?)),
+    }
+}
+
+/// Puts the service together on the store. The last thing it does is to open the first account: once
+/// that is done it does not fail.
+pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Service, String> {
+    let metrics = Metrics::install(NAMES);
+    let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
     let tokens = secrets::tokens(&config.tokens, data)?;
     let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
@@ -140,7 +145,6 @@ async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretS
         Err(Error::Invalid(problem)) if made => Err(format!(
             "the password made for the first account: {problem}; set MF_USERS_ADMIN_PASSWORD"
         )),
-        Err(Error::Invalid(problem)) => Err(format!("MF_USERS_ADMIN_PASSWORD: {problem}")),
         Err(Error::Unavailable(cause) | Error::Internal(cause)) => {
             Err(format!("the root account cannot be opened: {cause}"))
         }
@@ -177,6 +181,7 @@ pub(crate) fn grpc(
         reflection: config.grpc.reflection,
         callers: config.grpc.callers()?,
         max_message: config.limits.grpc_max_message,
+        max_metadata: config.limits.grpc_max_metadata,
         deadline: config.limits.grpc_request_timeout,
         health,
     };

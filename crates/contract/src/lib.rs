@@ -132,9 +132,12 @@ macro_rules! store_contract {
             races {
                 revisions_are_given_in_commit_order_without_gaps
                 the_last_root_stays_whoever_races
+                a_caller_who_hangs_up_leaves_all_or_nothing
                 one_of_many_inserts_wins
                 one_of_two_removals_wins
                 nothing_is_written_with_a_key_after_it_is_revoked
+                nothing_is_written_with_a_role_after_it_is_taken
+                nothing_is_written_for_an_org_after_it_is_removed
                 nobody_joins_an_org_after_it_is_removed
                 an_org_has_one_owner_whoever_races
                 writers_on_one_org_do_not_stop_each_other

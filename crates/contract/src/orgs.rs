@@ -19,7 +19,7 @@ pub async fn an_org_reads_back_as_written(store: AnyStore) {
         description: "two\nlines\tand 'quotes' \"too\" \\ %_".parse().unwrap(),
         metadata: metadata(json!({
             "text": "\u{1f980} \u{202e} \\ \" é", "whole": -7, "large": 9_007_199_254_740_993_i64,
-            "part": 0.1, "tiny": 1e-7, "yes": true, "none": null, "": "",
+            "floats": [1e17, 1e19, -1e19, 1.5e25, 1e300, -1e300, 1e-300], "part": 0.1, "tiny": 1e-7, "yes": true, "none": null, "": "",
             "deep": { "list": [1, [2, {}], { "three": 3.5 }] },
         })),
         updated_at: moment(99),

@@ -1,8 +1,9 @@
 //! What must hold when several writers meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
@@ -129,7 +130,7 @@ pub async fn one_of_many_inserts_wins(store: AnyStore) {
         commit(vec![Change::InsertOrg(org_by(owner)), Change::InsertMembership(joined(owner))])
     };
     let opening = |number: u32| {
-        let address = if number % 2 == 0 { "ada@example.com" } else { "ADA@example.com" };
+        let address = if number.is_multiple_of(2) { "ada@example.com" } else { "ADA@example.com" };
         commit(vec![Change::InsertAccount(account(number, address))])
     };
     let joining = |_| {
@@ -180,23 +181,72 @@ pub async fn one_of_two_removals_wins(store: AnyStore) {
 /// The log shows which commit came first.
 pub async fn nothing_is_written_with_a_key_after_it_is_revoked(store: AnyStore) {
     for round in 1..=20 {
-        given(&store, vec![Change::InsertKey(key(round, user(1)))]).await;
-        let revocation = commit(vec![Change::RemoveKey { id: key_id(round), issuer: user(1) }]);
-        let used = commit_guarded(
-            Guard::KeyExists { key: key_id(round), issuer: user(1) },
-            Change::InsertOrg(org(round, "acme")),
-        );
-        let outcomes = at_once(&store, vec![revocation, used]).await;
-        assert_eq!(outcomes[0], "ok", "round {round}");
-        let places = places(&store).await;
-        let revoked = places[&("key.revoke".into(), key_id(round).to_string())];
-        match outcomes[1] {
-            "ok" => {
-                let written = places[&("org.create".into(), org_id(round).to_string())];
-                assert!(written < revoked, "round {round}: written after the key was revoked");
-            }
-            refusal => assert_eq!(refusal, "token_not_honoured", "round {round}"),
-        }
+        let (issuer, key_id) = (user(1), key_id(round));
+        given(&store, vec![Change::InsertKey(key(round, issuer))]).await;
+        let revocation = commit(vec![Change::RemoveKey { id: key_id, issuer }]);
+        let guard = Guard::KeyExists { key: key_id, issuer };
+        let revoked = ("key.revoke", key_id.to_string());
+        used_before_taken(&store, round, revocation, &revoked, guard, "token_not_honoured").await;
+    }
+}
+
+/// As with a key.
+pub async fn nothing_is_written_with_a_role_after_it_is_taken(store: AnyStore) {
+    given(&store, vec![Change::InsertOrg(org(1_000, "acme"))]).await;
+    for round in 1..=20 {
+        let admin = user(round);
+        let role = PlatformRole::Admin;
+        given(&store, vec![Change::PutPlatformRole { user: admin, role }]).await;
+        let taking = commit(vec![Change::RemovePlatformRole { user: admin }]);
+        let (guard, refusal) = if round.is_multiple_of(2) {
+            (Guard::OnPlatform { user: admin, needed: role }, "forbidden")
+        } else {
+            let org = org_id(1_000);
+            (Guard::InOrg { user: admin, org, action: Action::Owner }, "not_found")
+        };
+        let taken = ("platform_role.remove", admin.to_string());
+        used_before_taken(&store, round, taking, &taken, guard, refusal).await;
+    }
+}
+
+/// As with a key, even if what is written does not touch the org: by a member, and by an admin of the
+/// platform.
+pub async fn nothing_is_written_for_an_org_after_it_is_removed(store: AnyStore) {
+    let (member, admin) = (user(1), user(2));
+    given(&store, vec![Change::PutPlatformRole { user: admin, role: PlatformRole::Admin }]).await;
+    for round in 1..=20 {
+        let org_id = org_id(1_000 + round);
+        let owner = membership(org_id, member, OrgRole::Owner);
+        let founding =
+            vec![Change::InsertOrg(org(1_000 + round, "acme")), Change::InsertMembership(owner)];
+        given(&store, founding).await;
+        let removal = commit(vec![Change::RemoveOrg(org_id)]);
+        let user = if round.is_multiple_of(2) { member } else { admin };
+        let guard = Guard::InOrg { user, org: org_id, action: Action::Viewer };
+        let removed = ("org.remove", org_id.to_string());
+        used_before_taken(&store, round, removal, &removed, guard, "not_found").await;
+    }
+}
+
+/// Takes away what a guard asks for while somebody founds an org under this guard.
+async fn used_before_taken(
+    store: &AnyStore,
+    round: u32,
+    taking: Commit,
+    taken: &(&'static str, String),
+    guard: Guard,
+    refusal: &str,
+) {
+    let used = commit_guarded(guard, Change::InsertOrg(org(round, "written")));
+    let outcomes = at_once(store, vec![taking, used]).await;
+    assert_eq!(outcomes[0], "ok", "round {round}");
+    if outcomes[1] == "ok" {
+        let places = places(store).await;
+        let place = |kind: &str, object: &str| places[&(kind.to_owned(), object.to_owned())];
+        let written = place("org.create", &org_id(round).to_string());
+        assert!(written < place(taken.0, &taken.1), "round {round}: written afterwards");
+    } else {
+        assert_eq!(outcomes[1], refusal, "round {round}");
     }
 }
 
@@ -273,6 +323,28 @@ pub async fn an_org_has_one_owner_whoever_races(store: AnyStore) {
         assert_eq!(owners, [named], "round {round}: {outcomes:?}");
         given(&store, vec![Change::RemoveOrg(org)]).await;
     }
+}
+
+/// at whatever point the caller stops waiting, the store goes on working.
+pub async fn a_caller_who_hangs_up_leaves_all_or_nothing(store: AnyStore) {
+    for round in 1..=30 {
+        let owner = membership(org_id(round), user(1), OrgRole::Owner);
+        let changes = vec![Change::InsertOrg(org(round, "acme")), Change::InsertMembership(owner)];
+        let patience = Duration::from_micros(u64::from(round) * 150);
+        let answered = tokio::time::timeout(patience, store.commit(commit(changes))).await;
+        let standing = store.standing(user(1), Some(org_id(round))).await.unwrap();
+        assert_eq!(standing.org_exists, standing.org.is_some(), "round {round}");
+        if let Ok(result) = answered {
+            result.unwrap();
+            assert!(standing.org_exists, "round {round}: answered and not there");
+        }
+    }
+    let before = store.revision().await.unwrap();
+    given(&store, vec![Change::InsertOrg(org(99, "after"))]).await;
+    let after = store.revision().await.unwrap();
+    let recorded: BTreeSet<_> =
+        store.records(0, 1_000).await.unwrap().iter().map(|record| record.revision).collect();
+    assert!(after > before && recorded == (1..=after).collect(), "no gap and no half");
 }
 
 /// everyday work on the same org succeeds, whatever else happens to it at the same time.

@@ -5,7 +5,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use std::time::Instant;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -186,8 +187,10 @@ impl App {
         let started = Instant::now();
         let access = operation.access();
         let span = span::<O>(&access);
+        let mut ending =
+            Ending { app: self, name: O::NAME, hot: O::HOT, span: &span, started, known: false };
         let result = self.attempt(caller, access, operation, &span).instrument(span.clone()).await;
-        self.record::<O>(&span, started.elapsed(), result.as_ref().err());
+        ending.record(result.as_ref().err());
         result
     }
 
@@ -209,27 +212,60 @@ impl App {
         }
         operation.run(&mut cx).await
     }
+}
 
-    /// The one line that says who did what and how it went, and the one measurement of it.
-    fn record<O: Operation>(&self, span: &Span, took: Duration, error: Option<&Error>) {
+/// How an operation ended: the one line that says who did what, and the one measurement of it.
+///
+/// A client that goes away ends its operation where it waits, even in the middle of a commit, which
+/// then took place or did not. That is recorded, too, as `cancelled`.
+struct Ending<'a> {
+    app: &'a App,
+    name: &'static str,
+    hot: bool,
+    span: &'a Span,
+    started: Instant,
+    known: bool,
+}
+
+impl Ending<'_> {
+    fn record(&mut self, error: Option<&Error>) {
+        self.known = true;
         let outcome = error.map_or("ok", Error::outcome);
-        self.0.ports.observer.observe(O::NAME, outcome, took);
-        span.record("outcome", outcome);
-        let took_ms = took.as_secs_f64() * 1000.0;
-        span.in_scope(|| match error {
+        let took_ms = self.observe(outcome);
+        let name = self.name;
+        self.span.in_scope(|| match error {
             Some(Error::Internal(cause)) => {
-                tracing::error!(took_ms, outcome, error = %chain(&**cause), "{}", O::NAME);
+                tracing::error!(took_ms, outcome, error = %chain(&**cause), "{name}");
             }
             Some(Error::Unavailable(cause)) => {
-                tracing::warn!(took_ms, outcome, error = %chain(&**cause), "{}", O::NAME);
+                tracing::warn!(took_ms, outcome, error = %chain(&**cause), "{name}");
             }
-            Some(refusal) if O::HOT => {
-                tracing::debug!(took_ms, outcome, code = refusal.code(), "{}", O::NAME);
+            Some(refusal) if self.hot => {
+                tracing::debug!(took_ms, outcome, code = refusal.code(), "{name}");
             }
-            Some(refusal) => tracing::info!(took_ms, outcome, code = refusal.code(), "{}", O::NAME),
-            None if O::HOT => tracing::debug!(took_ms, outcome, "{}", O::NAME),
-            None => tracing::info!(took_ms, outcome, "{}", O::NAME),
+            Some(refusal) => tracing::info!(took_ms, outcome, code = refusal.code(), "{name}"),
+            None if self.hot => tracing::debug!(took_ms, outcome, "{name}"),
+            None => tracing::info!(took_ms, outcome, "{name}"),
         });
+    }
+
+    /// Gives how long it took, in milliseconds.
+    fn observe(&self, outcome: &'static str) -> f64 {
+        let took = self.started.elapsed();
+        self.app.0.ports.observer.observe(self.name, outcome, took);
+        self.span.record("outcome", outcome);
+        took.as_secs_f64() * 1000.0
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if self.known {
+            return;
+        }
+        let outcome = "cancelled";
+        let took_ms = self.observe(outcome);
+        self.span.in_scope(|| tracing::info!(took_ms, outcome, "{}", self.name));
     }
 }
 

@@ -31,6 +31,20 @@ impl<T> Id<T> {
         Self { uuid, noun: PhantomData }
     }
 
+    /// The id to look for when a client names one by this text. Text that is no UUID gives the nil
+    /// UUID, which nothing has: an odd id and a missing object cannot be told apart, and who is
+    /// asking is still found out first.
+    #[must_use]
+    pub fn sought(text: &str) -> Self {
+        Self::new(Uuid::try_parse(text).unwrap_or_default())
+    }
+
+    /// Whether it is the nil UUID, which names nobody and nothing.
+    #[must_use]
+    pub const fn is_nil(self) -> bool {
+        self.uuid.is_nil()
+    }
+
     /// The bare value, for stores and wires.
     #[must_use]
     pub const fn uuid(self) -> Uuid {
@@ -41,10 +55,11 @@ impl<T> Id<T> {
 impl<T: Noun> FromStr for Id<T> {
     type Err = Error;
 
-    /// Text that is not a UUID names nothing: the error is the one for an unknown id, so that an
-    /// odd id and a missing object cannot be told apart.
+    /// Text that is not a UUID, or the nil one, names nothing: the error is the one for an unknown
+    /// id.
     fn from_str(text: &str) -> Result<Self, Error> {
-        Uuid::try_parse(text).map(Self::new).map_err(|_| Error::NotFound(T::ENTITY))
+        let id = Self::sought(text);
+        if id.is_nil() { Err(Error::NotFound(T::ENTITY)) } else { Ok(id) }
     }
 }
 
@@ -115,8 +130,12 @@ mod tests {
 
     #[test]
     fn other_text_names_nothing() {
-        for odd in ["", "zz", "0f3c2e4a", "' or 1=1 --", "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6 "] {
+        let nil = "00000000-0000-0000-0000-000000000000";
+        for odd in
+            ["", "zz", "0f3c2e4a", "' or 1=1 --", "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6 ", nil]
+        {
             assert!(odd.parse::<OrgId>().is_err(), "{odd}");
+            assert!(OrgId::sought(odd).is_nil(), "{odd}");
         }
     }
 }

@@ -177,11 +177,12 @@ pub trait Passwords: Send + Sync {
 
 /// Slows down guessing.
 pub trait Throttle: Send + Sync {
-    /// Whether this address may try to sign in to this account now. Fails with `RateLimited`.
-    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
+    /// Counts a try of this address to sign in to this account, or fails with `RateLimited`. It is
+    /// counted before it is known how it ends, so that many at once are no way around the limit.
+    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
 
-    /// Counts a failed try.
-    fn failed(&self, from: Option<IpAddr>, account: &str);
+    /// Takes the try back: it was not a guess.
+    fn succeeded(&self, from: Option<IpAddr>, account: &str);
 }
 
 /// Watches operations, for metrics.

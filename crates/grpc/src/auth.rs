@@ -175,6 +175,7 @@ fn parse_user(id: &str) -> Result<UserId> {
     id.parse().map_err(|_| Error::malformed("id", "must be a UUID"))
 }
 
+/// Text that is no id names no org, which whoever may ask is told like of any other.
 fn understand_org(id: &str) -> Result<OrgId> {
-    if id.is_empty() { Err(Invalid::MissingOrgId.into()) } else { id.parse() }
+    if id.is_empty() { Err(Invalid::MissingOrgId.into()) } else { Ok(OrgId::sought(id)) }
 }

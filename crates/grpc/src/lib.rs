@@ -79,6 +79,8 @@ pub struct Options {
     pub callers: Callers,
     /// The most bytes a message has.
     pub max_message: usize,
+    /// The most bytes the path and all metadata of a call have together.
+    pub max_metadata: usize,
     /// How long a call may take, when the client does not ask for less.
     pub deadline: Duration,
     /// What `grpc.health.v1` answers; keep a clone to change it.
@@ -86,13 +88,15 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// With accounts, without reflection, privileged calls on loopback only, 256 KiB, 30 seconds.
+    /// With accounts, without reflection, privileged calls on loopback only, messages of
+    /// 256 KiB, metadata of 16 KiB, 30 seconds.
     fn default() -> Self {
         Self {
             accounts: true,
             reflection: false,
             callers: Callers::default(),
             max_message: 256 * 1024,
+            max_metadata: 16 * 1024,
             deadline: Duration::from_secs(30),
             health: Health::default(),
         }
@@ -104,7 +108,8 @@ impl Default for Options {
 /// The accept loop provides two request extensions: `ConnectInfo<SocketAddr>`, the peer's address,
 /// and [`PeerNames`], the names in its verified client certificate.
 pub fn router(app: App, options: Options) -> axum::Router {
-    let Options { accounts, reflection, callers, max_message, deadline, health } = options;
+    let Options { accounts, reflection, callers, max_message, max_metadata, deadline, health } =
+        options;
     let gate = Arc::new(Gate::new(callers));
     let auth = AuthServiceServer::new(AuthRpc { app: app.clone(), gate: Arc::clone(&gate) })
         .max_decoding_message_size(max_message);
@@ -117,7 +122,7 @@ pub fn router(app: App, options: Options) -> axum::Router {
     if reflection {
         routes = reflect(routes, accounts, max_message);
     }
-    limits::apply(routes.into_axum_router(), deadline)
+    limits::apply(routes.into_axum_router(), max_metadata, deadline)
 }
 
 /// The names of the services that a client may ask the health of.

@@ -17,9 +17,10 @@ use tower::layer::layer_fn;
 
 use crate::status::{CODE, refusal};
 
-/// Bounds how long calls take, and rewrites what tonic itself answers.
-pub(crate) fn apply(router: axum::Router, longest: Duration) -> axum::Router {
-    router.layer(layer_fn(move |inner| Bounded { inner, longest }))
+/// Bounds how long calls take and how large their metadata is, and rewrites what tonic itself
+/// answers.
+pub(crate) fn apply(router: axum::Router, max_metadata: usize, longest: Duration) -> axum::Router {
+    router.layer(layer_fn(move |inner| Bounded { inner, max_metadata, longest }))
 }
 
 /// Gives up on calls that take longer than their client or this server allows. What a streaming
@@ -27,6 +28,7 @@ pub(crate) fn apply(router: axum::Router, longest: Duration) -> axum::Router {
 #[derive(Clone, Debug)]
 struct Bounded<S> {
     inner: S,
+    max_metadata: usize,
     longest: Duration,
 }
 
@@ -46,14 +48,25 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let asked = asked(request.headers()).unwrap_or(self.longest);
         let limit = asked.min(self.longest);
-        Answer { bounded: tokio::time::timeout(limit, self.inner.call(request)) }
+        // A call is made even if it is not going to be run, because there is one type of answer; it
+        // does nothing before it is polled.
+        let fits = metadata_bytes(&request) <= self.max_metadata;
+        Answer { fits, bounded: tokio::time::timeout(limit, self.inner.call(request)) }
     }
+}
+
+/// The path, and the names and values of the metadata.
+fn metadata_bytes(request: &Request) -> usize {
+    request.headers().iter().fold(request.uri().path().len(), |bytes, (name, value)| {
+        bytes.saturating_add(name.as_str().len()).saturating_add(value.len())
+    })
 }
 
 pin_project! {
     /// The answer to one call. A type of its own, because a box would be one more allocation for
     /// every call.
     struct Answer<F> {
+        fits: bool,
         #[pin]
         bounded: Timeout<F>,
     }
@@ -67,7 +80,15 @@ where
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().bounded.poll(cx).map(|outcome| match outcome {
+        let this = self.project();
+        if !*this.fits {
+            return Poll::Ready(Ok(wire(&refusal(
+                Code::ResourceExhausted,
+                "metadata_too_large",
+                "the metadata is larger than allowed",
+            ))));
+        }
+        this.bounded.poll(cx).map(|outcome| match outcome {
             Ok(answered) => answered.map(|response| in_our_words(response.into_response())),
             Err(Elapsed { .. }) => Ok(wire(&refusal(
                 Code::DeadlineExceeded,

@@ -45,7 +45,7 @@ impl FromMembers for KeyBody {
     fn from_members(members: &mut Members) -> Result<Self> {
         let kind = u32::try_from(members.integer("type")?.unwrap_or(0))
             .map_err(|_| Error::malformed("type", "must be 0, 1 or 2"))?;
-        Ok(Self { kind, seconds: members.integer("duration")? })
+        Ok(Self { kind, seconds: members.integer("duration").map_err(|_| Invalid::KeyLife)? })
     }
 }
 
@@ -85,7 +85,7 @@ async fn view(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(&app, &caller, Invalid::MissingKeyId).await?;
+    let id = segment.id(Invalid::MissingKeyId)?;
     let key = app.execute(caller, ViewKey { id }).await?;
     answer::json(StatusCode::OK, &KeyView::from(&key))
 }
@@ -96,11 +96,7 @@ async fn revoke(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = match segment.parse(Invalid::MissingKeyId) {
-        Ok(id) => Some(id),
-        Err(Error::NotFound(_)) => None,
-        Err(missing) => return Err(missing.into()),
-    };
+    let id = segment.id(Invalid::MissingKeyId)?;
     app.execute(caller, RevokeKey { id }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

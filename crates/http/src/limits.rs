@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -59,13 +59,15 @@ pub(crate) async fn guard(
     let limits = &options.limits;
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
-    let response = if fits(request.uri(), request.headers(), limits) {
+    let response = if !fits(request.uri(), request.headers(), limits) {
+        Problem::from(Transport::HeadSize).into_response()
+    } else if !names_one_host(version, request.headers()) {
+        Problem::from(Error::malformed("Host", "must be sent once")).into_response()
+    } else {
         match tokio::time::timeout(limits.request, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::from(Transport::Deadline).into_response(),
         }
-    } else {
-        Problem::from(Transport::HeadSize).into_response()
     };
     let id = request_id.as_ref().and_then(|id| id.to_str().ok());
     let mut response = problem::finish(response, id);
@@ -83,12 +85,26 @@ pub(crate) async fn guard(
     response
 }
 
+/// The request id is not counted: it is short, and as a rule the client has not sent it.
 fn fits(uri: &Uri, headers: &HeaderMap, limits: &Limits) -> bool {
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let bytes = headers.iter().fold(target, |bytes, (name, value)| {
-        bytes.saturating_add(name.as_str().len()).saturating_add(value.len())
+    let sent = headers.iter().filter(|(name, _)| **name != REQUEST_ID);
+    let (count, bytes) = sent.fold((0_usize, target), |(count, bytes), (name, value)| {
+        let more = name.as_str().len().saturating_add(value.len());
+        (count.saturating_add(1), bytes.saturating_add(more))
     });
-    bytes <= limits.head_bytes && headers.len() <= limits.headers
+    bytes <= limits.head_bytes && count <= limits.headers
+}
+
+/// RFC 9112 section 3.2: proxies that take different ones of two hosts send requests to places they
+/// were not meant for.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => true,
+        (None, _) => version != Version::HTTP_11,
+        (Some(_), Some(_)) => version > Version::HTTP_11,
+    }
 }
 
 /// The whole body, of which never more is held than allowed: one that says that it is larger is not

@@ -114,7 +114,7 @@ async fn add(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let grants = body.understand()?;
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
     app.execute(caller, AddMembers { org, grants }).await?;
     Ok(answer::empty(StatusCode::OK))
 }
@@ -127,7 +127,7 @@ async fn update(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let grants = body.understand()?;
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
     app.execute(caller, UpdateMembers { org, grants }).await?;
     Ok(answer::empty(StatusCode::OK))
 }
@@ -155,12 +155,10 @@ async fn remove(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let ids = Batch::new(body.member_ids)?;
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
-    let mut members = Vec::new();
-    for id in ids.items() {
-        members.push(path::id(&app, &caller, id, Invalid::MissingMemberId).await?);
-    }
-    app.execute(caller, RemoveMembers { org, members: Batch::new(members)? }).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
+    let members = ids.items().iter().map(|id| path::id(id, Invalid::MissingMemberId));
+    let members = Batch::new(members.collect::<Result<_>>()?)?;
+    app.execute(caller, RemoveMembers { org, members }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -170,7 +168,7 @@ async fn leave(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
     app.execute(caller, LeaveOrg { org }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
@@ -197,8 +195,8 @@ async fn transfer(
     Json(body): Json<OwnerBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
-    let to = path::id(&app, &caller, &body.member_id, Invalid::MissingMemberId).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
+    let to = path::id(&body.member_id, Invalid::MissingMemberId)?;
     app.execute(caller, TransferOwnership { org, to }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
@@ -209,8 +207,8 @@ async fn view(
     TwoSegments(org, member): TwoSegments,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let org = org.id(&app, &caller, Invalid::MissingOrgId).await?;
-    let member = member.id(&app, &caller, Invalid::MissingMemberId).await?;
+    let org = org.id(Invalid::MissingOrgId)?;
+    let member = member.id(Invalid::MissingMemberId)?;
     let member = app.execute(caller, ViewMember { org, member }).await?;
     answer::json(StatusCode::OK, &MemberView::from(&member))
 }
@@ -244,7 +242,7 @@ async fn list(
     if asked.email.len() > auth_domain::model::Email::MAX {
         return Err(Error::from(Invalid::EmailSize).into());
     }
-    let org = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let org = segment.id(Invalid::MissingOrgId)?;
     let query = MemberQuery { org, role, email: asked.email.clone() };
     let listing = app.execute(caller, ListMembers { query, page }).await?;
     let view = MembersView {

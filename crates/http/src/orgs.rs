@@ -38,6 +38,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Everything about an org that clients decide.
 #[derive(ToSchema)]
+#[schema(as = OrgEdit)]
 struct OrgBody {
     /// What people call it.
     #[schema(value_type = types::Name)]
@@ -78,7 +79,7 @@ async fn view(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let id = segment.id(Invalid::MissingOrgId)?;
     let org = app.execute(caller, ViewOrg { id }).await?;
     answer::json(StatusCode::OK, &OrgView::from(&org))
 }
@@ -90,7 +91,7 @@ async fn update(
     Json(body): Json<OrgBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let id = segment.id(Invalid::MissingOrgId)?;
     let name = body.name.parse()?;
     let description = body.description.parse()?;
     app.execute(caller, UpdateOrg { id, name, description, metadata: body.metadata }).await?;
@@ -103,7 +104,7 @@ async fn remove(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let id = segment.id(&app, &caller, Invalid::MissingOrgId).await?;
+    let id = segment.id(Invalid::MissingOrgId)?;
     app.execute(caller, RemoveOrgs { ids: vec![id] }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
@@ -129,11 +130,11 @@ async fn remove_several(
     Json(body): Json<IdsBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let mut orgs = Vec::new();
-    for id in &body.org_ids {
-        orgs.push(path::id(&app, &caller, id, Invalid::MissingOrgId).await?);
+    if body.org_ids.is_empty() {
+        return Err(Error::from(Invalid::EmptyList).into());
     }
-    app.execute(caller, RemoveOrgs { ids: orgs }).await?;
+    let ids = body.org_ids.iter().map(|id| path::id(id, Invalid::MissingOrgId));
+    app.execute(caller, RemoveOrgs { ids: ids.collect::<Result<_>>()? }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 

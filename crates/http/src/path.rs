@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 
-use auth_domain::id::Noun;
-use auth_domain::ops::access::Identify;
-use auth_domain::{App, Caller, Error, Id, Invalid, Result};
+use auth_domain::{Id, Invalid, Result};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
@@ -51,42 +49,16 @@ impl<S: Send + Sync> FromRequestParts<S> for TwoSegments {
 
 impl Segment {
     /// The id it is, as [`id`] reads it.
-    pub(crate) async fn id<T: Noun>(
-        &self,
-        app: &App,
-        caller: &Caller,
-        missing: Invalid,
-    ) -> Result<Id<T>> {
-        known(app, caller, self.parse(missing)).await
-    }
-
-    /// The same, for whoever finds out by themselves who is asking.
-    pub(crate) fn parse<T: Noun>(&self, missing: Invalid) -> Result<Id<T>> {
+    pub(crate) fn id<T>(&self, missing: Invalid) -> Result<Id<T>> {
         match self.0.as_deref() {
-            Some(text) => parse(text, missing),
-            None => Err(Error::NotFound(T::ENTITY)),
+            Some(text) => id(text, missing),
+            None => Ok(Id::sought("")),
         }
     }
 }
 
-/// The id that this text is. No text at all is `missing`. Text that is no id names nothing, which is
-/// told to whoever shows a good token, as for any other id that names nothing.
-pub(crate) async fn id<T: Noun>(
-    app: &App,
-    caller: &Caller,
-    text: &str,
-    missing: Invalid,
-) -> Result<Id<T>> {
-    known(app, caller, parse(text, missing)).await
-}
-
-fn parse<T: Noun>(text: &str, missing: Invalid) -> Result<Id<T>> {
-    if text.is_empty() { Err(missing.into()) } else { text.parse() }
-}
-
-async fn known<T>(app: &App, caller: &Caller, parsed: Result<Id<T>>) -> Result<Id<T>> {
-    if let (Err(Error::NotFound(_)), Caller::Bearer(token)) = (&parsed, caller) {
-        app.execute(Caller::Anonymous, Identify { token: token.clone() }).await?;
-    }
-    parsed
+/// The id to look for. No text at all is `missing`; text that is no id names nothing, which whoever
+/// may ask is told like of any other id that names nothing.
+pub(crate) fn id<T>(text: &str, missing: Invalid) -> Result<Id<T>> {
+    if text.is_empty() { Err(missing.into()) } else { Ok(Id::sought(text)) }
 }

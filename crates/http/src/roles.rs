@@ -55,6 +55,7 @@ async fn list(
 
 /// The role to give.
 #[derive(ToSchema)]
+#[schema(as = RoleGrant)]
 struct RoleBody {
     /// Which.
     #[schema(value_type = types::PlatformRole)]
@@ -74,7 +75,7 @@ async fn grant(
     Json(body): Json<RoleBody>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
+    let user = segment.id(Invalid::MissingUserId)?;
     if body.role.is_empty() {
         return Err(Error::from(Invalid::MissingRole).into());
     }
@@ -88,7 +89,7 @@ async fn remove(
     segment: Segment,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let user = segment.id(&app, &caller, Invalid::MissingUserId).await?;
+    let user = segment.id(Invalid::MissingUserId)?;
     app.execute(caller, RemoveRole { user }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

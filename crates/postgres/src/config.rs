@@ -30,7 +30,7 @@ pub struct PgConfig {
     pub ssl_root_cert: Option<PathBuf>,
     /// The most connections.
     pub pool_max: u32,
-    /// How long a request waits for one of them.
+    /// How long a request waits for one of them, connecting included.
     pub acquire_timeout: Duration,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::{ConnectOptions, Connection, PgConnection};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, refuse_read_only};
 use crate::failure::is_outage;
@@ -19,7 +19,7 @@ const ASK: Duration = Duration::from_millis(50);
 /// The oldest major version we know to work.
 const OLDEST: u32 = 15;
 /// Who holds this advisory lock prepares the schema: "keyward" as a number.
-const LOCK: i64 = 0x6b65_7977_6172_64;
+const LOCK: i64 = 0x006b_6579_7761_7264;
 
 /// Why the store cannot be used. Prints as one line, without secrets.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +86,8 @@ impl Problem {
     fn is_temporary(&self) -> bool {
         match self {
             Self::Silent | Self::Busy => true,
-            Self::Sql(error) => is_outage(error),
-            Self::Migration(
+            Self::Sql(error)
+            | Self::Migration(
                 MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
             ) => is_outage(error),
             _ => false,
@@ -133,18 +133,17 @@ async fn prepare(config: &PgConfig) -> Result<(), Problem> {
 /// Asks again and again instead of waiting in the server: who waits there holds a snapshot, and whoever
 /// builds an index without blocking others waits for all snapshots to go.
 async fn wait_for_turn(connection: &mut PgConnection) -> Result<(), Problem> {
-    let deadline = Instant::now() + TURN;
-    loop {
-        let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(LOCK)
-            .fetch_one(&mut *connection)
-            .await?;
-        if ours {
-            return Ok(());
+    let asking = async {
+        loop {
+            let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(LOCK)
+                .fetch_one(&mut *connection)
+                .await?;
+            if ours {
+                return Ok(());
+            }
+            sleep(ASK).await;
         }
-        if Instant::now() >= deadline {
-            return Err(Problem::Busy);
-        }
-        sleep(ASK).await;
-    }
+    };
+    timeout(TURN, asking).await.map_err(|_| Problem::Busy)?
 }

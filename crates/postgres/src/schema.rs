@@ -66,7 +66,7 @@ async fn check_original(db: &mut PgConnection) -> Result<(), Problem> {
         ids.get(*place).map_or(*place < NEEDED, |found| found.as_str() != **id)
     });
     match missing {
-        Some((_, id)) => Err(Problem::Incomplete(*id)),
+        Some((_, id)) => Err(Problem::Incomplete(id)),
         None => Ok(()),
     }
 }

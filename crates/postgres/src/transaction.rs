@@ -136,5 +136,5 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
 fn jittered(longest: Duration) -> Duration {
     // The standard library seeds every such state with randomness; that is enough here.
     let random = RandomState::new().hash_one(()) & 0xffff;
-    longest.saturating_mul(u32::try_from(random).unwrap_or(0)) / 0x1_0000
+    longest.mul_f64(f64::from(u16::try_from(random).unwrap_or(0)) / 65_536.0)
 }

@@ -1,5 +1,7 @@
 //! Platform roles, and where a user stands.
 
+use std::str::FromStr;
+
 use auth_domain::error::{Conflict, Entity, Error, Result};
 use auth_domain::model::{Listing, OrgId, Page, PlatformRole, RoleHolder, Standing, UserId};
 use sqlx::{FromRow, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool, query, query_as};
@@ -15,16 +17,9 @@ struct StandingRow {
     org: Option<String>,
 }
 
-impl TryFrom<StandingRow> for Standing {
-    type Error = Error;
-
-    fn try_from(row: StandingRow) -> Result<Self> {
-        Ok(Self {
-            platform: row.platform.map(|role| role.parse()).transpose().map_err(Error::internal)?,
-            org_exists: row.org_exists,
-            org: row.org.map(|role| role.parse()).transpose().map_err(Error::internal)?,
-        })
-    }
+/// The role a column names. A word that is no role allows nothing.
+fn known<R: FromStr>(column: Option<String>) -> Option<R> {
+    column.and_then(|role| role.parse().ok())
 }
 
 pub(crate) async fn standing(
@@ -32,7 +27,7 @@ pub(crate) async fn standing(
     user: UserId,
     org: Option<OrgId>,
 ) -> Result<Standing> {
-    query_as::<Sqlite, StandingRow>(
+    let row = query_as::<Sqlite, StandingRow>(
         "SELECT (SELECT role FROM users_roles WHERE user_id = ?1) AS platform, \
          EXISTS (SELECT 1 FROM orgs WHERE id = ?2) AS org_exists, \
          (SELECT role FROM org_memberships WHERE member_id = ?1 AND org_id = ?2) AS org",
@@ -41,8 +36,8 @@ pub(crate) async fn standing(
     .bind(org.map(OrgId::uuid))
     .fetch_one(db)
     .await
-    .map_err(failure)?
-    .try_into()
+    .map_err(failure)?;
+    Ok(Standing { platform: known(row.platform), org_exists: row.org_exists, org: known(row.org) })
 }
 
 #[derive(FromRow)]

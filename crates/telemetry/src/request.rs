@@ -20,13 +20,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use auth_domain::model::Token;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use axum::routing::Route;
 use axum::routing::future::RouteFuture;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use opentelemetry::Context as TraceContext;
 use opentelemetry::trace::{TraceContextExt, TraceId};
@@ -38,6 +39,7 @@ use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::log::line::Value;
+use crate::metrics::refused;
 use crate::traceparent::Parent;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -158,6 +160,7 @@ impl Service<Request> for Guarded {
                 .get()
                 .map(|path: &MatchedPath| (request.method().clone(), path.clone())),
         };
+        let long_token = has_long_token(request.headers());
         let trace = parent.map(|parent| parent.trace);
         let current = Current { id: id.clone(), transport: self.transport, trace, route };
         Answering {
@@ -167,6 +170,7 @@ impl Service<Request> for Guarded {
             id,
             span,
             transport: self.transport,
+            long_token,
         }
     }
 }
@@ -227,6 +231,7 @@ pin_project! {
         id: HeaderValue,
         span: Span,
         transport: &'static str,
+        long_token: bool,
     }
 }
 
@@ -245,6 +250,9 @@ impl Future for Answering {
             },
             Err(panic) => after_panic(panic, this.id, this.transport),
         };
+        if let Some(reason) = limit(&response, this.transport, *this.long_token) {
+            refused(this.transport, reason);
+        }
         response.headers_mut().insert(REQUEST_ID, this.id.clone());
         if let Some(started) = this.started {
             let status = response.status().as_u16();
@@ -254,6 +262,44 @@ impl Future for Answering {
             tracing::debug!(status, took_ms, request_id, transport = *this.transport, "answered");
         }
         Poll::Ready(Ok(response))
+    }
+}
+
+/// The longest that `authorization` is with a token that is not refused for its length.
+const LONGEST_AUTHORIZATION: usize = "Bearer ".len() + Token::MAX;
+
+fn has_long_token(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).is_some_and(|shown| shown.len() > LONGEST_AUTHORIZATION)
+}
+
+/// The limit that refused the request, if one did: what `auth_refused_total` calls it. The words
+/// are the stable codes of the errors, except for a token, whose error does not say why. Too many
+/// tries are counted where they are.
+fn limit(response: &Response, transport: &str, long_token: bool) -> Option<&'static str> {
+    if transport == "grpc" {
+        return grpc_limit(response.headers(), long_token);
+    }
+    match response.status() {
+        StatusCode::UNAUTHORIZED if long_token => Some("token_too_long"),
+        StatusCode::REQUEST_TIMEOUT => Some("body_timeout"),
+        StatusCode::PAYLOAD_TOO_LARGE => Some("body_too_large"),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Some("headers_too_large"),
+        StatusCode::GATEWAY_TIMEOUT => Some("deadline_exceeded"),
+        _ => None,
+    }
+}
+
+/// The status is among the headers of a refusal, and after the body of anything else.
+fn grpc_limit(headers: &HeaderMap, long_token: bool) -> Option<&'static str> {
+    match headers.get("grpc-status")?.as_bytes() {
+        b"4" => Some("deadline_exceeded"),
+        b"8" => match headers.get("code").map(HeaderValue::as_bytes) {
+            Some(b"message_too_large") => Some("message_too_large"),
+            Some(b"metadata_too_large") => Some("metadata_too_large"),
+            _ => None,
+        },
+        b"16" if long_token => Some("token_too_long"),
+        _ => None,
     }
 }
 
@@ -392,6 +438,50 @@ mod tests {
         assert_eq!(body, "");
         let (next, _) = ask(&router, "/echo/1", &[]).await;
         assert_eq!(next.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn every_refusal_by_a_limit_has_a_reason_to_count_under() {
+        for (status, long_token, reason) in [
+            (408, false, Some("body_timeout")),
+            (413, false, Some("body_too_large")),
+            (431, false, Some("headers_too_large")),
+            (504, false, Some("deadline_exceeded")),
+            (401, true, Some("token_too_long")),
+            (401, false, None),
+            (200, true, None),
+            (404, false, None),
+            (500, false, None),
+        ] {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            assert_eq!(limit(&response, "http", long_token), reason, "{status}");
+        }
+        for (status, code, long_token, reason) in [
+            ("8", "message_too_large", false, Some("message_too_large")),
+            ("8", "metadata_too_large", false, Some("metadata_too_large")),
+            ("4", "deadline_exceeded", false, Some("deadline_exceeded")),
+            ("16", "unknown_service", true, Some("token_too_long")),
+            ("16", "invalid_token", false, None),
+            ("0", "none", false, None),
+        ] {
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().insert("grpc-status", HeaderValue::from_static(status));
+            response.headers_mut().insert("code", HeaderValue::from_static(code));
+            assert_eq!(limit(&response, "grpc", long_token), reason, "{status} {code}");
+        }
+        assert_eq!(limit(&Response::new(Body::empty()), "grpc", true), None);
+    }
+
+    #[test]
+    fn a_token_is_long_from_the_byte_at_which_it_is_refused() {
+        let shown = |length| {
+            let value = format!("Bearer {}", "x".repeat(length));
+            HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::try_from(value).unwrap())])
+        };
+        assert!(!has_long_token(&shown(Token::MAX)));
+        assert!(has_long_token(&shown(Token::MAX + 1)));
+        assert!(!has_long_token(&HeaderMap::new()));
     }
 
     #[tokio::test]

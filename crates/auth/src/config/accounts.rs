@@ -6,12 +6,13 @@ use std::time::Duration;
 use regex::Regex;
 use secrecy::SecretString;
 
-use super::values::{boolean, positive_duration, service_address, switch};
+use super::values::{boolean, email, positive_duration, service_address, switch};
 use crate::passwords;
 
 /// Who has an account, and who may open one.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accounts")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Accounts {
     /// The address of a users service, `host:port`. Set: people are looked up there, and the
     /// built-in accounts with their routes are off. Unset: this process keeps the accounts.
@@ -39,7 +40,7 @@ pub(crate) struct Accounts {
 
     /// The e-mail address of the first root account, which is opened at the start if it is not
     /// there. Unset on the embedded store: `admin@keyward.local`.
-    #[arg(long, env = "MF_USERS_ADMIN_EMAIL")]
+    #[arg(long, env = "MF_USERS_ADMIN_EMAIL", value_parser = email)]
     pub(crate) admin_email: Option<String>,
 
     /// The password that account is opened with; never used again afterwards. Unset on the embedded

@@ -55,6 +55,25 @@ pub(crate) struct Grpc {
 }
 
 impl Grpc {
+    /// Where whoever reaches the port may do everything, proof of who they are bounds nothing, and
+    /// whoever configured it believes that it does.
+    pub(crate) fn refuse_proof_nobody_asks_for(&self) -> Result<(), String> {
+        if self.trust != Some(Trusted::Network) {
+            return Ok(());
+        }
+        let proof = [
+            ("MF_AUTH_GRPC_TOKENS", self.tokens.is_some()),
+            ("MF_AUTH_GRPC_ALLOW", self.allow.is_some()),
+            ("MF_AUTH_GRPC_CLIENT_CA", self.client_ca.is_some()),
+        ];
+        match proof.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((name, _)) => Err(format!(
+                "MF_AUTH_GRPC_TRUST=network trusts everybody and {name} is set: unset one of them"
+            )),
+        }
+    }
+
     /// How callers prove who they are. Fails with a line that names no token.
     pub(crate) fn callers(&self) -> Result<Callers, String> {
         let trust = match (self.trust, &self.client_ca) {

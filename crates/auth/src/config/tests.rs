@@ -178,6 +178,7 @@ fn a_value_that_cannot_be_read_is_named_with_its_variable() {
         ("MF_USERS_PASS_REGEX", "(", "is not a regular expression in Go's syntax"),
         ("MF_AUTH_GRPC_ALLOW", "users", "`users` is not of the form name=Method,Method"),
         ("MF_USERS_GRPC_URL", "users", "is not an address like host:port"),
+        ("MF_USERS_ADMIN_EMAIL", "ada", "is not an e-mail address like admin@example.com"),
     ] {
         assert_eq!(refused(&[(name, value)]), format!("{name}={value}: {problem}"));
     }
@@ -186,7 +187,8 @@ fn a_value_that_cannot_be_read_is_named_with_its_variable() {
 #[test]
 fn what_contradicts_itself_stops_the_start() {
     let token = "t".repeat(32);
-    let tokens = format!("users={token},users={token}");
+    let (one, tokens) = (format!("users={token}"), format!("users={token},users={token}"));
+    let long = "x".repeat(73);
     for (variables, line) in [
         (
             &[("MF_AUTH_SERVER_CERT", "c.pem")][..],
@@ -212,6 +214,31 @@ fn what_contradicts_itself_stops_the_start() {
         (
             &[("MF_USERS_ADMIN_PASSWORD", "hunter22")],
             "MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not",
+        ),
+        (
+            &[("MF_USERS_ADMIN_EMAIL", "a@b.example"), ("MF_USERS_ADMIN_PASSWORD", "short")],
+            "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most 72 bytes",
+        ),
+        (
+            &[("MF_USERS_ADMIN_EMAIL", "a@b.example"), ("MF_USERS_ADMIN_PASSWORD", &long)],
+            "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most 72 bytes",
+        ),
+        (
+            &[("MF_AUTH_GRPC_TRUST", "network"), ("MF_AUTH_GRPC_TOKENS", &one)],
+            "MF_AUTH_GRPC_TRUST=network trusts everybody and MF_AUTH_GRPC_TOKENS is set",
+        ),
+        (
+            &[("MF_AUTH_GRPC_TRUST", "network"), ("MF_AUTH_GRPC_ALLOW", "users=*")],
+            "MF_AUTH_GRPC_TRUST=network trusts everybody and MF_AUTH_GRPC_ALLOW is set",
+        ),
+        (
+            &[
+                ("MF_AUTH_GRPC_TRUST", "network"),
+                ("MF_AUTH_GRPC_CLIENT_CA", "ca.pem"),
+                ("MF_AUTH_SERVER_CERT", "c.pem"),
+                ("MF_AUTH_SERVER_KEY", "k.pem"),
+            ],
+            "MF_AUTH_GRPC_TRUST=network trusts everybody and MF_AUTH_GRPC_CLIENT_CA is set",
         ),
         (&[("MF_AUTH_GRPC_PORT", "8180")], "MF_AUTH_HTTP_PORT and MF_AUTH_GRPC_PORT are both 8180"),
         (&[("MF_AUTH_HTTP_MAX_HEAD", "4KiB")], "MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB"),

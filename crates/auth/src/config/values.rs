@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use auth_domain::model::Email;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A span of time as Go writes it: `10h`, `1h30m`, `1.5s`, `500ms`, or `0`.
@@ -158,6 +159,14 @@ pub(crate) fn service_address(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("is not an address like host:port".to_owned()),
+    }
+}
+
+/// The e-mail address of an account.
+pub(crate) fn email(text: &str) -> Result<String, String> {
+    match text.parse::<Email>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is not an e-mail address like admin@example.com".to_owned()),
     }
 }
 

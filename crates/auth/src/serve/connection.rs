@@ -40,6 +40,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// resets it may provoke from us (CVE-2025-8671).
 const RESETS: usize = 20;
 const PROVOKED_RESETS: usize = 256;
+/// How many times larger than allowed a head may be and still be refused by the router, in words that
+/// clients understand. What is larger yet is refused here without any.
+const HEAD_ROOM: usize = 4;
 /// How many bytes of bodies may be under way to us that nobody has read yet.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -95,20 +98,18 @@ pub(super) struct Manners {
 impl Manners {
     pub(super) fn new(name: &'static str, limits: Limits) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
+        let room = limits.head_bytes.saturating_mul(HEAD_ROOM);
         builder
             .http1()
             .timer(TokioTimer::new())
             // Ours: hyper's also ends connections that wait for their next request.
             .header_read_timeout(None)
-            .max_buf_size(limits.head_bytes.max(8 * 1024));
-        if limits.headers != 100 {
-            // hyper is faster with its default, which is ours.
-            builder.http1().max_headers(limits.headers);
-        }
+            .max_buf_size(room.max(8 * 1024))
+            .max_headers(limits.headers.saturating_mul(2));
         builder
             .http2()
             .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(room).unwrap_or(u32::MAX))
             .max_concurrent_streams(limits.streams)
             .max_pending_accept_reset_streams(RESETS)
             .max_local_error_reset_streams(PROVOKED_RESETS)

@@ -100,10 +100,9 @@ fn who(operation: &str) -> Option<&'static str> {
         }
         "create_org" => "whoever is signed in; they become its owner",
         "list_orgs" => "whoever is signed in: their own orgs; a platform role: all",
-        "view_org" => "viewer",
+        "view_org" | "list_org_memberships" | "view_org_membership" => "viewer",
         "update_org" => "admin",
         "remove_orgs" => "owner, of every org named",
-        "list_org_memberships" | "view_org_membership" => "viewer",
         "create_org_memberships" => "admin, unless the operator switched it off",
         "update_org_memberships" | "remove_org_memberships" => {
             "admin, of members other than the owner"

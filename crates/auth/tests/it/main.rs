@@ -1,5 +1,11 @@
 //! Black box: the real binary over real sockets, on both stores.
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 mod crash;
 mod docs;

@@ -43,7 +43,7 @@ async fn the_conversation_works_on_both_stores() {
             .current_dir(workspace())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(Duration::from_secs(300), run).await.unwrap().unwrap();
+        let output = tokio::time::timeout(Duration::from_mins(5), run).await.unwrap().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{store}: {text}{errors}");

@@ -1,6 +1,7 @@
 //! Starting: with what is wrong it does not start, in one clear line; with what is odd it warns.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use auth_testkit::{SECRET, Setup};
 
@@ -63,6 +64,72 @@ async fn on_a_laptop_the_admins_password_is_printed_once() {
 pub fn printed_password(output: &str) -> Option<String> {
     let line = output.lines().find(|line| line.contains("password") && !line.starts_with('{'))?;
     line.split_whitespace().last().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_first_start_that_fails_costs_nobody_the_admins_password() {
+    let setup = embedded().unset("MF_USERS_ADMIN_EMAIL").unset("MF_USERS_ADMIN_PASSWORD");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for name in ["MF_AUTH_HTTP_PORT", "MF_AUTH_GRPC_PORT", "MF_AUTH_OPS_PORT"] {
+        refuses(&setup.clone().set(name, port.clone()), &[name]).await;
+        assert!(!setup.data_dir().join("keyward.db").exists(), "{name}");
+    }
+    let server = setup.start().await.unwrap();
+    let password = printed_password(&server.output()).expect("the password is printed");
+    server.login("admin@keyward.local", &password).await.unwrap();
+}
+
+/// A script that starts the binary and tells it to stop so many milliseconds after it has made the
+/// database.
+fn interrupted(directory: &Path, database: &Path, millis: u32) -> PathBuf {
+    let (binary, database) = (env!("CARGO_BIN_EXE_auth"), database.display());
+    let script = directory.join(format!("interrupted-{millis}"));
+    let text = format!(
+        "#!/bin/sh\n{binary} &\nuntil [ -e {database} ]; do :; done\n\
+         /bin/sleep 0.{millis:03}\nkill -TERM $!\nwait $!\n"
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
+#[tokio::test]
+async fn a_first_start_that_is_interrupted_costs_nobody_the_admins_password() {
+    let scripts = tempfile::tempdir().unwrap();
+    for millis in [0, 20, 40, 60, 80, 120] {
+        let setup = embedded().unset("MF_USERS_ADMIN_EMAIL").unset("MF_USERS_ADMIN_PASSWORD");
+        let database = setup.data_dir().join("keyward.db");
+        let script = interrupted(scripts.path(), &database, millis);
+        let first = Setup::new(script).unwrap();
+        let first = first.unset("MF_USERS_ADMIN_EMAIL").unset("MF_USERS_ADMIN_PASSWORD");
+        let first = first.set("MF_AUTH_DATA_DIR", setup.data_dir().display().to_string());
+        let (_, printed) = first.run(&[]).await.unwrap();
+        let server = setup.start().await.unwrap();
+        let password = printed_password(&printed).or_else(|| printed_password(&server.output()));
+        let password = password.unwrap_or_else(|| panic!("none after {millis} ms: {printed}"));
+        server.login("admin@keyward.local", &password).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_bad_first_account_is_refused_before_anything_is_written() {
+    for (name, value) in
+        [("MF_USERS_ADMIN_EMAIL", "not an address"), ("MF_USERS_ADMIN_PASSWORD", "short")]
+    {
+        let setup = embedded().set(name, value);
+        refuses(&setup, &[name]).await;
+        assert!(!setup.data_dir().exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_path_holds_the_reason_is_one_line() {
+    let setup = embedded().set("MF_AUTH_DATA_DIR", "/proc/two\nlines\u{1b}[31m");
+    let (status, output) = setup.run(&[]).await.unwrap();
+    assert!(!status.success());
+    let last = output.lines().last().unwrap_or_default();
+    assert!(last.starts_with("auth: ") && last.contains("two\\nlines\\u{1b}"), "{output:?}");
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use auth_grpc::proto::Token;
 use auth_testkit::Server;
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::world::{code, embedded, identify};
+use crate::world::{code, embedded, identify, sibling};
 
 /// What comes back for these bytes until the other side closes, or nothing within the deadline.
 async fn raw(server: &Server, bytes: &[u8], within: Duration) -> String {
@@ -45,20 +46,64 @@ async fn go21_large_bodies_and_heads_are_refused_cheaply() {
             assert_eq!(answer.status(), 413);
         }
     }
-    let long = "x".repeat(32 * 1024);
+    let head = |target: &str, more: &str| {
+        format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")
+    };
+    let long = "x".repeat(17 * 1024);
     for head in [
-        format!("GET /orgs HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
-        format!("GET /orgs?name={long} HTTP/1.1\r\nHost: a\r\n\r\n"),
-        format!("GET /orgs HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(150)),
+        head("/health", &format!("X: {long}\r\n")),
+        head(&format!("/health?name={long}"), ""),
+        head("/health", &"X: y\r\n".repeat(99)),
     ] {
         let answer = raw(&server, head.as_bytes(), Duration::from_secs(20)).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 414"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        assert!(answer.contains("\"code\":\"headers_too_large\""), "{answer}");
+    }
+    let most = head("/health", &"X: y\r\n".repeat(98));
+    let answer = raw(&server, most.as_bytes(), Duration::from_secs(20)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for beyond in [format!("X: {}\r\n", long.repeat(5)), "X: y\r\n".repeat(300)] {
+        let head = head("/health", &beyond);
+        let answer = raw(&server, head.as_bytes(), Duration::from_secs(20)).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
     let grown = resident(&server).saturating_sub(before);
     assert!(grown < 32 << 20, "it grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn s80_what_a_limit_refuses_is_counted() {
+    let server = embedded().start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    let large = server.client.post(server.url("/orgs")).bearer_auth(&login);
+    let large = large.header("content-type", "application/json").body(vec![b' '; 300 << 10]);
+    assert_eq!(large.send().await.unwrap().status(), 413);
+    let heavy = server.client.get(server.url("/health")).header("x", "y".repeat(17 << 10));
+    assert_eq!(heavy.send().await.unwrap().status(), 431);
+    let token = "x".repeat(5000);
+    let long = server.send(Method::GET, "/orgs", Some(&token), None).await.unwrap();
+    assert_eq!(long.status(), 401);
+    let huge = "x".repeat(300 << 10);
+    assert_eq!(code(identify(&server, &huge).await), Code::ResourceExhausted);
+    // More metadata than allowed, and less than the connection itself takes.
+    let mut request = tonic::Request::new(Token { value: login });
+    request.metadata_mut().insert("x", "y".repeat(17 << 10).parse().unwrap());
+    let refused = sibling(&server).await.identify(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.metadata().get("code").unwrap(), "metadata_too_large");
+
+    let metrics = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for (transport, reason) in [
+        ("http", "body_too_large"),
+        ("http", "headers_too_large"),
+        ("http", "token_too_long"),
+        ("grpc", "message_too_large"),
+        ("grpc", "metadata_too_large"),
+    ] {
+        let line = format!("auth_refused_total{{transport=\"{transport}\",reason=\"{reason}\"}} 1");
+        assert!(metrics.lines().any(|seen| seen == line), "no {line} in {metrics}");
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,9 @@ fn same_number(a: &Number, b: &Number) -> bool {
     a == b || (!(a.is_i64() && b.is_i64()) && a.as_f64() == b.as_f64())
 }
 
+/// One more than the largest `i64`, which no float between them is.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 fn check_text(text: &str) -> Result<()> {
     if text.contains('\0') {
         return Err(Error::malformed("metadata", "must not contain NUL characters"));
@@ -132,14 +135,20 @@ fn whole(number: &Number) -> Result<Number> {
         return Err(beyond());
     }
     let float = number.as_f64().filter(|float| float.is_finite()).ok_or_else(beyond)?;
-    // Up to 2^53 every whole float is exactly one integer; beyond it `jsonb` prints digits that
-    // would not read back as the same text.
-    if float.abs() > 9_007_199_254_740_992.0 {
-        return Err(beyond());
-    }
+    // `jsonb` prints every digit, and what has the digits of an integer is read back as one.
     if float.fract() == 0.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        return Ok(Number::from(float as i64));
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within the range")]
+        if (-TWO_TO_63..TWO_TO_63).contains(&float) {
+            return Ok(Number::from(float as i64));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole and within the range"
+        )]
+        if (TWO_TO_63..TWO_TO_63 * 2.0).contains(&float) {
+            return Ok(Number::from(float as u64));
+        }
     }
     Number::from_f64(float).ok_or_else(beyond)
 }
@@ -181,7 +190,9 @@ mod tests {
     fn numbers_come_back_the_way_they_went_in() {
         assert_eq!(metadata(json!({"a": 1.0, "b": -0.0})).to_json(), r#"{"a":1,"b":0}"#);
         assert!(Metadata::from_value(json!({"a": u64::MAX})).is_err());
-        assert!(Metadata::from_value(json!({"a": 1e300})).is_err());
+        assert_eq!(metadata(json!({"a": 1e17})).to_json(), r#"{"a":100000000000000000}"#);
+        assert_eq!(metadata(json!({"a": 1e19})).to_json(), r#"{"a":10000000000000000000}"#);
+        assert_eq!(metadata(json!({"a": 1e300})).to_json(), r#"{"a":1e+300}"#);
     }
 
     #[test]

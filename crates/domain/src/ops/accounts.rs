@@ -156,7 +156,7 @@ impl Operation for Login {
 
     /// Unknown address, wrong password and disabled account answer alike and take as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
-        cx.throttle().check(self.from, self.email.key())?;
+        cx.throttle().enter(self.from, self.email.key())?;
         let account = cx
             .store()
             .account_by_email(&self.email)
@@ -166,12 +166,10 @@ impl Operation for Login {
         let right = cx.passwords().verify(self.password, hash).await?;
         match account {
             Some(account) if right => {
+                cx.throttle().succeeded(self.from, self.email.key());
                 keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)
             }
-            _ => {
-                cx.throttle().failed(self.from, self.email.key());
-                Err(Unauthenticated::BadCredentials.into())
-            }
+            _ => Err(Unauthenticated::BadCredentials.into()),
         }
     }
 }

@@ -31,8 +31,12 @@ impl Operation for IssueToken {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
-        if self.email.len() > Email::MAX {
-            return Err(Error::malformed("email", "has at most 254 bytes"));
+        // The same as is demanded of tokens when they come back.
+        if self.email.len() > Email::MAX || self.email.chars().any(char::is_control) {
+            return Err(Error::malformed(
+                "email",
+                "has at most 254 bytes and no control characters",
+            ));
         }
         issue(cx, self.user, self.email, self.kind)
     }
@@ -169,8 +173,8 @@ impl Operation for ListKeys {
 /// Revokes one of the caller's API keys. One that is not there is as good as revoked.
 #[derive(Debug)]
 pub struct RevokeKey {
-    /// Which; `None` is an id no key can have.
-    pub id: Option<KeyId>,
+    /// Which.
+    pub id: KeyId,
 }
 
 impl Operation for RevokeKey {
@@ -182,9 +186,8 @@ impl Operation for RevokeKey {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
-        let Some(id) = self.id else { return Ok(()) };
         let issuer = cx.identity()?.user;
-        match cx.commit(vec![Change::RemoveKey { id, issuer }]).await {
+        match cx.commit(vec![Change::RemoveKey { id: self.id, issuer }]).await {
             Err(Error::NotFound(Entity::Key)) => Ok(()),
             other => other,
         }

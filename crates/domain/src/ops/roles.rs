@@ -2,7 +2,7 @@
 
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
-use crate::error::Result;
+use crate::error::{Entity, Error, Result};
 use crate::model::{Listing, Page, PlatformRole, RoleHolder, UserId};
 
 /// Gives a user a platform role, for a sibling service. Repeating it changes nothing.
@@ -45,6 +45,9 @@ impl Operation for GrantRole {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        if self.user.is_nil() {
+            return Err(Error::NotFound(Entity::Account));
+        }
         assign(cx, self.user, self.role).await
     }
 }

@@ -139,7 +139,7 @@ async fn s21_a_key_counts_only_if_it_says_what_is_stored() {
 async fn a_revoked_key_is_dead_at_once() {
     let world = world().await;
     let issued = world.key(7, None).await;
-    world.as_user(7, RevokeKey { id: Some(issued.key.id) }).await.unwrap();
+    world.as_user(7, RevokeKey { id: issued.key.id }).await.unwrap();
     assert!(matches!(
         identify(&world, issued.token).await,
         Err(Error::Unauthenticated(Unauthenticated::NotHonoured))

@@ -49,6 +49,15 @@ async fn go0_nobody_else_may() {
 }
 
 #[tokio::test]
+async fn a_token_that_could_not_come_back_is_not_made() {
+    let world = world().await;
+    for email in ["a\nb@c.io".to_owned(), "a\0@b.io".to_owned(), "x".repeat(255)] {
+        let operation = IssueToken { user: user(7), email, kind: KeyKind::Login };
+        assert!(matches!(world.as_service(operation).await, Err(Error::Invalid(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_key_lives_as_long_as_was_asked() {
     let world = world().await;
     let forever = world.key(7, None).await.key;
@@ -122,7 +131,7 @@ async fn the_refusal_says_what_the_original_says() {
         text(world.app.execute(by_key(), ViewKey { id }).await.unwrap_err()),
         "failed to retrieve key data"
     );
-    let revoke = RevokeKey { id: Some(id) };
+    let revoke = RevokeKey { id };
     assert_eq!(
         text(world.app.execute(by_key(), revoke).await.unwrap_err()),
         "failed to remove key"
@@ -136,7 +145,7 @@ async fn keys_are_their_owners_business() {
     let mine = world.key(7, None).await.key;
     assert_eq!(world.as_user(7, ViewKey { id: mine.id }).await.unwrap(), mine);
     assert!(matches!(world.as_user(8, ViewKey { id: mine.id }).await, Err(Error::NotFound(_))));
-    assert!(world.as_user(8, RevokeKey { id: Some(mine.id) }).await.is_ok(), "as good as revoked");
+    assert!(world.as_user(8, RevokeKey { id: mine.id }).await.is_ok(), "as good as revoked");
     assert!(world.store.key(user(7), mine.id).await.unwrap().is_some(), "but it was not");
     let listed = world.as_user(7, ListKeys { page: first_page() }).await.unwrap();
     assert_eq!((listed.items, listed.total), (vec![mine], 1));
@@ -146,7 +155,7 @@ async fn keys_are_their_owners_business() {
 #[tokio::test]
 async fn revoking_what_is_not_there_changes_nothing() {
     let world = world().await;
-    for id in [None, Some(Id::new(Uuid::from_u128(1)))] {
+    for id in [KeyId::sought("zz"), Id::new(Uuid::from_u128(1))] {
         world.as_user(7, RevokeKey { id }).await.unwrap();
     }
     assert_eq!(world.facts().await, [""; 0]);

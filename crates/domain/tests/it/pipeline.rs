@@ -30,6 +30,22 @@ async fn every_outcome_is_observed_under_the_operations_name() {
     assert_eq!(world.seen.last(), ("identify", "unauthenticated"));
 }
 
+#[tokio::test]
+async fn an_operation_whose_client_went_away_is_observed_too() {
+    let world = world().await;
+    let never = std::future::pending::<()>;
+    let org = world.org(1, "acme").await;
+    let rename = UpdateOrg {
+        id: org,
+        name: "apex".parse().unwrap(),
+        description: Description::default(),
+        metadata: Metadata::default(),
+    };
+    let asked = world.as_user(1, RenameAfter(rename, &never));
+    tokio::time::timeout(std::time::Duration::from_millis(50), asked).await.unwrap_err();
+    assert_eq!(world.seen.last(), ("rename_after", "cancelled"));
+}
+
 #[test]
 fn every_operation_has_a_name_of_its_own() {
     let mut names = ops::NAMES.to_vec();
@@ -91,7 +107,7 @@ async fn s40_a_role_lost_between_check_and_write_is_a_role_lost() {
 
     let key = world.key(2, None).await;
     let revoke = async || {
-        world.as_user(2, RevokeKey { id: Some(key.key.id) }).await.unwrap();
+        world.as_user(2, RevokeKey { id: key.key.id }).await.unwrap();
     };
     let by_key = Caller::Bearer(key.token.clone());
     let answer = world.app.execute(by_key, RenameAfter(rename(), &|| revoke())).await;

@@ -220,12 +220,18 @@ impl Passwords for PlainPasswords {
 struct ThreeTries(Mutex<Vec<String>>);
 
 impl Throttle for ThreeTries {
-    fn check(&self, _from: Option<IpAddr>, account: &str) -> Result<()> {
-        let failed = self.0.lock().unwrap().iter().filter(|name| *name == account).count();
-        if failed < 3 { Ok(()) } else { Err(Error::RateLimited(Duration::from_mins(1))) }
+    fn enter(&self, _from: Option<IpAddr>, account: &str) -> Result<()> {
+        let mut tries = self.0.lock().unwrap();
+        if tries.iter().filter(|name| *name == account).count() >= 3 {
+            return Err(Error::RateLimited(Duration::from_mins(1)));
+        }
+        tries.push(account.to_owned());
+        Ok(())
     }
 
-    fn failed(&self, _from: Option<IpAddr>, account: &str) {
-        self.0.lock().unwrap().push(account.to_owned());
+    fn succeeded(&self, _from: Option<IpAddr>, account: &str) {
+        let mut tries = self.0.lock().unwrap();
+        let last = tries.iter().rposition(|name| name == account).unwrap();
+        tries.remove(last);
     }
 }

@@ -67,6 +67,22 @@ async fn s80_a_message_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn s80_metadata_that_is_too_large_is_refused() {
+    let options = Options { max_metadata: 4 * 1024, ..Options::default() };
+    let world = world_with(options, |router| router).await;
+    let mut auth = world.auth().await;
+    let request = |bytes: usize| {
+        let mut request = tonic::Request::new(proto::Token { value: world.login(7) });
+        request.metadata_mut().insert("x", "v".repeat(bytes).parse().unwrap());
+        request
+    };
+    let answer = auth.identify(request(4 * 1024)).await;
+    let text = "the metadata is larger than allowed";
+    refused(answer, Code::ResourceExhausted, text, "metadata_too_large");
+    assert!(auth.identify(request(3 * 1024)).await.is_ok());
+}
+
+#[tokio::test]
 async fn s80_a_length_that_is_too_large_is_refused_before_the_bytes_come() {
     let world = world().await;
     let announced = Full::new(bytes::Bytes::from_static(&[0, 0x7f, 0xff, 0xff, 0xff]));

@@ -233,11 +233,11 @@ impl Passwords for Nothing {
 }
 
 impl Throttle for Nothing {
-    fn check(&self, _from: Option<IpAddr>, _account: &str) -> Result<()> {
+    fn enter(&self, _from: Option<IpAddr>, _account: &str) -> Result<()> {
         Ok(())
     }
 
-    fn failed(&self, _from: Option<IpAddr>, _account: &str) {}
+    fn succeeded(&self, _from: Option<IpAddr>, _account: &str) {}
 }
 
 impl Observer for Nothing {

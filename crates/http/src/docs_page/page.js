@@ -131,14 +131,15 @@ function refusals(operation) {
         const document = el("details", null, el("summary", null, value.detail), json(value));
         return [String(value.status), el("code", null, code), document];
       });
-    });
+    })
+    .sort(([one], [other]) => one - other);
   return [el("h4", null, "Refusals"), table(["Status", "Code", "Detail"], rows)];
 }
 
 function route(path, method, operation) {
   const line = [
     el("span", { class: `method ${method}` }, method.toUpperCase()),
-    el("code", null, path), ` ${operation.summary}`,
+    " ", el("code", null, path), ` ${operation.summary}`,
   ];
   const wants = operation.security?.length ? "Needs a bearer token." : "Needs no token.";
   const body = resolved(operation.requestBody);
@@ -149,7 +150,7 @@ function route(path, method, operation) {
     paragraphs(operation.description),
     el("p", { class: "quiet" }, wants),
     parameters(operation),
-    operation.requestBody ? [el("h4", null, title), el("p", null, marked(resolved(body).description)), ...content(body.content)] : [],
+    operation.requestBody ? [el("h4", null, title), ...content(body.content)] : [],
     answers.flatMap(([status, response]) => answer(status, resolved(response))),
     refusals(operation));
 }

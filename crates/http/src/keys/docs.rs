@@ -21,7 +21,7 @@ pub(super) fn issue() -> Docs {
         "Make an API key",
         "The key belongs to the caller. Its value is shown in this answer and never again.",
     )
-    .logged_in("failed to issue new login key")
+    .logged_in()
     .body::<KeyBody>(json!({ "type": 2, "duration": 86_400 }))
     .refuses_all([Invalid::ApiKeyType, Invalid::KeyLife])
     .refuses(Error::Conflict(Conflict::Contention))
@@ -44,7 +44,7 @@ pub(super) fn list() -> Docs {
         "List the caller's API keys",
         "Expired keys are among them until they are cleared away.",
     )
-    .logged_in("failed to retrieve key data")
+    .logged_in()
     .asked(lists::ordered_part(KeyOrder::ALL.map(KeyOrder::as_str)))
     .refuses_all([Invalid::Order, Invalid::Direction])
     .answers::<KeysView<'_>>(
@@ -69,7 +69,7 @@ pub(super) fn view() -> Docs {
         "Only what is stored of it: its value is not.",
     )
     .segment("id", "Which key.", Invalid::MissingKeyId)
-    .logged_in("failed to retrieve key data")
+    .logged_in()
     .refuses(Error::NotFound(Entity::Key))
     .answers::<KeyView<'_>>(StatusCode::OK, "The key.", example())
 }
@@ -83,7 +83,7 @@ pub(super) fn revoke() -> Docs {
          is as good as revoked.",
     )
     .segment("id", "Which key.", Invalid::MissingKeyId)
-    .logged_in("failed to remove key")
+    .logged_in()
     .refuses(Error::Conflict(Conflict::Contention))
     .answers_empty(StatusCode::NO_CONTENT, "There is no such key any more.")
 }

@@ -100,7 +100,7 @@ pub(super) fn transfer() -> Docs {
          admin.",
     )
     .segment("id", "Which org.", Invalid::MissingOrgId)
-    .logged_in("failed to perform authentication over the entity")
+    .logged_in()
     .body::<OwnerBody>(json!({ "member_id": "01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d" }))
     .refuses(Invalid::MissingMemberId)
     .refuses_all([Error::Forbidden, Error::NotFound(Entity::Org)])

@@ -73,9 +73,11 @@ impl Docs {
         .uses_the_store()
     }
 
-    /// It needs a login token. The text is what the original says to anybody else.
-    pub(crate) fn logged_in(self, otherwise: &'static str) -> Self {
-        self.signed_in().refuses(Unauthenticated::LoginRequired(otherwise))
+    /// It needs a login token. What the original says to anybody else differs from route to route;
+    /// the example has one of the texts.
+    pub(crate) fn logged_in(self) -> Self {
+        let text = "failed to issue new login key";
+        self.signed_in().refuses(Unauthenticated::LoginRequired(text))
     }
 
     /// It needs something that can be away for a while.

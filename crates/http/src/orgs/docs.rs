@@ -116,7 +116,10 @@ pub(super) fn remove_several() -> Docs {
 fn asked() -> Vec<Asked> {
     let mut asked = lists::ordered_part(OrgOrder::ALL.map(OrgOrder::as_str));
     asked.extend([
-        Asked::name("Only orgs whose name contains this, in whatever case.", Name::MAX),
+        Asked::name(
+            "Only orgs whose name contains this, in whatever case; at most 254 bytes.",
+            Name::MAX,
+        ),
         Asked::metadata(
             "Only orgs whose metadata contains this: every member, at every depth, and for a list \
              every element.",

@@ -9,10 +9,12 @@ use std::time::Duration;
 use auth_domain::Rules;
 use auth_http::{Limits, Options};
 use axum::body::{Body, Bytes};
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_TYPE, HOST, HeaderName};
+use http::{Request, Version};
 use http_body::{Frame, SizeHint};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::ServiceExt;
 
 use crate::support::{Answer, Mood, World};
 
@@ -124,14 +126,42 @@ async fn s81_a_request_that_takes_too_long_is_given_up() {
 async fn s80_too_many_or_too_large_headers_are_refused() {
     let world = World::new().await;
     let name = |n: usize| HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
-    let many = (0..101).fold(world.get("/health"), |call, n| call.header(name(n), "v"));
+    let many = (0..100).fold(world.get("/health"), |call, n| call.header(name(n), "v"));
     many.send().await.assert_refused(431, "request headers too large");
     let large = world.get("/health").header(name(0), &"v".repeat(16 * KIB));
     large.send().await.assert_refused(431, "request headers too large");
     let long = world.get(&format!("/health?{}", "q".repeat(16 * KIB)));
     long.send().await.assert_refused(431, "request headers too large");
-    let fine = (0..100).fold(world.get("/health"), |call, n| call.header(name(n), "v"));
+    // With the host exactly as many as allowed, and the request id that we put there ourselves.
+    let fine = (0..99).fold(world.get("/health"), |call, n| call.header(name(n), "v"));
+    let fine = fine.header(HeaderName::from_static("x-request-id"), "ours");
     assert_eq!(fine.send().await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn a_request_without_a_host_or_with_two_is_malformed() {
+    let world = World::new().await;
+    let ask = async |version, hosts: &[&str]| {
+        let mut request = Request::get("/health").version(version).body(Body::empty()).unwrap();
+        for host in hosts {
+            request.headers_mut().append(HOST, host.parse().unwrap());
+        }
+        let response = world.router().oneshot(request).await.unwrap();
+        let kind = response.headers().get(CONTENT_TYPE).cloned();
+        (response.status().as_u16(), kind.is_some_and(|it| it == "application/problem+json"))
+    };
+    for hosts in [&[][..], &["a", "b"], &["a", "a"]] {
+        assert_eq!(ask(Version::HTTP_11, hosts).await, (400, true), "{hosts:?}");
+    }
+    assert_eq!(ask(Version::HTTP_10, &["a", "b"]).await, (400, true));
+    for (version, hosts) in [
+        (Version::HTTP_11, &["a"][..]),
+        (Version::HTTP_11, &[""]),
+        (Version::HTTP_10, &[]),
+        (Version::HTTP_2, &[]),
+    ] {
+        assert_eq!(ask(version, hosts).await.0, 200, "{version:?} {hosts:?}");
+    }
 }
 
 #[tokio::test]

@@ -268,7 +268,7 @@ async fn every_described_member_of_a_body_is_read_and_the_required_ones_are_need
                 call.body(&body.to_string()).send().await
             };
             let answer = send(json!(true)).await;
-            assert_eq!(answer.json()["code"], "malformed", "{name}: {}", answer.text());
+            assert_eq!(answer.status.as_u16(), 400, "{name}: {}", answer.text());
             if required {
                 let answer = send(Value::Null).await;
                 let refused = matches!(answer.status.as_u16(), 400 | 401);
@@ -297,8 +297,7 @@ async fn every_described_query_parameter_is_read() {
             let answer = world.get(&path).bearer(&root.token).send().await;
             assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
             if let Some(default) = parameter["schema"].get("default") {
-                let path = format!("{template}?");
-                let answer = world.get(&path).bearer(&root.token).send().await;
+                let answer = world.get(&template).bearer(&root.token).send().await;
                 assert_eq!(&answer.json()[name], default, "{path} {name}");
             }
         }

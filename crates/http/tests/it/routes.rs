@@ -244,3 +244,41 @@ async fn head_is_served_by_get() {
     }
     world.call(Method::HEAD, "/orgs").send().await.assert_empty(401);
 }
+
+#[tokio::test]
+async fn s8_s43_an_odd_id_is_no_way_past_the_token() {
+    let world = World::new().await;
+    let ada = world.person("ada").await;
+    let recovery = world.token(ada.id, &ada.email, KeyKind::Recovery).await;
+    let (_, key) = world.api_key(&ada).await;
+    for id in ["zz", "00000000-0000-0000-0000-000000000000", NOBODY] {
+        let orgs = format!("/orgs/{id}");
+        let keys = format!("/keys/{id}");
+        let roles = format!("/platform-roles/{id}");
+        for (call, status) in [
+            (world.get(&orgs).bearer(&recovery), 401),
+            (world.delete(&orgs).bearer(&recovery), 401),
+            (world.get(&orgs).bearer("garbage"), 401),
+            (world.get(&orgs).bearer(&ada.token), 404),
+            (world.get(&keys).bearer(&key), 401),
+            (world.delete(&keys).bearer(&recovery), 401),
+            (world.get(&keys).bearer(&ada.token), 404),
+            (world.delete(&keys).bearer(&ada.token), 204),
+            (world.delete(&roles).bearer(&key), 403),
+            (world.delete(&roles).bearer(&ada.token), 403),
+        ] {
+            let answer = call.send().await;
+            assert_eq!(answer.status.as_u16(), status, "{id}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_no_role() {
+    let world = World::new().await;
+    let root = world.root().await;
+    for id in ["zz", "00000000-0000-0000-0000-000000000000"] {
+        let call = world.put(&format!("/platform-roles/{id}")).bearer(&root.token);
+        call.body(r#"{"role":"root"}"#).send().await.assert_refused(404, "entity not found");
+    }
+}

@@ -21,7 +21,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -172,7 +172,7 @@ impl World {
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call {
             router: self.router(),
-            request: Request::builder().method(method).uri(path),
+            request: Request::builder().method(method).uri(path).header(HOST, "auth"),
             body: Body::empty(),
         }
     }
@@ -351,14 +351,19 @@ impl Passwords for PlainPasswords {
 struct ThreeTries(Mutex<Vec<(Option<IpAddr>, String)>>);
 
 impl Throttle for ThreeTries {
-    fn check(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        let failures = self.0.lock().unwrap();
-        let here = failures.iter().filter(|(a, b)| *a == from && b == account).count();
-        if here < 3 { Ok(()) } else { Err(Error::RateLimited(Duration::from_millis(1_500))) }
+    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
+        let mut tries = self.0.lock().unwrap();
+        if tries.iter().filter(|(a, b)| *a == from && b == account).count() >= 3 {
+            return Err(Error::RateLimited(Duration::from_millis(1_500)));
+        }
+        tries.push((from, account.to_owned()));
+        Ok(())
     }
 
-    fn failed(&self, from: Option<IpAddr>, account: &str) {
-        self.0.lock().unwrap().push((from, account.to_owned()));
+    fn succeeded(&self, from: Option<IpAddr>, account: &str) {
+        let mut tries = self.0.lock().unwrap();
+        let last = tries.iter().rposition(|(a, b)| *a == from && b == account).unwrap();
+        tries.remove(last);
     }
 }
 

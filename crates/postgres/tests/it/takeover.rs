@@ -24,7 +24,7 @@ async fn taken_over() -> (Database, PgStore) {
 }
 
 fn uuid(last: u128) -> Uuid {
-    Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + last)
+    Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 | last)
 }
 
 fn user(last: u128) -> UserId {

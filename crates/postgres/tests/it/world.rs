@@ -1,5 +1,7 @@
 //! Databases and stores.
 
+use std::time::Duration;
+
 use auth_postgres::{PgConfig, PgStore};
 use auth_testkit::{Database, Postgres};
 
@@ -8,20 +10,22 @@ pub async fn database() -> Database {
     Postgres::shared().await.unwrap().database().await.unwrap()
 }
 
-/// How to reach it.
+/// How to reach it, with patience for a busy machine.
 pub fn config(database: &Database) -> PgConfig {
-    PgConfig::new(
-        &database.host,
-        database.port,
-        &database.user,
-        database.password.clone().into(),
-        &database.name,
-    )
+    PgConfig {
+        pool_max: 8,
+        acquire_timeout: Duration::from_secs(5),
+        ..PgConfig::new(
+            &database.host,
+            database.port,
+            &database.user,
+            database.password.clone().into(),
+            &database.name,
+        )
+    }
 }
 
-/// A store on it, patient enough for a busy machine.
+/// A store on it.
 pub async fn store(database: &Database) -> PgStore {
-    let patient = std::time::Duration::from_secs(2);
-    let config = PgConfig { acquire_timeout: patient, pool_max: 8, ..config(database) };
-    PgStore::connect(&config).await.unwrap()
+    PgStore::connect(&config(database)).await.unwrap()
 }
