@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use auth_domain::app::Ports;
+use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Store, Throttle};
+use auth_domain::ports::{Directory, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
+use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_redis::{RedisStream, STREAM, StreamConfig};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
@@ -15,7 +17,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Config, Events, Limits, StoreKind, Trusted};
+use crate::config::{Accounts, Config, Events, Limits, StoreKind, Trusted};
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
@@ -70,6 +72,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let committed = Arc::new(Notify::new());
     let ports = Ports {
+        directory: directory(&config.accounts, &store)?,
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -86,6 +89,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         recovery_life: config.tokens.recovery_token_duration,
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
+        direct_add: config.accounts.direct_add,
     };
     let app = App::new(ports, rules);
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
@@ -104,6 +108,21 @@ fn stream(events: &Events) -> Result<Option<Arc<RedisStream>>, String> {
         max_len: events.es_stream_maxlen,
     });
     stream.map(Arc::new).map(Some).map_err(|problem| format!("MF_AUTH_ES_URL: {problem}"))
+}
+
+/// Who people are: the users service, if there is one, or the accounts in the store.
+fn directory(accounts: &Accounts, store: &Arc<dyn Store>) -> Result<Arc<dyn Directory>, String> {
+    let Some(address) = &accounts.users_grpc_url else {
+        return Ok(Arc::new(BuiltIn::new(Arc::clone(store))));
+    };
+    let remote = RemoteDirectory::new(&RemoteOptions {
+        address,
+        deadline: accounts.grpc_timeout,
+        tls: accounts.users_client_tls,
+        authorities: accounts.users_ca_certs.as_deref(),
+        traceparent: auth_telemetry::traceparent,
+    });
+    Ok(Arc::new(remote.map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))?))
 }
 
 fn throttle(limits: &Limits) -> Arc<dyn Throttle> {

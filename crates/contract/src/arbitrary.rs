@@ -8,8 +8,8 @@ use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
     Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Key, KeyOrder, Listing,
-    Membership, Metadata, Org, OrgEdit, OrgOrder, OrgQuery, OrgRole, Page, PlatformRole,
-    RoleHolder, Standing, UserId,
+    Member, MemberOrder, MemberQuery, Membership, Metadata, Org, OrgEdit, OrgOrder, OrgQuery,
+    OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -166,6 +166,19 @@ fn changes() -> impl Strategy<Value = Change> {
         2 => edits().prop_map(Change::UpdateOrg),
         1 => numbers().prop_map(|number| Change::RemoveOrg(org_id(number))),
         6 => memberships().prop_map(Change::InsertMembership),
+        4 => (numbers(), users(), select(OrgRole::ALL.to_vec()), moments()).prop_map(
+            |(org, member, role, at)| Change::UpdateMembership {
+                org: org_id(org),
+                member,
+                role,
+                at,
+            }
+        ),
+        2 => (numbers(), users())
+            .prop_map(|(org, member)| Change::RemoveMembership { org: org_id(org), member }),
+        3 => (numbers(), users(), users(), moments()).prop_map(|(org, from, to, at)| {
+            Change::TransferOrg { org: org_id(org), from, to, at }
+        }),
         3 => (users(), platform_roles())
             .prop_map(|(user, role)| Change::PutPlatformRole { user, role }),
         1 => users().prop_map(|user| Change::RemovePlatformRole { user }),
@@ -193,6 +206,9 @@ pub struct Question {
     org_page: Page<OrgOrder>,
     key_page: Page<KeyOrder>,
     accounts: AccountQuery,
+    members: MemberQuery,
+    member_page: Page<MemberOrder>,
+    after_member: Option<UserId>,
     holders: Page<()>,
     after: i64,
     limit: u32,
@@ -213,12 +229,22 @@ pub fn questions() -> impl Strategy<Value = Question> {
         (option::of(users()), parts.clone(), prop_oneof![Just(Metadata::default()), metadatas()]),
         pages(org_orders),
         pages(vec![KeyOrder::Id, KeyOrder::IssuedAt]),
-        (vec(users(), 0..5), parts, pages(vec![AccountOrder::Id, AccountOrder::Email])),
+        (vec(users(), 0..5), parts.clone(), pages(vec![AccountOrder::Id, AccountOrder::Email])),
+        (
+            (numbers(), option::of(select(OrgRole::ALL.to_vec())), parts),
+            pages(vec![MemberOrder::Id, MemberOrder::Email]),
+            option::of(users()),
+        ),
         pages(vec![()]),
         (0..10_i64, 0..10_u32),
     )
-        .prop_map(|(orgs, org_page, key_page, (ids, email, page), holders, (after, limit))| {
+        .prop_map(|(orgs, org_page, key_page, accounts, members, holders, (after, limit))| {
+            let (ids, email, page) = accounts;
+            let ((org, role, part), member_page, after_member) = members;
             Question {
+                members: MemberQuery { org: org_id(org), role, email: part.into() },
+                member_page,
+                after_member,
                 orgs: OrgQuery { member: orgs.0, name: orgs.1.into(), metadata: orgs.2 },
                 org_page,
                 key_page,
@@ -241,6 +267,10 @@ pub struct Look {
     accounts: Vec<String>,
     org_list: Listing<Org>,
     account_list: String,
+    membership_list: Listing<Membership>,
+    member_list: Listing<Member>,
+    members_after: Vec<Membership>,
+    memberships: Vec<Option<Membership>>,
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
@@ -256,6 +286,19 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         holders: store.role_holders(question.holders).await.unwrap(),
         accounts: Vec::new(),
         org_list: store.orgs(&question.orgs, question.org_page).await.unwrap(),
+        membership_list: {
+            let Page { offset, limit, direction, .. } = question.member_page;
+            let page = Page { offset, limit, order: (), direction };
+            let MemberQuery { org, role, .. } = question.members;
+            store.memberships(org, role, page).await.unwrap()
+        },
+        member_list: store.members(&question.members, question.member_page).await.unwrap(),
+        members_after: {
+            let MemberQuery { org, role, .. } = question.members;
+            let limit = question.limit;
+            store.memberships_after(org, role, question.after_member, limit).await.unwrap()
+        },
+        memberships: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
@@ -265,6 +308,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         for number in 1..=MANY {
             look.keys.push(store.key(user, key_id(number)).await.unwrap());
             look.standings.push(store.standing(user, Some(org_id(number))).await.unwrap());
+            look.memberships.push(store.membership(org_id(number), user).await.unwrap());
         }
         look.standings.push(store.standing(user, None).await.unwrap());
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());

@@ -21,6 +21,7 @@ pub mod commits;
 pub mod guards;
 pub mod keys;
 pub mod log;
+pub mod member_lists;
 pub mod memberships;
 pub mod org_lists;
 pub mod orgs;
@@ -91,7 +92,21 @@ macro_rules! store_contract {
                 purging_keys_takes_no_revision
                 records_start_after_a_revision_and_end_at_the_limit
             }
+            member_lists {
+                memberships_are_listed_by_id
+                a_role_narrows_the_list
+                everybody_comes_after_somebody_or_nobody
+                members_are_searched_and_ordered_by_address
+                nobody_is_left_out_for_want_of_an_account
+                members_are_paged
+            }
             memberships {
+                a_membership_reads_back_as_written
+                a_member_is_given_another_role
+                a_member_is_removed_once
+                an_owner_is_neither_changed_nor_removed
+                an_org_is_given_to_a_member
+                an_org_is_given_only_by_its_owner_to_a_member
                 a_member_has_the_role_they_were_given
                 a_member_cannot_be_added_again
                 nobody_joins_an_org_that_does_not_exist
@@ -125,6 +140,7 @@ macro_rules! store_contract {
                 nothing_is_written_with_a_role_after_it_is_taken
                 nothing_is_written_for_an_org_after_it_is_removed
                 nobody_joins_an_org_after_it_is_removed
+                an_org_has_one_owner_whoever_races
                 writers_on_one_org_do_not_stop_each_other
             }
             roles {
@@ -176,6 +192,7 @@ mod tests {
             ("guards", include_str!("guards.rs")),
             ("keys", include_str!("keys.rs")),
             ("log", include_str!("log.rs")),
+            ("member_lists", include_str!("member_lists.rs")),
             ("memberships", include_str!("memberships.rs")),
             ("org_lists", include_str!("org_lists.rs")),
             ("orgs", include_str!("orgs.rs")),

@@ -42,6 +42,15 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         Change::InsertOrg(org(1, "acme")),
         Change::InsertMembership(membership(org_id(1), user(1), OrgRole::Owner)),
         Change::UpdateOrg(edit(org_id(1), "other")),
+        Change::InsertMembership(membership(org_id(1), user(2), OrgRole::Viewer)),
+        Change::UpdateMembership {
+            org: org_id(1),
+            member: user(2),
+            role: OrgRole::Admin,
+            at: moment(3),
+        },
+        Change::TransferOrg { org: org_id(1), from: user(1), to: user(2), at: moment(4) },
+        Change::RemoveMembership { org: org_id(1), member: user(1) },
         Change::RemoveOrg(org_id(1)),
         Change::PutPlatformRole { user: user(1), role: PlatformRole::Root },
         Change::PutPlatformRole { user: user(2), role: PlatformRole::Admin },
@@ -55,7 +64,7 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         store.commit(alone.clone()).await.unwrap();
         records.extend(expected(revision, &alone));
     }
-    assert_eq!(records.len(), 11);
+    assert_eq!(records.len(), 15);
     assert_eq!(store.records(0, 100).await.unwrap(), records);
 }
 

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use crate::AnyStore;
 use crate::sample::{
-    account, commit, edit, given, guarded, key, key_id, membership, org, org_id, outcome, page,
-    user,
+    account, commit, edit, given, guarded, key, key_id, membership, moment, org, org_id, outcome,
+    page, user,
 };
 
 /// Commits everything at once; gives the outcomes in the order of the commits.
@@ -277,6 +277,51 @@ pub async fn nobody_joins_an_org_after_it_is_removed(store: AnyStore) {
         assert!(["ok", "not_found"].contains(&outcomes[1]), "round {round}: {outcomes:?}");
         let standing = store.standing(user(2), Some(org_id)).await.unwrap();
         assert_eq!((standing.org_exists, standing.org), (false, None), "round {round}");
+    }
+}
+
+/// R-26, S-38: whoever demotes, removes, leaves or gives away at the same time, the org names the one
+/// member with the role, and whoever loses is told so.
+pub async fn an_org_has_one_owner_whoever_races(store: AnyStore) {
+    let org = org_id(1);
+    let at = moment(9);
+    for round in 1..=50 {
+        given(&store, vec![Change::InsertOrg(crate::sample::org(1, "acme"))]).await;
+        let members = (1..).zip([OrgRole::Owner, OrgRole::Admin, OrgRole::Admin, OrgRole::Viewer]);
+        let joined = members.map(|(number, role)| membership(org, user(number), role));
+        given(&store, joined.map(Change::InsertMembership).collect()).await;
+        let by = |number, action, change| {
+            commit_guarded(Guard::InOrg { user: user(number), org, action }, change)
+        };
+        let transfer = |to| Change::TransferOrg { org, from: user(1), to: user(to), at };
+        let demote = |member| Change::UpdateMembership { org, member, role: OrgRole::Viewer, at };
+        let remove = |number| Change::RemoveMembership { org, member: user(number) };
+        let outcomes = at_once(
+            &store,
+            vec![
+                by(1, Action::Owner, transfer(2)),
+                by(1, Action::Owner, transfer(3)),
+                by(2, Action::Admin, demote(user(3))),
+                by(3, Action::Admin, demote(user(2))),
+                by(2, Action::Admin, remove(3)),
+                by(3, Action::Admin, remove(2)),
+                by(4, Action::Viewer, remove(4)),
+                by(2, Action::Admin, Change::UpdateOrg(edit(org, "busy"))),
+            ],
+        )
+        .await;
+        for outcome in &outcomes {
+            let told = ["ok", "forbidden", "not_found", "contention"].contains(outcome);
+            assert!(told, "round {round}: {outcomes:?}");
+        }
+        let named = store.org(org).await.unwrap().unwrap().owner;
+        let listed = store
+            .memberships(org, Some(OrgRole::Owner), page(0, 10, (), Direction::Ascending))
+            .await
+            .unwrap();
+        let owners: Vec<_> = listed.items.iter().map(|owner| owner.member).collect();
+        assert_eq!(owners, [named], "round {round}: {outcomes:?}");
+        given(&store, vec![Change::RemoveOrg(org)]).await;
     }
 }
 

@@ -14,13 +14,15 @@ use tracing::{Instrument, Span};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, Token, UserId};
-use crate::ports::{Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use crate::ports::{Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens};
 use crate::{Timestamp, ops, policy};
 
 /// Everything operations need from outside.
 pub struct Ports {
     /// Durable state.
     pub store: Arc<dyn Store>,
+    /// Who people are.
+    pub directory: Arc<dyn Directory>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
@@ -46,6 +48,8 @@ pub struct Rules {
     pub max_key_life: Option<Duration>,
     /// Whether people may open accounts themselves.
     pub self_register: bool,
+    /// Whether admins of an org may add members without asking them.
+    pub direct_add: bool,
 }
 
 impl Default for Rules {
@@ -56,6 +60,7 @@ impl Default for Rules {
             recovery_life: Duration::from_mins(5),
             max_key_life: None,
             self_register: true,
+            direct_add: true,
         }
     }
 }
@@ -303,6 +308,12 @@ impl Cx<'_> {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.inner.ports.store
+    }
+
+    /// Who people are.
+    #[must_use]
+    pub fn directory(&self) -> &dyn Directory {
+        &*self.inner.ports.directory
     }
 
     /// Signs and checks tokens.

@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::model::{
-    Account, Action, Key, KeyId, Membership, Org, OrgEdit, OrgId, PlatformRole, UserId,
+    Account, Action, Key, KeyId, Membership, Org, OrgEdit, OrgId, OrgRole, PlatformRole, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -80,6 +80,39 @@ pub enum Change {
     RemoveOrg(OrgId),
     /// Adds a member. Fails with `AlreadyExists` for a member and with `NotFound` without the org.
     InsertMembership(Membership),
+    /// Changes what a member is. Fails with `NotFound` for somebody who is no member and with
+    /// `Forbidden` for an owner: somebody with that role, or whom the org names.
+    UpdateMembership {
+        /// Where.
+        org: OrgId,
+        /// Who.
+        member: UserId,
+        /// What they become.
+        role: OrgRole,
+        /// When.
+        at: Timestamp,
+    },
+    /// Takes a member out of an org, and with them the invites to it that they sent and nobody has
+    /// answered. Fails like [`Change::UpdateMembership`].
+    RemoveMembership {
+        /// Where.
+        org: OrgId,
+        /// Who.
+        member: UserId,
+    },
+    /// Gives an org another owner; whoever had the role becomes an admin. Fails with `NotFound`
+    /// without the org or when the new owner is no member, and with `Conflict` when the org's owner
+    /// is not the one that is named.
+    TransferOrg {
+        /// Which org.
+        org: OrgId,
+        /// Who owns it.
+        from: UserId,
+        /// Who will.
+        to: UserId,
+        /// When.
+        at: Timestamp,
+    },
     /// Gives a user a platform role or replaces it. Fails with `Conflict` when it would demote the
     /// last root.
     PutPlatformRole {

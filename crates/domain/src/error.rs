@@ -31,7 +31,7 @@ pub enum Error {
     #[error("entity not found")]
     NotFound(Entity),
     /// The name or id is taken.
-    #[error("entity already exists")]
+    #[error("{}", .0.taken())]
     AlreadyExists(Entity),
     /// It contradicts what is stored, or what somebody else did a moment ago.
     #[error("{}", .0.text())]
@@ -114,6 +114,16 @@ pub enum Entity {
     PlatformRole,
 }
 
+impl Entity {
+    /// What the original says when there is one already.
+    const fn taken(self) -> &'static str {
+        match self {
+            Self::Membership => "org membership already exists",
+            Self::Account | Self::Key | Self::Org | Self::PlatformRole => "entity already exists",
+        }
+    }
+}
+
 /// Why a request cannot be accepted as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
@@ -130,6 +140,8 @@ pub enum Invalid {
     MissingOrgId,
     /// No user was named.
     MissingUserId,
+    /// No member was named.
+    MissingMemberId,
     /// No key was named.
     MissingKeyId,
     /// No e-mail address was given.
@@ -175,6 +187,7 @@ impl Invalid {
         Self::NameSize,
         Self::MissingOrgId,
         Self::MissingUserId,
+        Self::MissingMemberId,
         Self::MissingKeyId,
         Self::MissingEmail,
         Self::MissingRole,
@@ -205,6 +218,7 @@ impl Invalid {
             Self::NameSize => "invalid name size",
             Self::MissingOrgId => "missing org id",
             Self::MissingUserId => "missing user id",
+            Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
             Self::MissingEmail => "missing email",
             Self::MissingRole => "missing role",
@@ -232,6 +246,7 @@ impl Invalid {
             Self::NameSize => "a name has 1 to 254 characters",
             Self::MissingOrgId => "name an org by its id",
             Self::MissingUserId => "name a user by their id",
+            Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
             Self::MissingEmail => "give an e-mail address",
             Self::MissingRole => "give a role",
@@ -263,6 +278,7 @@ impl Invalid {
             Self::NameSize => "invalid_name_size",
             Self::MissingOrgId => "missing_org_id",
             Self::MissingUserId => "missing_user_id",
+            Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
             Self::MissingEmail => "missing_email",
             Self::MissingRole => "missing_role",
@@ -363,6 +379,12 @@ impl Unauthenticated {
     }
 }
 
+impl From<Conflict> for Error {
+    fn from(reason: Conflict) -> Self {
+        Self::Conflict(reason)
+    }
+}
+
 impl From<Unauthenticated> for Error {
     fn from(reason: Unauthenticated) -> Self {
         Self::Unauthenticated(reason)
@@ -380,19 +402,22 @@ impl From<Invalid> for Error {
 pub enum Conflict {
     /// The platform would be left without anybody who may administer it.
     LastRoot,
+    /// The org would be left without its owner.
+    OwnerStays,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
 }
 
 impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
-    pub const ALL: &'static [Self] = &[Self::LastRoot, Self::Contention];
+    pub const ALL: &'static [Self] = &[Self::LastRoot, Self::OwnerStays, Self::Contention];
 
     /// A sentence for people.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::LastRoot => "the last root cannot be removed",
+            Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
             Self::Contention => "others are changing the same; try again",
         }
     }
@@ -402,6 +427,7 @@ impl Conflict {
     pub const fn code(self) -> &'static str {
         match self {
             Self::LastRoot => "last_root",
+            Self::OwnerStays => "owner_stays",
             Self::Contention => "contention",
         }
     }

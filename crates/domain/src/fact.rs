@@ -113,6 +113,22 @@ impl Fact {
                 membership.org.to_string(),
                 json!({ "role": membership.role.as_str() }),
             ),
+            Change::UpdateMembership { org, member, role, .. } => fact(
+                "membership.update",
+                Some(member.to_string()),
+                org.to_string(),
+                json!({ "role": role.as_str() }),
+            ),
+            Change::RemoveMembership { org, member } => {
+                fact("membership.remove", Some(member.to_string()), org.to_string(), json!({}))
+            }
+            // Of two users, so of the org as a whole.
+            Change::TransferOrg { org, from, to, .. } => fact(
+                "org.transfer",
+                None,
+                org.to_string(),
+                json!({ "from": from.to_string(), "to": to.to_string() }),
+            ),
             Change::PutPlatformRole { user, role } => fact(
                 "platform_role.assign",
                 Some(user.to_string()),

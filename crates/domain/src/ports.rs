@@ -12,13 +12,17 @@ use crate::change::Commit;
 use crate::error::{Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId,
-    OrgOrder, OrgQuery, Page, PasswordHash, RoleHolder, Standing, Token, Trust, UserId,
+    Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
+    PasswordHash, Person, RoleHolder, Standing, Token, Trust, UserId,
 };
+
+/// The most people one call to a [`Directory`] names.
+pub const MAX_PEOPLE: usize = 1000;
 
 /// Durable state: many small reads, one way to write.
 #[async_trait]
-pub trait Store: Keys + Orgs + Standings + Accounts + ChangeLog + Sinks {
+pub trait Store: Keys + Orgs + Memberships + Standings + Accounts + ChangeLog + Sinks {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
     ///
@@ -47,6 +51,41 @@ pub trait Orgs: Send + Sync {
 
     /// The orgs that match.
     async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>>;
+}
+
+/// Reading who belongs to an org. Rows with a role that does not exist, which the original's tables can
+/// hold, are not there.
+#[async_trait]
+pub trait Memberships: Send + Sync {
+    /// The user's membership of the org, if they have one.
+    async fn membership(&self, org: OrgId, member: UserId) -> Result<Option<Membership>>;
+
+    /// The memberships of an org, or those with one role, by member id. `page.order` has nothing to
+    /// say. What it costs depends on the page, not on the org.
+    async fn memberships(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        page: Page<()>,
+    ) -> Result<Listing<Membership>>;
+
+    /// The members that match, with the addresses of their accounts of the built-in directory; none
+    /// for those who have no enabled account.
+    async fn members(
+        &self,
+        query: &MemberQuery,
+        page: Page<MemberOrder>,
+    ) -> Result<Listing<Member>>;
+
+    /// The memberships of an org, or those with one role, that come after this member by id,
+    /// ascending, at most `limit` of them: all of a large org, part by part.
+    async fn memberships_after(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Membership>>;
 }
 
 /// Reading where people stand.
@@ -83,6 +122,21 @@ pub trait ChangeLog: Send + Sync {
 
     /// The records of all commits after this revision, oldest first, at most `limit` of them.
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>>;
+}
+
+/// Who people are, wherever that is kept. What it answers is checked by whoever asks, because another
+/// service may be behind it: it may name too few people, too many, the same twice, in any order.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// The enabled people among these, at most [`MAX_PEOPLE`] of them.
+    async fn people(&self, ids: &[UserId]) -> Result<Vec<Person>>;
+
+    /// The enabled people with these addresses, at most [`MAX_PEOPLE`] of them. Fails with `NotFound`
+    /// when one of the addresses is nobody's.
+    async fn people_by_emails(&self, emails: &[Email]) -> Result<Vec<Person>>;
+
+    /// Whether these people are the accounts in the store, which can then be asked with one statement.
+    fn is_built_in(&self) -> bool;
 }
 
 /// How far the change log was passed on, sink by sink.

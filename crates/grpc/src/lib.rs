@@ -3,9 +3,11 @@
 //! Read in this order: `proto/mainflux/*.proto`, the interface; `auth.rs` and `users.rs`, one method
 //! each call, which understands, executes and answers; [`callers`], who may make which call;
 //! `status.rs`, what an error looks like on the wire; `limits.rs`, what is too large or too slow.
+//! [`directory`] is the other way round: a client, of a users service elsewhere.
 
 mod auth;
 pub mod callers;
+pub mod directory;
 mod health;
 mod limits;
 mod status;

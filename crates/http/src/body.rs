@@ -124,6 +124,15 @@ impl Members {
         Self::new(name, value)
     }
 
+    /// A list of objects; empty when absent.
+    pub(crate) fn objects(&mut self, name: &'static str) -> Result<Vec<Self>> {
+        match self.take(name)? {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(items) => items.into_iter().map(|item| Self::new(name, item)).collect(),
+            _ => Err(Error::malformed(name, "must be a list of objects")),
+        }
+    }
+
     /// Metadata; none when absent.
     pub(crate) fn metadata(&mut self) -> Result<Metadata> {
         Metadata::from_value(self.take("metadata")?)

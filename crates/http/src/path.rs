@@ -1,4 +1,4 @@
-//! The variable segment of a path.
+//! The variable segments of a path.
 
 use std::convert::Infallible;
 
@@ -22,6 +22,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             }
             Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => Self(None),
             Err(_) => Self(Some(String::new())),
+        })
+    }
+}
+
+/// Two variable segments, the same way.
+#[derive(Debug)]
+pub(crate) struct TwoSegments(pub Segment, pub Segment);
+
+impl<S: Send + Sync> FromRequestParts<S> for TwoSegments {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let none = |empty: fn() -> Option<String>| Self(Segment(empty()), Segment(empty()));
+        Ok(match RawPathParams::from_request_parts(parts, state).await {
+            Ok(parameters) => {
+                let mut values = parameters.iter().map(|(_, value)| value.to_owned());
+                let mut next = || Segment(Some(values.next().unwrap_or_default()));
+                Self(next(), next())
+            }
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => none(|| None),
+            Err(_) => none(|| Some(String::new())),
         })
     }
 }

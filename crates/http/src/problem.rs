@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth_domain::{Error, Invalid, Unauthenticated};
+use auth_domain::{Conflict, Error, Invalid, Unauthenticated};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -139,6 +139,12 @@ impl From<Error> for Problem {
             text,
             retry_after,
         }
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(reason: Conflict) -> Self {
+        Error::from(reason).into()
     }
 }
 

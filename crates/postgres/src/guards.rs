@@ -1,7 +1,8 @@
 //! Checks inside the transaction what the decision to write was based on, and locks it until the end.
 //!
-//! Locks are the weakest that do: everyday commits on one org go on side by side. They are always taken
-//! in the same order: platform roles, the org, the membership.
+//! Locks are the weakest that do, and always taken in the same order: platform roles, the org, the
+//! membership. Commits that change an org or its members follow one another, which they do anyway when
+//! they take their revision.
 
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Result, Unauthenticated};
@@ -23,8 +24,7 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
             }
         }
         Guard::InOrg { user, org, action } => {
-            let removed = changes.iter().any(|change| removes(change, org));
-            in_org(db, user, org, action, removed).await
+            in_org(db, user, org, action, Hold::for_all(changes, org)).await
         }
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(hold_platform_role(db, user).await?, needed)
@@ -32,8 +32,43 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
     }
 }
 
-fn removes(change: &Change, org: OrgId) -> bool {
-    matches!(change, Change::RemoveOrg(id) if *id == org)
+/// How an org is held while a commit works on it, the weakest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hold {
+    /// It must not go.
+    Exists,
+    /// That, and nobody else may change it or its members: who holds it so never waits for somebody who
+    /// waits for it, whichever rows of theirs the two touch.
+    Alone,
+    /// It goes, or the row's key changes, of which the owner is a part.
+    Goes,
+}
+
+impl Hold {
+    /// What all of these changes need of the org. Whoever took less first and more later could wait for
+    /// somebody who does the same.
+    fn for_all(changes: &[Change], org: OrgId) -> Self {
+        let needed = |change: &Change| match change {
+            Change::RemoveOrg(id) | Change::TransferOrg { org: id, .. } if *id == org => Self::Goes,
+            Change::UpdateOrg(edit) if edit.id == org => Self::Alone,
+            Change::InsertMembership(joined) if joined.org == org => Self::Alone,
+            Change::UpdateMembership { org: id, .. } | Change::RemoveMembership { org: id, .. }
+                if *id == org =>
+            {
+                Self::Alone
+            }
+            _ => Self::Exists,
+        };
+        changes.iter().map(needed).max().unwrap_or(Self::Exists)
+    }
+
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::Exists => "SELECT 1 FROM orgs WHERE id = $1 FOR KEY SHARE",
+            Self::Alone => "SELECT 1 FROM orgs WHERE id = $1 FOR NO KEY UPDATE",
+            Self::Goes => "SELECT 1 FROM orgs WHERE id = $1 FOR UPDATE",
+        }
+    }
 }
 
 async fn in_org(
@@ -41,10 +76,10 @@ async fn in_org(
     user: UserId,
     org: OrgId,
     action: Action,
-    removed: bool,
+    hold: Hold,
 ) -> Result<()> {
     let platform = hold_platform_role(db, user).await?;
-    let org_exists = hold_org(db, org, removed).await?;
+    let org_exists = hold_org(db, org, hold).await?;
     let role: Option<String> = query_scalar(
         "SELECT role FROM org_memberships WHERE member_id = $1 AND org_id = $2 FOR SHARE",
     )
@@ -68,15 +103,12 @@ async fn hold_platform_role(db: &mut PgConnection, user: UserId) -> Result<Optio
     Ok(roles::known(role.flatten()))
 }
 
-/// The lock keeps the org from being deleted, and lets others edit it; who is about to delete it takes
-/// the stronger one at once, because two who both want to strengthen theirs wait for each other.
-async fn hold_org(db: &mut PgConnection, org: OrgId, removed: bool) -> Result<bool> {
-    let statement = if removed {
-        "SELECT 1 FROM orgs WHERE id = $1 FOR UPDATE"
-    } else {
-        "SELECT 1 FROM orgs WHERE id = $1 FOR KEY SHARE"
-    };
-    let found: Option<i32> =
-        query_scalar(statement).bind(org.uuid()).fetch_optional(db).await.map_err(failure)?;
+/// Whether there is the org, and takes its lock.
+async fn hold_org(db: &mut PgConnection, org: OrgId, hold: Hold) -> Result<bool> {
+    let found: Option<i32> = query_scalar(hold.statement())
+        .bind(org.uuid())
+        .fetch_optional(db)
+        .await
+        .map_err(failure)?;
     Ok(found.is_some())
 }

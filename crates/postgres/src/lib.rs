@@ -1,7 +1,7 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log, and
+//! `orgs`, `members`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log, and
 //! `sinks` those about how far it was passed on.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
@@ -13,6 +13,7 @@ mod failure;
 mod guards;
 mod keys;
 mod log;
+mod members;
 mod moment;
 mod open;
 mod orgs;
@@ -29,8 +30,9 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
-    OrgQuery, Page, RoleHolder, Standing, UserId,
+    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
+    UserId,
 };
 use auth_domain::ports;
 use uuid::Uuid;
@@ -75,6 +77,40 @@ impl ports::Orgs for PgStore {
 
     async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>> {
         orgs::list(&self.database, query, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Memberships for PgStore {
+    async fn membership(&self, org: OrgId, member: UserId) -> Result<Option<Membership>> {
+        members::find(&self.database, org, member).await
+    }
+
+    async fn memberships(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        page: Page<()>,
+    ) -> Result<Listing<Membership>> {
+        members::list(&self.database, org, role, page).await
+    }
+
+    async fn members(
+        &self,
+        query: &MemberQuery,
+        page: Page<MemberOrder>,
+    ) -> Result<Listing<Member>> {
+        members::search(&self.database, query, page).await
+    }
+
+    async fn memberships_after(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Membership>> {
+        members::after(&self.database, org, role, after, limit).await
     }
 }
 

@@ -1,9 +1,8 @@
-//! Orgs and memberships.
+//! Orgs.
 
 use auth_domain::error::{Entity, Error, Result};
 use auth_domain::model::{
-    Description, Direction, Listing, Membership, Name, Org, OrgEdit, OrgId, OrgOrder, OrgQuery,
-    Page, UserId,
+    Description, Direction, Listing, Name, Org, OrgEdit, OrgId, OrgOrder, OrgQuery, Page, UserId,
 };
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, query, query_as};
@@ -178,23 +177,4 @@ const fn one_org(rows: u64) -> Result<()> {
         0 => Err(Error::NotFound(Entity::Org)),
         _ => Ok(()),
     }
-}
-
-pub(crate) async fn insert_membership(
-    db: &mut PgConnection,
-    membership: &Membership,
-) -> Result<()> {
-    query(
-        "INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(membership.member.uuid())
-    .bind(membership.org.uuid())
-    .bind(membership.role.as_str())
-    .bind(Moment(membership.created_at))
-    .bind(Moment(membership.updated_at))
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
 }

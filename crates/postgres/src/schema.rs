@@ -24,7 +24,7 @@ macro_rules! index {
     };
 }
 const INDEXES: [(i64, &str, &str); 5] = [
-    index!(2, "keyward_org_memberships_org_id"),
+    index!(2, "keyward_org_memberships_org_id_member_id"),
     index!(3, "keyward_org_invites_org_id_state"),
     index!(4, "keyward_org_invites_inviter_id"),
     index!(5, "keyward_dormant_org_invites_platform_invite_id"),

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, guards, keys, log, orgs, roles};
+use crate::{accounts, guards, keys, log, members, orgs, roles};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -119,7 +119,14 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::InsertOrg(org) => orgs::insert(db, org).await,
         Change::UpdateOrg(edit) => orgs::update(db, edit).await,
         Change::RemoveOrg(id) => orgs::remove(db, *id).await,
-        Change::InsertMembership(membership) => orgs::insert_membership(db, membership).await,
+        Change::InsertMembership(membership) => members::insert(db, membership).await,
+        Change::UpdateMembership { org, member, role, at } => {
+            members::update(db, *org, *member, *role, *at).await
+        }
+        Change::RemoveMembership { org, member } => members::remove(db, *org, *member).await,
+        Change::TransferOrg { org, from, to, at } => {
+            members::transfer(db, *org, *from, *to, *at).await
+        }
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,

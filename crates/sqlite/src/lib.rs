@@ -1,7 +1,7 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
-//! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `roles`,
-//! `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
+//! `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
 //! passed on. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
@@ -10,6 +10,7 @@ mod failure;
 mod guards;
 mod keys;
 mod log;
+mod members;
 mod open;
 mod orgs;
 mod roles;
@@ -24,8 +25,9 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Org, OrgId, OrgOrder,
-    OrgQuery, Page, RoleHolder, Standing, UserId,
+    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
+    UserId,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -73,7 +75,14 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         Change::InsertOrg(org) => orgs::insert(db, org).await,
         Change::UpdateOrg(edit) => orgs::update(db, edit).await,
         Change::RemoveOrg(id) => orgs::remove(db, *id).await,
-        Change::InsertMembership(membership) => orgs::insert_membership(db, membership).await,
+        Change::InsertMembership(membership) => members::insert(db, membership).await,
+        Change::UpdateMembership { org, member, role, at } => {
+            members::update(db, *org, *member, *role, *at).await
+        }
+        Change::RemoveMembership { org, member } => members::remove(db, *org, *member).await,
+        Change::TransferOrg { org, from, to, at } => {
+            members::transfer(db, *org, *from, *to, *at).await
+        }
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
@@ -99,6 +108,40 @@ impl ports::Orgs for SqliteStore {
 
     async fn orgs(&self, query: &OrgQuery, page: Page<OrgOrder>) -> Result<Listing<Org>> {
         orgs::list(&self.readers, query, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Memberships for SqliteStore {
+    async fn membership(&self, org: OrgId, member: UserId) -> Result<Option<Membership>> {
+        members::find(&self.readers, org, member).await
+    }
+
+    async fn memberships(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        page: Page<()>,
+    ) -> Result<Listing<Membership>> {
+        members::list(&self.readers, org, role, page).await
+    }
+
+    async fn members(
+        &self,
+        query: &MemberQuery,
+        page: Page<MemberOrder>,
+    ) -> Result<Listing<Member>> {
+        members::search(&self.readers, query, page).await
+    }
+
+    async fn memberships_after(
+        &self,
+        org: OrgId,
+        role: Option<OrgRole>,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Membership>> {
+        members::after(&self.readers, org, role, after, limit).await
     }
 }
 

@@ -1,9 +1,8 @@
-//! Orgs and memberships.
+//! Orgs.
 
 use auth_domain::error::{Entity, Error, Result};
 use auth_domain::model::{
-    Description, Direction, Listing, Membership, Name, Org, OrgEdit, OrgId, OrgOrder, OrgQuery,
-    Page, UserId,
+    Description, Direction, Listing, Name, Org, OrgEdit, OrgId, OrgOrder, OrgQuery, Page, UserId,
 };
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteArguments;
@@ -195,23 +194,4 @@ const fn one_org(rows: u64) -> Result<()> {
         0 => Err(Error::NotFound(Entity::Org)),
         _ => Ok(()),
     }
-}
-
-pub(crate) async fn insert_membership(
-    db: &mut SqliteConnection,
-    membership: &Membership,
-) -> Result<()> {
-    query(
-        "INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )
-    .bind(membership.member.uuid())
-    .bind(membership.org.uuid())
-    .bind(membership.role.as_str())
-    .bind(membership.created_at.micros())
-    .bind(membership.updated_at.micros())
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
 }

@@ -23,3 +23,4 @@ pub use metrics::{Metrics, build_info, not_published, outbox, published, refused
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
 pub use subscriber::{Telemetry, init};
+pub use traceparent::traceparent;

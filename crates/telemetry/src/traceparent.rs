@@ -1,10 +1,25 @@
-//! The trace a caller says its request belongs to (W3C Trace Context, level 1).
+//! The trace a caller says its request belongs to (W3C Trace Context, level 1), and ours for those whom
+//! we call.
 //!
-//! It is used to put our spans and log lines beside the caller's and for nothing else: whether we
+//! The caller's is used to put our spans and log lines beside the caller's and for nothing else: whether we
 //! record does not depend on the caller's sampling flag, and `tracestate` and baggage are not read.
 
 use http::HeaderMap;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// What to tell a service that is called now, so that its spans join ours; nothing unless spans are
+/// exported.
+#[must_use]
+pub fn traceparent() -> Option<String> {
+    let context = tracing::Span::current().context();
+    let span = context.span();
+    let current = span.span_context();
+    let flags = current.trace_flags().to_u8();
+    current
+        .is_valid()
+        .then(|| format!("00-{}-{}-{flags:02x}", current.trace_id(), current.span_id()))
+}
 
 /// The caller's trace and span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

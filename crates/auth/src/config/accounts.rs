@@ -1,19 +1,42 @@
 //! The built-in accounts.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use regex::Regex;
 use secrecy::SecretString;
 
-use super::values::{boolean, email, service_address};
+use super::values::{boolean, email, positive_duration, service_address, switch};
 use crate::passwords;
 
 /// Who has an account, and who may open one.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accounts")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Accounts {
     /// The address of a users service, `host:port`. Set: people are looked up there, and the
     /// built-in accounts with their routes are off. Unset: this process keeps the accounts.
     #[arg(long, env = "MF_USERS_GRPC_URL", value_parser = service_address)]
     pub(crate) users_grpc_url: Option<String>,
+
+    /// How long a call to that service may take; people in it cannot be looked up while it takes longer.
+    #[arg(long, env = "MF_AUTH_GRPC_TIMEOUT", default_value = "1s", value_parser = positive_duration)]
+    pub(crate) grpc_timeout: Duration,
+
+    /// Whether to call it over TLS.
+    #[arg(
+        long,
+        env = "MF_USERS_CLIENT_TLS",
+        default_value = "false",
+        value_parser = boolean,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) users_client_tls: bool,
+
+    /// The PEM file with the authorities whose certificates it may show over TLS. Unset: those this
+    /// machine trusts.
+    #[arg(long, env = "MF_USERS_CA_CERTS")]
+    pub(crate) users_ca_certs: Option<PathBuf>,
 
     /// The e-mail address of the first root account, which is opened at the start if it is not
     /// there. Unset on the embedded store: `admin@keyward.local`.
@@ -24,6 +47,17 @@ pub(crate) struct Accounts {
     /// store: one is made and printed, once.
     #[arg(long, env = "MF_USERS_ADMIN_PASSWORD", hide = true)]
     pub(crate) admin_password: Option<SecretString>,
+
+    /// Whether admins of an org may add members by their e-mail address, without asking them: `on` or
+    /// `off`.
+    #[arg(
+        long,
+        env = "MF_AUTH_DIRECT_ADD",
+        default_value = "on",
+        value_parser = switch,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) direct_add: bool,
 
     /// What passwords must match, as a regular expression in Go's syntax. They also have at most
     /// 72 bytes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::values::{boolean, duration, port, positive_duration, service_address};
+use super::values::{boolean, port, positive_duration, service_address};
 
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,24 +15,6 @@ pub(crate) struct Later {
     /// How long an invite lives.
     #[arg(long, env = "MF_INVITE_DURATION", default_value = "168h", value_parser = positive_duration)]
     pub(crate) invite_duration: Duration,
-
-    /// The deadline of calls to other services.
-    #[arg(long, env = "MF_AUTH_GRPC_TIMEOUT", default_value = "1s", value_parser = duration)]
-    pub(crate) grpc_timeout: Duration,
-
-    /// The PEM file with the authorities of the users service.
-    #[arg(long, env = "MF_USERS_CA_CERTS")]
-    pub(crate) users_ca_certs: Option<PathBuf>,
-
-    /// Whether to call the users service over TLS.
-    #[arg(
-        long,
-        env = "MF_USERS_CLIENT_TLS",
-        default_value = "false",
-        value_parser = boolean,
-        action = clap::ArgAction::Set
-    )]
-    pub(crate) users_client_tls: bool,
 
     /// The port of a second HTTP listener with the contract of the users service.
     #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]

@@ -39,7 +39,9 @@ fn errors_are_documented() {
         (Error::RegistrationClosed, "ask an operator for an account"),
         (Error::NotFound(Entity::Org), "check the id, or ask for access"),
         (Error::AlreadyExists(Entity::Account), "pick another"),
+        (Error::AlreadyExists(Entity::Membership), "change their role instead"),
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
+        (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
         (Error::Conflict(Conflict::Contention), "try again"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),
@@ -98,9 +100,15 @@ fn who(operation: &str) -> Option<&'static str> {
         }
         "create_org" => "whoever is signed in; they become its owner",
         "list_orgs" => "whoever is signed in: their own orgs; a platform role: all",
-        "view_org" => "viewer",
+        "view_org" | "list_org_memberships" | "view_org_membership" => "viewer",
         "update_org" => "admin",
         "remove_orgs" => "owner, of every org named",
+        "create_org_memberships" => "admin, unless the operator switched it off",
+        "update_org_memberships" | "remove_org_memberships" => {
+            "admin, of members other than the owner"
+        }
+        "leave_org" => "every member but the owner",
+        "transfer_org" => "owner, with a login token",
         "list_roles" => "a platform role, with a login token",
         "grant_role" | "remove_role" => "root, with a login token",
         "self_register" => "anybody, unless the operator closed it",

@@ -3,6 +3,7 @@
 mod account;
 mod email;
 mod key;
+mod member;
 mod metadata;
 mod org;
 mod page;
@@ -13,6 +14,7 @@ mod token;
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
+pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};

@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod changes;
 pub mod keys;
+pub mod members;
 pub mod orgs;
 pub mod roles;
 
@@ -26,6 +27,13 @@ pub const NAMES: &[&str] = &[
     orgs::UpdateOrg::NAME,
     orgs::RemoveOrgs::NAME,
     orgs::ViewOwner::NAME,
+    members::AddMembers::NAME,
+    members::ViewMember::NAME,
+    members::ListMembers::NAME,
+    members::UpdateMembers::NAME,
+    members::RemoveMembers::NAME,
+    members::LeaveOrg::NAME,
+    members::TransferOwnership::NAME,
     roles::AssignRole::NAME,
     roles::RetrieveRole::NAME,
     roles::ListRoles::NAME,

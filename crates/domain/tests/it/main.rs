@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod changes;
 mod keys;
+mod members;
 mod orgs;
 mod pipeline;
 mod roles;

@@ -9,10 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
-use auth_domain::ports::{ChangeLog, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use auth_domain::ports::{
+    ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+};
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::HmacTokens;
 use auth_sqlite::SqliteStore;
@@ -36,6 +39,17 @@ pub async fn world() -> World {
 /// The same by other rules.
 pub async fn world_by(rules: Rules) -> World {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let directory = Arc::new(BuiltIn::new(store.clone()));
+    build(rules, store, directory)
+}
+
+/// The same with people known elsewhere.
+pub async fn world_with(directory: Arc<dyn Directory>) -> World {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    build(Rules::default(), store, directory)
+}
+
+fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -> World {
     let tokens = Arc::new(
         HmacTokens::new(&"a signing secret of more than 32 bytes".into(), &["secret".into()])
             .unwrap(),
@@ -44,6 +58,7 @@ pub async fn world_by(rules: Rules) -> World {
     let seen = Arc::new(Seen::default());
     let ports = Ports {
         store: store.clone(),
+        directory,
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         tokens: tokens.clone(),

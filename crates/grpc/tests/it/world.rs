@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
     PlatformRole, UserId,
@@ -58,6 +59,7 @@ pub async fn world_with(
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
     let ports = Ports {
         store: store.clone(),
+        directory: Arc::new(BuiltIn::new(store.clone())),
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         tokens: tokens.clone(),

@@ -1,6 +1,6 @@
 //! What a list can be asked for.
 
-use auth_domain::model::{Direction, MAX_LIMIT, MAX_OFFSET};
+use auth_domain::model::{Direction, MAX_LIMIT, MAX_OFFSET, OrgRole};
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema};
@@ -56,6 +56,17 @@ impl Asked {
     /// Only elements whose metadata contains an object.
     pub(crate) fn metadata(about: &'static str) -> Self {
         Self { name: "metadata", about, schema: Ref::from_schema_name("Metadata").into() }
+    }
+
+    /// Only elements whose e-mail address contains a text.
+    pub(crate) fn email(about: &'static str, longest: usize) -> Self {
+        Self { name: "email", about, schema: types::text().max_length(Some(longest)).into() }
+    }
+
+    /// Only elements with a role in an org.
+    pub(crate) fn role(about: &'static str) -> Self {
+        let schema = types::words(OrgRole::ALL.map(OrgRole::as_str)).into();
+        Self { name: "role", about, schema }
     }
 
     /// As a query parameter. An object is written there as JSON.

@@ -93,6 +93,15 @@ wire_type! {
 }
 
 wire_type! {
+    /// A role in an org.
+    OrgRole = words(model::OrgRole::ALL.map(model::OrgRole::as_str))
+        .description(Some(
+            "What a member is in an org: a `viewer` sees, an `editor` changes what it holds, an `admin` \
+             changes it and its members, the `owner` disposes of it.",
+        ))
+}
+
+wire_type! {
     /// Which way a list is ordered.
     Direction = words(model::Direction::ALL.map(model::Direction::as_str))
         .description(Some("Which way a list is ordered."))

@@ -56,14 +56,15 @@ pub fn check(method: &Method, path: &str, status: u16, headers: &HeaderMap, body
     }
 }
 
-/// The template of a path: word for word if there is one, else with a variable last segment.
+/// The template of a path: word for word if there is one, else with variable segments.
 fn template(path: &str) -> Option<&'static str> {
     let paths = API["paths"].as_object().unwrap();
     let exact = paths.keys().find(|template| *template == path);
-    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
     let variable = || {
         paths.keys().find(|template| {
-            template.strip_prefix(parent).is_some_and(|last| last.starts_with("/{"))
+            let mut pairs = template.split('/').zip(path.split('/'));
+            template.split('/').count() == path.split('/').count()
+                && pairs.all(|(wanted, found)| wanted.starts_with('{') || wanted == found)
         })
     };
     exact.or_else(variable).map(String::as_str)

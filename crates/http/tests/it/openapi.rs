@@ -1,7 +1,11 @@
 //! The description of the interface: that it is sound, and that it is true.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
+use auth_domain::Operation;
+use auth_domain::model::{Email, OrgRole};
+use auth_domain::ops::members::AddMembers;
 use auth_http::Route;
 use expect_test::expect_file;
 use http::{Method, StatusCode};
@@ -162,9 +166,15 @@ fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
 }
 
 /// Ids that exist take the place of the examples'.
-fn of_this_world(mut body: Value, org: &str) -> Value {
+fn of_this_world(mut body: Value, org: &str, member: &str) -> Value {
     if let Some(ids) = body.get_mut("org_ids") {
         *ids = json!([org]);
+    }
+    if let Some(ids) = body.get_mut("member_ids") {
+        *ids = json!([member]);
+    }
+    if let Some(id) = body.get_mut("member_id") {
+        *id = json!(member);
     }
     body
 }
@@ -182,7 +192,13 @@ async fn the_examples_get_the_answers_they_promise() {
         if route.path != "/register" {
             world.post("/register").body(&account).send().await.assert_empty(201);
         }
-        if route.path == "/users/profile" {
+        let ada = Email::from_str("ada@example.com").unwrap();
+        let ada = world.store().account_by_email(&ada).await.unwrap().map(|account| account.id);
+        let member = ada.unwrap_or(root.id);
+        if route.path.starts_with("/orgs/{id}/") && route.operation != AddMembers::NAME {
+            world.join_user(&org, member, OrgRole::Viewer).await;
+        }
+        if ["/users/profile", "/orgs/{id}/leave"].contains(&route.path) {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
             let answer = world.post("/tokens").body(&credentials).send().await;
             answer.json()["token"].as_str().unwrap().clone_into(&mut token);
@@ -190,10 +206,13 @@ async fn the_examples_get_the_answers_they_promise() {
         // Taking the last root's role would be refused.
         let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
         let id = if route.path.starts_with("/keys") { &key } else { &org };
+        let member = member.to_string();
         let path = route.path.replace("{id}", id).replace("{user_id}", &other.id.to_string());
+        let path = path.replace("{member_id}", &member);
         let mut call = world.call(route.method.clone(), &path).bearer(&token);
         if let Some(content) = request(operation) {
-            call = call.body(&of_this_world(content["example"].clone(), &org).to_string());
+            let body = of_this_world(content["example"].clone(), &org, &member);
+            call = call.body(&body.to_string());
         }
         let answer = call.send().await;
         assert_eq!(answer.status, status, "{} {path}: {}", route.method, answer.text());
@@ -265,6 +284,7 @@ const NOBODY: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
 async fn every_described_query_parameter_is_read() {
     let world = World::new().await;
     let root = world.root().await;
+    let org = world.org(&root, &json!({ "name": "Acme" })).await;
     for (route, operation) in operations() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] != "query" {
@@ -272,12 +292,13 @@ async fn every_described_query_parameter_is_read() {
             }
             let name = parameter["name"].as_str().unwrap();
             // One that nobody reads may be repeated.
-            let path = format!("{}?{name}=1&{name}=1", route.path);
+            let template = route.path.replace("{id}", &org);
+            let path = format!("{template}?{name}=1&{name}=1");
             let answer = world.get(&path).bearer(&root.token).send().await;
             assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
             if let Some(default) = parameter["schema"].get("default") {
-                let answer = world.get(route.path).bearer(&root.token).send().await;
-                assert_eq!(&answer.json()[name], default, "{path}");
+                let answer = world.get(&template).bearer(&root.token).send().await;
+                assert_eq!(&answer.json()[name], default, "{path} {name}");
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
@@ -60,8 +61,10 @@ impl World {
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let ports = Ports {
-            store: Arc::new(SqliteStore::in_memory().await.unwrap()),
+            store: Arc::clone(&store),
+            directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
             tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
@@ -101,6 +104,19 @@ impl World {
         self.app.execute(Caller::System, operation).await.unwrap().expose().to_owned()
     }
 
+    /// Somebody with an account, who can be found by their address.
+    pub async fn account(&self, name: &str) -> Person {
+        let email = format!("{name}@example.com");
+        let body = serde_json::json!({
+            "user": { "email": email, "password": "password1" }, "redirect_path": "/v"
+        });
+        self.post("/register").body(&body.to_string()).send().await.assert_empty(201);
+        let found = self.store().account_by_email(&email.parse().unwrap()).await.unwrap();
+        let id = found.unwrap().id;
+        let token = self.token(id, &email, KeyKind::Login).await;
+        Person { id, email, token }
+    }
+
     /// A fresh API key of theirs: its id and its value.
     pub async fn api_key(&self, person: &Person) -> (String, String) {
         let answer = self.post("/keys").bearer(&person.token).body(r#"{"type":2}"#).send().await;
@@ -117,10 +133,13 @@ impl World {
     }
 
     pub async fn join(&self, org: &str, person: &Person, role: OrgRole) {
+        self.join_user(org, person.id, role).await;
+    }
+
+    pub async fn join_user(&self, org: &str, member: UserId, role: OrgRole) {
         let org: OrgId = org.parse().unwrap();
         let at = Timestamp::from_seconds(NOW);
-        let membership =
-            Membership { org, member: person.id, role, created_at: at, updated_at: at };
+        let membership = Membership { org, member, role, created_at: at, updated_at: at };
         let changes = vec![Change::InsertMembership(membership)];
         let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
         self.store().commit(commit).await.unwrap();

@@ -51,7 +51,8 @@ const INDEXES: &str = "
     AND indexrelid::regclass::text LIKE 'keyward%'";
 
 const ALL_INDEXES: &str = "keyward_dormant_org_invites_platform_invite_id keyward_keys_issuer_id \
-    keyward_org_invites_inviter_id keyward_org_invites_org_id_state keyward_org_memberships_org_id";
+    keyward_org_invites_inviter_id keyward_org_invites_org_id_state \
+    keyward_org_memberships_org_id_member_id";
 
 async fn read(database: &Database, question: &'static str) -> String {
     let mut connection = database.connect().await.unwrap();

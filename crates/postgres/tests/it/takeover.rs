@@ -6,7 +6,7 @@ use auth_domain::model::{
     Direction, Key, KeyId, KeyOrder, Membership, Metadata, Org, OrgEdit, OrgId, OrgOrder, OrgQuery,
     OrgRole, Page, PlatformRole, UserId,
 };
-use auth_domain::ports::{Keys, Orgs, Standings, Store};
+use auth_domain::ports::{Keys, Memberships, Orgs, Standings, Store};
 use auth_postgres::PgStore;
 use auth_testkit::Database;
 use serde_json::json;
@@ -211,4 +211,48 @@ async fn removing_an_org_takes_the_invites_of_the_original_along() {
     .await
     .unwrap();
     assert_eq!(left, 11);
+}
+
+#[tokio::test]
+async fn s41_go16_a_member_who_goes_takes_their_unanswered_invites_along() {
+    let (database, store) = taken_over().await;
+    let pending = "UPDATE org_invites SET inviter_id = '00000000-0000-4000-8000-0000000000a6' \
+        WHERE id = '00000000-0000-4000-8000-0000000000d1'; \
+        INSERT INTO org_invites SELECT '00000000-0000-4000-8000-0000000000d4', NULL, inviter_id, org_id, \
+        invitee_role, created_at, expires_at, 'declined' FROM org_invites \
+        WHERE id = '00000000-0000-4000-8000-0000000000d1'";
+    database.execute(pending).await.unwrap();
+    let changes = vec![Change::RemoveMembership { org: org(0xb1), member: user(0xa6) }];
+    let at = Timestamp::from_seconds(0);
+    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    let mut connection = database.connect().await.unwrap();
+    let states: String = query_scalar("SELECT string_agg(state, ' ' ORDER BY id) FROM org_invites")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(states, "revoked pending pending declined");
+}
+
+#[tokio::test]
+async fn odd_memberships_are_not_listed_and_two_owners_become_one() {
+    let (_database, store) = taken_over().await;
+    let listing = store.memberships(org(0xb1), None, by_id(())).await.unwrap();
+    let listed: Vec<_> = listing.items.iter().map(|member| (member.member, member.role)).collect();
+    let (owner, viewer) = (OrgRole::Owner, OrgRole::Viewer);
+    assert_eq!(listed, [(user(0xa1), owner), (user(0xa4), owner), (user(0xa6), viewer)]);
+    assert_eq!(listing.total, 3);
+    assert_eq!(store.membership(org(0xb1), user(0xa5)).await.unwrap(), None);
+    let at = Timestamp::from_seconds(0);
+    let (org, boss) = (org(0xb1), user(0xa5));
+    let changes = vec![
+        Change::TransferOrg { org, from: user(0xa1), to: user(0xa6), at },
+        Change::UpdateMembership { org, member: boss, role: viewer, at },
+    ];
+    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    for (last, role) in
+        [(0xa1, OrgRole::Admin), (0xa4, OrgRole::Admin), (0xa5, viewer), (0xa6, owner)]
+    {
+        let standing = store.standing(user(last), Some(org)).await.unwrap();
+        assert_eq!(standing.org, Some(role), "{last:x}");
+    }
 }
