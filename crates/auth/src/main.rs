@@ -4,7 +4,7 @@
 //!
 //! 1. [`config`], every setting, its default and its manual.
 //! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
-//! 3. [`run`], from the first port to the last answer, and [`serve`], the accept loop.
+//! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
 //!    [`relay`], which tells others what happened.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
