@@ -64,10 +64,16 @@ impl fmt::Display for Place {
 /// What a sink has still to pass on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many records.
+    /// How many records, counted up to [`Backlog::MOST`].
     pub records: u64,
     /// When the first of them was written.
     pub since: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// A backlog is counted this far and no further, so that looking at it costs the same after an
+    /// outage of any length.
+    pub const MOST: i64 = 10_000;
 }
 
 impl Record {

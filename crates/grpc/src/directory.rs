@@ -86,7 +86,10 @@ impl RemoteDirectory {
             Ok(Err(status)) if status.code() == Code::NotFound => {
                 Err(Error::NotFound(Entity::Account))
             }
-            Ok(Err(status)) => Err(Error::unavailable(status)),
+            // Its words may name people, and causes are logged.
+            Ok(Err(status)) => {
+                Err(Error::unavailable(format!("the users service answered {:?}", status.code())))
+            }
             Err(_) => Err(Error::unavailable("the users service did not answer in time")),
         }
     }
@@ -120,7 +123,11 @@ impl Directory for RemoteDirectory {
         let page_metadata = Some(proto::PageMetadata::default());
         let request = self.request(proto::UsersByIDsReq { ids, page_metadata });
         let mut client = self.client.clone();
-        self.answer(client.get_users_by_i_ds(request)).await
+        match self.answer(client.get_users_by_i_ds(request)).await {
+            // Whoever is not there is left out.
+            Err(Error::NotFound(_)) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     async fn people_by_emails(&self, emails: &[Email]) -> Result<Vec<Person>> {

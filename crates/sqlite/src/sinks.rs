@@ -16,11 +16,13 @@ pub(crate) async fn backlog(db: &SqlitePool, sink: &str) -> Result<Backlog> {
          coalesce(max(ordinal), 0) AS ordinal FROM keyward_sinks WHERE name = ?1), \
          ahead AS (SELECT changes.revision, changes.ordinal, occurred_at \
          FROM passed CROSS JOIN keyward_changes AS changes \
-         WHERE (changes.revision, changes.ordinal) > (passed.revision, passed.ordinal)) \
+         WHERE (changes.revision, changes.ordinal) > (passed.revision, passed.ordinal) \
+         ORDER BY changes.revision, changes.ordinal LIMIT ?2) \
          SELECT (SELECT count(*) FROM ahead), \
          (SELECT occurred_at FROM ahead ORDER BY revision, ordinal LIMIT 1)",
     )
     .bind(sink)
+    .bind(Backlog::MOST)
     .fetch_one(db)
     .await
     .map_err(failure)?;

@@ -7,3 +7,12 @@ mod server;
 pub use postgres::{Database, Postgres};
 pub use redis::Redis;
 pub use server::{ADMIN_EMAIL, ADMIN_PASSWORD, SECRET, Server, Setup, workspace};
+
+/// Sends a process a signal by name, such as `TERM`. By the shell's own `kill`, because a small system
+/// has no program of that name.
+async fn signal(name: &str, pid: u32) -> anyhow::Result<()> {
+    let mut shell = tokio::process::Command::new("/bin/sh");
+    let sent = shell.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid.to_string()]);
+    anyhow::ensure!(sent.status().await?.success(), "kill -s {name} {pid} failed");
+    Ok(())
+}

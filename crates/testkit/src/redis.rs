@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 /// How long anything the server is asked for may take before a test gives up.
@@ -140,9 +139,7 @@ impl Redis {
     }
 
     async fn signal(&self, name: &str) -> Result<()> {
-        let pid = self.pid()?.to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().await?;
-        if sent.success() { Ok(()) } else { bail!("kill -s {name} {pid} failed") }
+        crate::signal(name, self.pid()?).await
     }
 
     fn log(&self) -> PathBuf {

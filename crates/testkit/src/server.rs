@@ -227,9 +227,7 @@ impl Server {
 
     /// Sends it a signal by name, such as `TERM`.
     pub async fn signal(&self, name: &str) -> Result<()> {
-        let pid = self.pid()?.to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().await?;
-        if sent.success() { Ok(()) } else { bail!("kill -s {name} {pid} failed") }
+        crate::signal(name, self.pid()?).await
     }
 
     /// Waits until it has ended.
