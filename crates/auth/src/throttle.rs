@@ -56,7 +56,7 @@ impl FailedSignIns {
         })
     }
 
-    fn succeeded_at(&self, from: Option<IpAddr>, account: &str) {
+    fn take_back_from(&self, from: Option<IpAddr>, account: &str) {
         let from = from.map(Network::of);
         self.by_address.take_back(&from);
         self.by_account.take_back(&(from, self.hasher.hash_one(account)));
@@ -68,8 +68,8 @@ impl ports::Throttle for FailedSignIns {
         self.enter_at(Instant::now(), from, account)
     }
 
-    fn succeeded(&self, from: Option<IpAddr>, account: &str) {
-        self.succeeded_at(from, account);
+    fn take_back(&self, from: Option<IpAddr>, account: &str) {
+        self.take_back_from(from, account);
     }
 }
 
@@ -82,7 +82,7 @@ impl ports::Throttle for Unlimited {
         Ok(())
     }
 
-    fn succeeded(&self, _: Option<IpAddr>, _: &str) {}
+    fn take_back(&self, _: Option<IpAddr>, _: &str) {}
 }
 
 /// Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has for
@@ -231,7 +231,7 @@ mod tests {
         let here = address("192.0.2.1");
         for _ in 0..100 {
             throttle.enter_at(now, here, "ada").unwrap();
-            throttle.succeeded_at(here, "ada");
+            throttle.take_back_from(here, "ada");
         }
         assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
     }

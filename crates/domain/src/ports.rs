@@ -223,7 +223,7 @@ pub trait Throttle: Send + Sync {
     fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
 
     /// Takes the try back: it was not a guess.
-    fn succeeded(&self, from: Option<IpAddr>, account: &str);
+    fn take_back(&self, from: Option<IpAddr>, account: &str);
 }
 
 /// Watches operations, for metrics and for whoever waits for commits.

@@ -100,9 +100,14 @@ async fn s84_d08_people_elsewhere_are_shown_as_far_as_they_are_known() {
         assert_eq!(emails(&listed), [three.clone(), two.clone(), email(1)], "{store}");
         assert_eq!(users.calls(), 1, "{store}: and one for a search");
 
-        for manner in
-            [Manner::Empty, Manner::Short, Manner::Reversed, Manner::Twice, Manner::WithStrangers]
-        {
+        for manner in [
+            Manner::Empty,
+            Manner::Short,
+            Manner::Reversed,
+            Manner::Twice,
+            Manner::WithStrangers,
+            Manner::KnowsNobody,
+        ] {
             users.behave(manner);
             for query in ["", "?order=email"] {
                 let listed = page(&server, &org, &owner, query).await;
@@ -116,7 +121,8 @@ async fn s84_d08_people_elsewhere_are_shown_as_far_as_they_are_known() {
                 let address = shown["email"].as_str().unwrap();
                 assert!(address.is_empty() || address == email(number), "{manner:?} {shown}");
             }
-            let expected = if matches!(manner, Manner::Empty | Manner::Short) { 404 } else { 409 };
+            let nobody = matches!(manner, Manner::Empty | Manner::Short | Manner::KnowsNobody);
+            let expected = if nobody { 404 } else { 409 };
             assert_eq!(add(&server, &org, &owner, &people).await, expected, "{manner:?}");
         }
 

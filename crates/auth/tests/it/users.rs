@@ -18,6 +18,8 @@ pub enum Manner {
     Reversed,
     Twice,
     WithStrangers,
+    /// Says that there is nobody, and whom it looked for.
+    KnowsNobody,
     Fails,
     Hangs,
 }
@@ -91,6 +93,7 @@ impl Users {
                 let other = User { id: id(999), email: email(999), status: String::new() };
                 users.splice(0..0, [odd, other]);
             }
+            Manner::KnowsNobody => return Err(Status::not_found("no user ada@example.com")),
             Manner::Fails => return Err(Status::internal("db.internal:5432 said no")),
             Manner::Hangs => std::future::pending().await,
         }

@@ -156,22 +156,28 @@ impl Operation for Login {
 
     /// Unknown address, wrong password and disabled account answer alike and take as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
-        cx.throttle().enter(self.from, self.email.key())?;
-        let account = cx
-            .store()
-            .account_by_email(&self.email)
-            .await?
-            .filter(|account| account.status == AccountStatus::Enabled);
-        let hash = account.as_ref().map(|account| account.password.clone());
-        let right = cx.passwords().verify(self.password, hash).await?;
-        match account {
-            Some(account) if right => {
-                cx.throttle().succeeded(self.from, self.email.key());
-                keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)
-            }
-            _ => Err(Unauthenticated::BadCredentials.into()),
+        let (from, key) = (self.from, self.email.key().to_owned());
+        cx.throttle().enter(from, &key)?;
+        let proved = prove(cx, &self.email, self.password).await;
+        // Only a wrong guess stays counted: an outage must not lock anybody out.
+        if !matches!(proved, Ok(None)) {
+            cx.throttle().take_back(from, &key);
         }
+        let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
+        keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)
     }
+}
+
+/// The account, if there is an enabled one with this address and the password is right.
+async fn prove(cx: &Cx<'_>, email: &Email, password: SecretString) -> Result<Option<Account>> {
+    let account = cx
+        .store()
+        .account_by_email(email)
+        .await?
+        .filter(|account| account.status == AccountStatus::Enabled);
+    let hash = account.as_ref().map(|account| account.password.clone());
+    let right = cx.passwords().verify(password, hash).await?;
+    Ok(account.filter(|_| right))
 }
 
 /// Shows the caller their own account.

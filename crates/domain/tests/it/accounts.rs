@@ -94,6 +94,17 @@ async fn go49_guessing_is_slowed_down() {
 }
 
 #[tokio::test]
+async fn s87_an_outage_locks_nobody_out() {
+    let world = world().await;
+    world.as_anyone(register("ada@example.com", "password1")).await.unwrap();
+    for _ in 0..10 {
+        let answer = login(&world, "ada@example.com", crate::world::FULL).await;
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "never 429 for an outage");
+    }
+    assert!(login(&world, "ada@example.com", "password1").await.is_ok());
+}
+
+#[tokio::test]
 async fn the_operators_account_is_a_root_however_often_it_starts() {
     let world = world().await;
     let bootstrap = |password: &str| BootstrapAdmin {

@@ -237,7 +237,7 @@ impl Throttle for Nothing {
         Ok(())
     }
 
-    fn succeeded(&self, _from: Option<IpAddr>, _account: &str) {}
+    fn take_back(&self, _from: Option<IpAddr>, _account: &str) {}
 }
 
 impl Observer for Nothing {

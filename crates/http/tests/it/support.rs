@@ -360,7 +360,7 @@ impl Throttle for ThreeTries {
         Ok(())
     }
 
-    fn succeeded(&self, from: Option<IpAddr>, account: &str) {
+    fn take_back(&self, from: Option<IpAddr>, account: &str) {
         let mut tries = self.0.lock().unwrap();
         let last = tries.iter().rposition(|(a, b)| *a == from && b == account).unwrap();
         tries.remove(last);
