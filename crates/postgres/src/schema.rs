@@ -31,6 +31,18 @@ const INDEXES: [(i64, &str, &str); 5] = [
     index!(6, "keyward_keys_issuer_id"),
 ];
 
+/// What we add after them: version and name.
+macro_rules! table {
+    ($version:literal, $name:literal) => {
+        (
+            $version,
+            $name,
+            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+        )
+    };
+}
+const TABLES: [(i64, &str, &str); 2] = [table!(7, "keyward_sinks"), table!(8, "keyward_mails")];
+
 /// Brings the database to where this version needs it. The caller holds the lock.
 pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {
     // Building an index takes as long as it takes; waiting for a lock does not, because others queue
@@ -104,13 +116,16 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
             true,
         ));
     }
-    migrations.push(Migration::new(
-        7,
-        "keyward_sinks".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/postgres/0007_keyward_sinks.sql").into_sql_str(),
-        false,
-    ));
+    for (version, name, statements) in TABLES {
+        let statements = statements.into_sql_str();
+        migrations.push(Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            statements,
+            false,
+        ));
+    }
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.dangerous_set_table_name(LEDGER);
     // We hold a lock of our own; sqlx would wait for its in the server.
