@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::backup::Backups;
 use crate::change::Commit;
 use crate::error::{Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
@@ -22,7 +23,9 @@ pub const MAX_PEOPLE: usize = 1000;
 
 /// Durable state: many small reads, one way to write.
 #[async_trait]
-pub trait Store: Keys + Orgs + Memberships + Standings + Accounts + ChangeLog + Sinks {
+pub trait Store:
+    Keys + Orgs + Memberships + Standings + Accounts + ChangeLog + Sinks + Backups
+{
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
     ///

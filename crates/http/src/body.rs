@@ -1,14 +1,14 @@
 //! Bodies: a media type, strict JSON, and members taken out by name.
 
 use auth_domain::model::Metadata;
-use auth_domain::{Error, Result};
+use auth_domain::{Error, Result, json};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::problem::{Problem, Transport};
-use crate::{Api, json, limits};
+use crate::{Api, limits};
 
 /// What a body can be read into.
 pub(crate) trait FromMembers: Sized {
@@ -144,17 +144,11 @@ impl Members {
     /// parsers on the way do not, and what two readers see differently is how checks are slipped.
     fn take(&mut self, name: &'static str) -> Result<Value> {
         let value = self.0.remove(name).unwrap_or(Value::Null);
-        if self.0.keys().any(|other| folded(other).eq(folded(name))) {
+        if self.0.keys().any(|other| json::differs_by_case(other, name)) {
             return Err(Error::malformed(name, "is spelled in lower case"));
         }
         Ok(value)
     }
-}
-
-/// Both ways, because some letters have an ASCII partner in one direction only: the Kelvin sign is
-/// a `k` only in lower case, the long s an `s` only in upper case.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

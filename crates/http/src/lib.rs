@@ -20,7 +20,6 @@ mod bearer;
 mod body;
 mod docs_page;
 mod health;
-mod json;
 mod keys;
 mod limits;
 mod members;

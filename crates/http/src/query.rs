@@ -3,12 +3,11 @@
 use std::str::FromStr;
 
 use auth_domain::model::{Direction, Metadata, Page};
-use auth_domain::{Error, Invalid, Result};
+use auth_domain::{Error, Invalid, Result, json};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::body::Members;
-use crate::json;
 use crate::problem::Problem;
 
 /// How many elements a page has when nobody says.

@@ -32,6 +32,14 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
     }
 }
 
+/// Checks a guard of a commit that is put together bit by bit and takes no org away.
+pub(crate) async fn check_alone(db: &mut PgConnection, guard: &Guard) -> Result<()> {
+    match *guard {
+        Guard::InOrg { user, org, action } => in_org(db, user, org, action, Hold::Alone).await,
+        Guard::KeyExists { .. } | Guard::OnPlatform { .. } => check(db, guard, &[]).await,
+    }
+}
+
 /// How an org is held while a commit works on it, the weakest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hold {
@@ -52,6 +60,7 @@ impl Hold {
             Change::RemoveOrg(id) | Change::TransferOrg { org: id, .. } if *id == org => Self::Goes,
             Change::UpdateOrg(edit) if edit.id == org => Self::Alone,
             Change::InsertMembership(joined) if joined.org == org => Self::Alone,
+            Change::InsertRows(_) => Self::Alone,
             Change::UpdateMembership { org: id, .. } | Change::RemoveMembership { org: id, .. }
                 if *id == org =>
             {

@@ -2,11 +2,12 @@
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
 //! `orgs`, `members`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log, and
-//! `sinks` those about how far it was passed on.
+//! `sinks` those about how far it was passed on; `backup` those about all of it.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
 
 mod accounts;
+mod backup;
 mod config;
 mod connections;
 mod failure;
@@ -27,6 +28,7 @@ mod transaction;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
@@ -182,5 +184,16 @@ impl ports::Sinks for PgStore {
 
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
         sinks::release(&self.database, sink, holder).await
+    }
+}
+
+#[async_trait]
+impl Backups for PgStore {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(backup::PgSnapshot::take(&self.database).await?))
+    }
+
+    async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
+        Ok(Box::new(backup::PgRestoring::begin(&self.database, commit).await?))
     }
 }

@@ -33,15 +33,19 @@ const INDEXES: [(i64, &str, &str); 5] = [
 
 /// What we add after them: version and name.
 macro_rules! table {
-    ($version:literal, $name:literal) => {
+    ($version:literal, $file:literal, $name:literal) => {
         (
             $version,
             $name,
-            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+            include_str!(concat!("../../../migrations/postgres/", $file, "_", $name, ".sql")),
         )
     };
 }
-const TABLES: [(i64, &str, &str); 2] = [table!(7, "keyward_sinks"), table!(8, "keyward_mails")];
+const TABLES: [(i64, &str, &str); 3] = [
+    table!(7, "0007", "keyward_sinks"),
+    table!(8, "0008", "keyward_mails"),
+    table!(11, "0011", "keyward_instance"),
+];
 
 /// Brings the database to where this version needs it. The caller holds the lock.
 pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {

@@ -21,7 +21,8 @@ fn refused(refusal: Box<dyn DatabaseError>) -> Error {
             Some(entity) => Error::AlreadyExists(entity),
             None => Error::internal(refusal),
         },
-        // Only memberships refer to anything, and they refer to orgs.
+        // What refers to anything refers to orgs; only what waits for a platform invite refers to an
+        // invite, and whoever writes that looks first.
         ErrorKind::ForeignKeyViolation => Error::NotFound(Entity::Org),
         _ if is_outage(&*refusal) => Error::unavailable(refusal),
         _ => Error::internal(refusal),
@@ -37,6 +38,8 @@ fn taken(message: &str) -> Option<Entity> {
         "org_memberships" => Some(Entity::Membership),
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
+        "org_invites" | "dormant_org_invites" => Some(Entity::Invite),
+        "users_roles" => Some(Entity::PlatformRole),
         _ => None,
     }
 }

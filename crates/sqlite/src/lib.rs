@@ -2,10 +2,11 @@
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
 //! `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
-//! passed on. `open` prepares the data directory and the schema; `failure` says what a database
+//! passed on, and `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
 mod accounts;
+mod backup;
 mod failure;
 mod guards;
 mod keys;
@@ -22,6 +23,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
@@ -88,6 +90,9 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
+        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
+        // All there is of it is its fact.
+        Change::NoteRestore(_) => Ok(()),
     }
 }
 
@@ -214,5 +219,16 @@ impl ports::Sinks for SqliteStore {
 
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
         sinks::release(&self.writer, sink, holder).await
+    }
+}
+
+#[async_trait]
+impl Backups for SqliteStore {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(backup::SqliteSnapshot::take(&self.readers).await?))
+    }
+
+    async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
+        Ok(Box::new(backup::SqliteRestoring::begin(&self.writer, commit).await?))
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod accounts;
+pub mod backup;
 pub mod changes;
 pub mod keys;
+pub mod member_backup;
 pub mod members;
 pub mod orgs;
 pub mod roles;
@@ -45,4 +47,8 @@ pub const NAMES: &[&str] = &[
     accounts::ViewProfile::NAME,
     accounts::FindByIds::NAME,
     accounts::FindByEmails::NAME,
+    backup::TakeBackup::NAME,
+    backup::Restore::NAME,
+    member_backup::BackupMembers::NAME,
+    member_backup::RestoreMembers::NAME,
 ];
