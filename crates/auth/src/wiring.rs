@@ -1,14 +1,16 @@
 //! Puts the service together. The only file that knows every adapter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth_domain::app::Ports;
 use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Directory, Store, Throttle};
+use auth_domain::ports::{Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_redis::{RedisStream, STREAM, StreamConfig};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
@@ -61,7 +63,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     let stream = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
-    let tokens = secrets::tokens(&config.tokens, data)?;
+    let (tokens, seals) = secrets::keys(&config.tokens, data)?;
     let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
     if weak > 0 {
         tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
@@ -69,8 +71,37 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     metrics.set_weak_verify_keys(weak);
     metrics.set_grpc_open(config.grpc.trust == Some(Trusted::Network));
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
-    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let committed = Arc::new(Notify::new());
+    let observer =
+        Arc::new(Waking { observer: metrics.observer(), committed: Arc::clone(&committed) });
+    let app = app(config, store, (tokens, seals), observer)?;
+    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    let relay =
+        stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
+    Ok(Service { app, metrics, store: kind, relay, opened })
+}
+
+/// The service for a command of the operator's: it serves nobody and opens no account.
+pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, String> {
+    let embedded = config.store_kind() == StoreKind::Embedded;
+    let data = embedded.then_some(config.store.data_dir.as_path());
+    app(config, store, secrets::keys(&config.tokens, data)?, Arc::new(Unwatched))
+}
+
+/// Watches nothing: what a command does, its own output says.
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn observe(&self, _: &'static str, _: &'static str, _: Duration) {}
+}
+
+fn app(
+    config: &Config,
+    store: Arc<dyn Store>,
+    (tokens, seals): (HmacTokens, HmacSeals),
+    observer: Arc<dyn Observer>,
+) -> Result<App, String> {
+    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
         directory: directory(&config.accounts, &store)?,
         store,
@@ -79,10 +110,8 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
-        observer: Arc::new(Waking {
-            observer: metrics.observer(),
-            committed: Arc::clone(&committed),
-        }),
+        seals: Arc::new(seals),
+        observer,
     };
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
@@ -90,12 +119,9 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
+        restore_rows: config.limits.max_restore_rows.into(),
     };
-    let app = App::new(ports, rules);
-    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
-    let relay =
-        stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
-    Ok(Service { app, metrics, store: kind, relay, opened })
+    Ok(App::new(ports, rules))
 }
 
 /// Where events go, if anywhere.
@@ -130,7 +156,7 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
         return Arc::new(Unlimited);
     }
     let quota =
-        |failures, minutes| Quota { failures, within: std::time::Duration::from_mins(minutes) };
+        |failures, minutes| Quota { failures, within: Duration::from_mins(minutes) };
     Arc::new(FailedSignIns::new(
         quota(limits.login_failures_per_address, 1),
         quota(limits.login_failures_per_account, 10),
@@ -189,6 +215,8 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
             body_bytes: limits.http_max_body,
             body_idle: limits.http_body_timeout,
             request: limits.http_request_timeout,
+            restore_bytes: limits.http_max_restore,
+            long_request: limits.http_backup_timeout,
         },
     };
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http")

@@ -49,11 +49,16 @@ impl<T: FromMembers> FromRequest<Api> for MaybeJson<T> {
 }
 
 /// Whether the one content type is `application/json`, in whatever case and with any parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is(headers, "application/json")
+}
+
+/// Whether the one content type is this one.
+pub(crate) fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
     only.to_str().ok().and_then(|text| text.split(';').next()).is_some_and(|media_type| {
-        media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
+        media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted)
     })
 }
 

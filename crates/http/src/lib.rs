@@ -2,10 +2,10 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `roles`, `accounts`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `member_backup`, `roles`, `accounts`, `backup`, `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
-//! 3. What they answer with: `answer` and `problem`.
+//! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
 //! 4. `limits`, which is around all of it: how large, how slow, and what no route matches.
 //! 5. `openapi`, which describes it all to client authors from what stands in each noun's `docs`, and
 //!    `docs_page`, which shows that on the operator's listener.
@@ -16,12 +16,14 @@
 
 mod accounts;
 mod answer;
+mod backup;
 mod bearer;
 mod body;
 mod docs_page;
 mod health;
 mod keys;
 mod limits;
+mod member_backup;
 mod members;
 mod openapi;
 mod orgs;
@@ -29,6 +31,8 @@ mod path;
 mod problem;
 mod query;
 mod roles;
+mod stream;
+mod upload;
 
 use std::sync::Arc;
 
@@ -40,6 +44,7 @@ use http::Method;
 
 use crate::openapi::Docs;
 
+pub use backup::report_json;
 pub use docs_page::docs_router;
 pub use limits::Limits;
 pub use openapi::openapi;
@@ -100,6 +105,8 @@ pub struct Route {
     pub path: &'static str,
     /// The operation behind it, by [`auth_domain::Operation::NAME`]; `health` has none behind it.
     pub operation: &'static str,
+    /// Whether it may take longer than others.
+    long: bool,
     filter: MethodFilter,
     endpoint: Endpoint,
     docs: fn() -> Docs,
@@ -115,7 +122,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::GET, filter: MethodFilter::GET, path, operation, endpoint, docs }
+        Self::new(Method::GET, MethodFilter::GET, path, operation, endpoint, docs)
     }
 
     const fn post(
@@ -124,7 +131,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::POST, filter: MethodFilter::POST, path, operation, endpoint, docs }
+        Self::new(Method::POST, MethodFilter::POST, path, operation, endpoint, docs)
     }
 
     const fn put(
@@ -133,7 +140,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::PUT, filter: MethodFilter::PUT, path, operation, endpoint, docs }
+        Self::new(Method::PUT, MethodFilter::PUT, path, operation, endpoint, docs)
     }
 
     const fn patch(
@@ -142,7 +149,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::PATCH, filter: MethodFilter::PATCH, path, operation, endpoint, docs }
+        Self::new(Method::PATCH, MethodFilter::PATCH, path, operation, endpoint, docs)
     }
 
     const fn delete(
@@ -151,14 +158,24 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self {
-            method: Method::DELETE,
-            filter: MethodFilter::DELETE,
-            path,
-            operation,
-            endpoint,
-            docs,
-        }
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, operation, endpoint, docs)
+    }
+
+    const fn new(
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method, path, operation, long: false, filter, endpoint, docs }
+    }
+
+    /// It may take long.
+    const fn long(mut self) -> Self {
+        self.long = true;
+        self
     }
 
     /// The path with nothing where its last segment should be, if that segment is variable: the
@@ -173,9 +190,18 @@ impl Route {
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts = if accounts { accounts::ROUTES } else { &[] };
-    [keys::ROUTES, orgs::ROUTES, members::ROUTES, roles::ROUTES, accounts, health::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        keys::ROUTES,
+        orgs::ROUTES,
+        members::ROUTES,
+        member_backup::ROUTES,
+        roles::ROUTES,
+        accounts,
+        backup::ROUTES,
+        health::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The router of the public listener. It expects the peer's address as the extension

@@ -67,6 +67,26 @@ impl Parameters {
         Ok(self.get(name)?.unwrap_or_default().to_owned())
     }
 
+    /// Yes or no; no when absent.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name)? {
+            None | Some("" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Invalid::QueryParameters.into()),
+        }
+    }
+
+    /// One of these words; the first when absent.
+    pub(crate) fn word<const N: usize>(
+        &self,
+        name: &str,
+        words: [&'static str; N],
+    ) -> Result<&'static str> {
+        let asked = self.get(name)?.filter(|text| !text.is_empty());
+        let found = words.into_iter().find(|word| asked.is_none_or(|asked| asked == *word));
+        found.ok_or(Invalid::QueryParameters.into())
+    }
+
     /// A JSON object to filter by; none when absent.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
         let Some(text) = self.get("metadata")? else { return Ok(Metadata::default()) };

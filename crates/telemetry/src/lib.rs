@@ -22,5 +22,5 @@ mod traceparent;
 pub use metrics::{Metrics, build_info, not_published, outbox, published, refused};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
-pub use subscriber::{Telemetry, init};
+pub use subscriber::{Telemetry, init, init_for_commands};
 pub use traceparent::traceparent;

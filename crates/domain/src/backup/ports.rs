@@ -123,6 +123,11 @@ pub trait Checking: Send {
 pub trait Sink<T: Send>: Send {
     /// Takes the next part. Fails when nobody wants it any more.
     async fn write(&mut self, part: T) -> Result<()>;
+
+    /// Hears that this was all. Whatever goes wrong before, this is not called.
+    async fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Where a document comes from.

@@ -52,8 +52,8 @@ impl Counts {
 }
 
 impl Report {
-    /// The counts of a list.
-    pub fn of(&mut self, section: Section) -> &mut Counts {
+    /// The counts of a list, for counting.
+    pub const fn counts(&mut self, section: Section) -> &mut Counts {
         let [orgs, memberships, invites, dormant, keys, platform_roles, accounts] =
             &mut self.counts;
         match section {
@@ -67,9 +67,19 @@ impl Report {
         }
     }
 
-    /// Each list with its counts.
-    pub fn lists(&self) -> impl Iterator<Item = (Section, &Counts)> {
-        Section::ALL.into_iter().zip(&self.counts)
+    /// The counts of a list.
+    #[must_use]
+    pub const fn of(&self, section: Section) -> &Counts {
+        let [orgs, memberships, invites, dormant, keys, platform_roles, accounts] = &self.counts;
+        match section {
+            Section::Orgs => orgs,
+            Section::Memberships => memberships,
+            Section::Invites => invites,
+            Section::Dormant => dormant,
+            Section::Keys => keys,
+            Section::PlatformRoles => platform_roles,
+            Section::Accounts => accounts,
+        }
     }
 
     /// How many rows were written.

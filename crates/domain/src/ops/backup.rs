@@ -89,6 +89,7 @@ impl Operation for TakeBackup {
         }
         drop(snapshot);
         self.sink.write(format::tail(&seal.finish())).await?;
+        self.sink.end().await?;
         written.note();
         Ok(written)
     }

@@ -40,7 +40,7 @@ impl Operation for BackupMembers {
         let mut after = None;
         loop {
             let part = cx.store().memberships_after(self.org, None, after, limit).await?;
-            let Some(last) = part.last() else { return Ok(()) };
+            let Some(last) = part.last() else { return self.sink.end().await };
             after = Some(last.member);
             self.sink.write(with_addresses(cx, part).await?).await?;
         }

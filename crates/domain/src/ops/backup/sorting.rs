@@ -277,7 +277,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.report.of(T::SECTION).create(rows.len());
+        self.report.counts(T::SECTION).create(rows.len());
         self.restoring.apply(&Change::InsertRows(T::rows(rows))).await
     }
 
@@ -325,7 +325,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
                 Existing::Skip => Conflict::Differs.into(),
             });
         }
-        self.report.of(T::SECTION).keep(unchanged);
+        self.report.counts(T::SECTION).keep(unchanged);
         Ok(absent)
     }
 
@@ -375,7 +375,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
                 (true, _) => {
                     self.gone.insert((row.org, row.member));
                     let name = format!("{}/{}", row.org, row.member);
-                    self.report.of(Section::Memberships).leave_out(name);
+                    self.report.counts(Section::Memberships).leave_out(name);
                 }
             }
         }
@@ -416,7 +416,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
             }
         }
         for name in left_out {
-            self.report.of(Section::Invites).leave_out(name);
+            self.report.counts(Section::Invites).leave_out(name);
         }
         self.insert(back).await
     }
@@ -429,7 +429,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
             absent.into_iter().partition(|row| known.contains(&row.invite));
         for row in lost {
             // Its invite was left out.
-            self.report.of(Section::Dormant).leave_out(row.invite.to_string());
+            self.report.counts(Section::Dormant).leave_out(row.invite.to_string());
         }
         self.insert(back).await
     }
@@ -441,7 +441,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
         let mut back = Vec::with_capacity(absent.len());
         for row in absent {
             if revoked.contains(&(row.id.uuid(), row.issuer.uuid())) {
-                self.report.of(Section::Keys).leave_out(row.id.to_string());
+                self.report.counts(Section::Keys).leave_out(row.id.to_string());
             } else {
                 back.push(row);
             }
@@ -456,7 +456,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
         let mut back = Vec::with_capacity(absent.len());
         for row in absent {
             if taken.contains(&(row.user.uuid(), row.user.uuid())) {
-                self.report.of(Section::PlatformRoles).leave_out(row.user.to_string());
+                self.report.counts(Section::PlatformRoles).leave_out(row.user.to_string());
             } else {
                 back.push(row);
             }
