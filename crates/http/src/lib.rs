@@ -105,8 +105,8 @@ pub struct Route {
     pub path: &'static str,
     /// The operation behind it, by [`auth_domain::Operation::NAME`]; `health` has none behind it.
     pub operation: &'static str,
-    /// Whether it may take longer than others.
-    long: bool,
+    /// Whether it may take longer than others: it reads or writes all there is of something.
+    pub long: bool,
     filter: MethodFilter,
     endpoint: Endpoint,
     docs: fn() -> Docs,

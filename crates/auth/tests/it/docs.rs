@@ -43,6 +43,8 @@ fn errors_are_documented() {
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
         (Error::Conflict(Conflict::Contention), "try again"),
+        (Error::Conflict(Conflict::Differs), "settle which of the two is right; the log names the row"),
+        (Error::Conflict(Conflict::AddressTaken), "settle whose address it is"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),
         (Error::internal("x"), "tell the operator the request id"),
@@ -107,6 +109,10 @@ fn who(operation: &str) -> Option<&'static str> {
         "update_org_memberships" | "remove_org_memberships" => {
             "admin, of members other than the owner"
         }
+        "backup_org_memberships" => "owner",
+        "restore_org_memberships" => "owner, with a login token, unless the operator switched it off",
+        "backup" => "a platform role, with a login token",
+        "restore" => "a platform role, with a login token; of platform roles only root",
         "leave_org" => "every member but the owner",
         "transfer_org" => "owner, with a login token",
         "list_roles" => "a platform role, with a login token",

@@ -3,8 +3,10 @@
 
 mod access;
 mod accounts;
+mod backup;
 mod changes;
 mod keys;
+mod member_backup;
 mod members;
 mod orgs;
 mod pipeline;
