@@ -39,7 +39,9 @@ fn main() -> ExitCode {
     let environment = std::env::vars_os().collect();
     let outcome = match Config::read(arguments, &environment) {
         Ok(config) => match config.command.clone() {
-            Some(command @ (Command::Backup(_) | Command::Restore(_))) => operate(&config, &command),
+            Some(command @ (Command::Backup(_) | Command::Restore(_))) => {
+                operate(&config, &command)
+            }
             Some(Command::Health) => {
                 ops::ask(config.server.ops_host, config.server.ops_port).map(|()| ExitCode::SUCCESS)
             }

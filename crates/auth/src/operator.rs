@@ -47,7 +47,10 @@ async fn take(config: &Config, told: &config::Backup) -> Result<(), String> {
         note(&format!("{} rows left out that mean nothing", written.left_out));
     }
     if written.normalised > 0 {
-        note(&format!("{} rows lacked a time or called somebody the owner who is not", written.normalised));
+        note(&format!(
+            "{} rows lacked a time or called somebody the owner who is not",
+            written.normalised
+        ));
     }
     Ok(())
 }

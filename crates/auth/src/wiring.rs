@@ -155,8 +155,7 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
     if !limits.rates {
         return Arc::new(Unlimited);
     }
-    let quota =
-        |failures, minutes| Quota { failures, within: Duration::from_mins(minutes) };
+    let quota = |failures, minutes| Quota { failures, within: Duration::from_mins(minutes) };
     Arc::new(FailedSignIns::new(
         quota(limits.login_failures_per_address, 1),
         quota(limits.login_failures_per_account, 10),

@@ -14,6 +14,8 @@ pub mod rows;
 pub mod seal;
 pub mod split;
 
-pub use ports::{Backups, Checking, Part, Restoring, Sealing, Seals, Sink, Snapshot, Source, Taken};
+pub use ports::{
+    Backups, Checking, Part, Restoring, Sealing, Seals, Sink, Snapshot, Source, Taken,
+};
 pub use report::{Counts, Report};
 pub use rows::{DormantInvite, Row, Rows, Section};

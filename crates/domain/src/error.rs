@@ -278,7 +278,9 @@ impl Invalid {
             Self::BackupSeal => {
                 "the backup is incomplete, was changed, or was made under a signing secret that is not known here"
             }
-            Self::BackupVersion => "the backup was made by a newer version; restore it with that one",
+            Self::BackupVersion => {
+                "the backup was made by a newer version; restore it with that one"
+            }
             Self::TooManyRows => "restore smaller parts, or use the command line: auth restore",
             Self::NameSize => "a name has 1 to 254 characters",
             Self::MissingOrgId => "name an org by its id",
@@ -455,13 +457,8 @@ pub enum Conflict {
 
 impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
-    pub const ALL: &'static [Self] = &[
-        Self::LastRoot,
-        Self::OwnerStays,
-        Self::Contention,
-        Self::Differs,
-        Self::AddressTaken,
-    ];
+    pub const ALL: &'static [Self] =
+        &[Self::LastRoot, Self::OwnerStays, Self::Contention, Self::Differs, Self::AddressTaken];
 
     /// A sentence for people.
     #[must_use]

@@ -32,8 +32,7 @@ const EXISTING: [&str; 2] = ["refuse", "skip"];
 async fn backup(State(api): State<Api>, credential: Credential) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let body = stream::written(&api.options.limits, |pipe| async move {
-        let backup =
-            TakeBackup { by: By::Platform, sink: Box::new(pipe), password_hashes: false };
+        let backup = TakeBackup { by: By::Platform, sink: Box::new(pipe), password_hashes: false };
         api.app.execute(caller, backup).await
     });
     let mut response = Response::new(body.await?);
@@ -86,8 +85,7 @@ async fn restore(
     let caller = credential.caller()?;
     let (source, reason) = Upload::new(body, &api.options.limits);
     let Asked { existing, revive, dry_run } = asked;
-    let restore =
-        Restore { by: By::Platform, source: Box::new(source), existing, revive, dry_run };
+    let restore = Restore { by: By::Platform, source: Box::new(source), existing, revive, dry_run };
     let report = api.app.execute(caller, restore).await.map_err(|error| reason.or(error))?;
     match (report.dry_run, report.sealed) {
         (true, _) => answer::json(StatusCode::OK, &ReportView::from(&report)),

@@ -57,9 +57,10 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 pub(crate) fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
-    only.to_str().ok().and_then(|text| text.split(';').next()).is_some_and(|media_type| {
-        media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted)
-    })
+    only.to_str()
+        .ok()
+        .and_then(|text| text.split(';').next())
+        .is_some_and(|media_type| media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted))
 }
 
 fn read<T: FromMembers>(bytes: &[u8]) -> Result<T> {

@@ -128,20 +128,15 @@ mod tests {
         let mac = seal(&seals(OLD, &[]), &[b"x"]);
         assert!(is_right(&seals(NEW, &[OLD]), b"x", &mac));
         let weak: SecretString = "secret".into();
-        let forged = seal(
-            &HmacSeals { sealing: derived(&weak), before: Vec::new() },
-            &[b"x"],
-        );
+        let forged = seal(&HmacSeals { sealing: derived(&weak), before: Vec::new() }, &[b"x"]);
         assert!(!is_right(&seals(NEW, &["secret"]), b"x", &forged));
     }
 
     #[test]
     fn s18_a_seal_is_no_signature() {
         let mac = seal(&seals(NEW, &[]), &[b"header.payload"]);
-        let signature = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, NEW.as_bytes()),
-            b"header.payload",
-        );
+        let signature =
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, NEW.as_bytes()), b"header.payload");
         assert_ne!(mac, hex(signature.as_ref()));
     }
 }

@@ -77,7 +77,9 @@ impl Sink<Vec<u8>> for Output {
             Target::Stdout => io::stdout().lock().write_all(&part),
             Target::File(file, ..) => file.write_all(&part),
         };
-        written.map_err(|error| Error::unavailable(format!("the backup cannot be written: {error}")))?;
+        written.map_err(|error| {
+            Error::unavailable(format!("the backup cannot be written: {error}"))
+        })?;
         self.progress.add(part.len());
         Ok(())
     }

@@ -134,7 +134,8 @@ async fn r22_a_client_that_hangs_up_in_the_middle_of_a_restore_leaves_nothing() 
         let server = setup.start().await.unwrap();
         let admin = server.admin().await.unwrap();
         let id = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
-        let document = json!({ "orgs": [{ "id": id, "name": "Acme", "owner_id": id }] }).to_string();
+        let document =
+            json!({ "orgs": [{ "id": id, "name": "Acme", "owner_id": id }] }).to_string();
         let mut client = tokio::net::TcpStream::connect(server.http).await.unwrap();
         let head = format!(
             "POST /restore HTTP/1.1\r\nHost: auth\r\nAuthorization: Bearer {admin}\r\n\

@@ -43,7 +43,10 @@ fn errors_are_documented() {
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
         (Error::Conflict(Conflict::Contention), "try again"),
-        (Error::Conflict(Conflict::Differs), "settle which of the two is right; the log names the row"),
+        (
+            Error::Conflict(Conflict::Differs),
+            "settle which of the two is right; the log names the row",
+        ),
         (Error::Conflict(Conflict::AddressTaken), "settle whose address it is"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),
@@ -110,7 +113,9 @@ fn who(operation: &str) -> Option<&'static str> {
             "admin, of members other than the owner"
         }
         "backup_org_memberships" => "owner",
-        "restore_org_memberships" => "owner, with a login token, unless the operator switched it off",
+        "restore_org_memberships" => {
+            "owner, with a login token, unless the operator switched it off"
+        }
         "backup" => "a platform role, with a login token",
         "restore" => "a platform role, with a login token; of platform roles only root",
         "leave_org" => "every member but the owner",

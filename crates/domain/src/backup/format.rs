@@ -65,9 +65,7 @@ pub fn rows(rows: &Rows, first: bool, password_hashes: bool, to: &mut Vec<u8>) -
             })
         }),
         Rows::Keys(rows) => rows.iter().try_for_each(|row| list.push(&KeyRow::from(row))),
-        Rows::PlatformRoles(rows) => {
-            rows.iter().try_for_each(|row| list.push(&RoleRow::from(row)))
-        }
+        Rows::PlatformRoles(rows) => rows.iter().try_for_each(|row| list.push(&RoleRow::from(row))),
         Rows::Accounts(rows) => {
             rows.iter().try_for_each(|row| list.push(&AccountRow::new(row, password_hashes)))
         }

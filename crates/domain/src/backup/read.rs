@@ -176,9 +176,9 @@ impl Reader {
             Head { version: Some(version), .. } if *version != VERSION => {
                 Err(Invalid::BackupVersion.into())
             }
-            Head { version: Some(_), instance: Some(instance), revision: Some(revision), .. } => {
-                Ok(Some(Step::Taken(Taken { instance: *instance, revision: *revision })))
-            }
+            Head {
+                version: Some(_), instance: Some(instance), revision: Some(revision), ..
+            } => Ok(Some(Step::Taken(Taken { instance: *instance, revision: *revision }))),
             _ => Err(Invalid::BackupSeal.into()),
         }
     }
@@ -299,8 +299,8 @@ impl Members {
     fn org(mut self) -> Result<Org, Problem> {
         let name = self.text("name")?.unwrap_or_default();
         let description = self.text("description")?.unwrap_or_default();
-        let too_long = name.chars().count() > Name::MAX
-            || description.chars().count() > Description::MAX;
+        let too_long =
+            name.chars().count() > Name::MAX || description.chars().count() > Description::MAX;
         let (name, description) = match self.reading.sealed {
             true if too_long => return Err("has a name or description that is too long"),
             true => (Name::stored(name), Description::stored(description)),

@@ -3,9 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Entity;
-use crate::model::{
-    Account, Invite, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder,
-};
+use crate::model::{Account, Invite, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder};
 
 /// The lists of a backup, in the order in which they are written and restored: nothing refers to
 /// something that comes later.

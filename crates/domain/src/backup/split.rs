@@ -285,12 +285,34 @@ mod tests {
     #[test]
     fn what_is_no_document_is_refused_wherever_it_is_cut() {
         for odd in [
-            "", " ", "{", "[]", "1", "{}{}", "{} x", "{\"a\":[1,]}", "{\"a\":[,1]}", "{,}",
-            "{\"a\":[1 2]}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a\"}", "{a:1}", "{1:1}",
-            "{\"a\":[}", "{\"a\":[1}", "{\"a\":'x'}", "{\"a\" 1}", "{\"a\":}", "{\"a\":\"x}",
+            "",
+            " ",
+            "{",
+            "[]",
+            "1",
+            "{}{}",
+            "{} x",
+            "{\"a\":[1,]}",
+            "{\"a\":[,1]}",
+            "{,}",
+            "{\"a\":[1 2]}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\"}",
+            "{a:1}",
+            "{1:1}",
+            "{\"a\":[}",
+            "{\"a\":[1}",
+            "{\"a\":'x'}",
+            "{\"a\" 1}",
+            "{\"a\":}",
+            "{\"a\":\"x}",
         ] {
             for step in 1..=odd.len().max(1) {
-                assert!(pieces(Splitter::object(100), odd.as_bytes(), step).is_err(), "{odd} {step}");
+                assert!(
+                    pieces(Splitter::object(100), odd.as_bytes(), step).is_err(),
+                    "{odd} {step}"
+                );
             }
         }
         assert!(pieces(Splitter::list(100), b"{}", 1).is_err());
@@ -301,8 +323,7 @@ mod tests {
     fn a_list_is_a_document_too() {
         let found = pieces(Splitter::list(100), b" [ {\"a\":[1]} , \"]\" ] \n", 1).unwrap();
         let text = |text: &str| Piece::Element(text.as_bytes().to_vec());
-        let expected =
-            [Piece::List(vec![]), text("{\"a\":[1]}"), text("\"]\""), Piece::ListEnd];
+        let expected = [Piece::List(vec![]), text("{\"a\":[1]}"), text("\"]\""), Piece::ListEnd];
         assert_eq!(found, expected);
     }
 

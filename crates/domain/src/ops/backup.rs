@@ -163,7 +163,9 @@ impl Operation for Restore {
         }
         match restore(&mut self, cx, sealed, beginning).await {
             // Before it is known whether the document is ours, nothing else can be said of it.
-            Err(Error::Invalid(reason)) if sealed && !proved && reason != Invalid::BackupVersion => {
+            Err(Error::Invalid(reason))
+                if sealed && !proved && reason != Invalid::BackupVersion =>
+            {
                 Err(Invalid::BackupSeal.into())
             }
             other => other,

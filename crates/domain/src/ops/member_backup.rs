@@ -90,7 +90,10 @@ impl Operation for RestoreMembers {
             match (row.role, row.member == owner) {
                 (OrgRole::Owner, true) => unchanged = unchanged.saturating_add(1),
                 (OrgRole::Owner, false) => {
-                    return Err(refused(at, "has the role owner, which is given by transferring the org"));
+                    return Err(refused(
+                        at,
+                        "has the role owner, which is given by transferring the org",
+                    ));
                 }
                 (_, true) => return Err(Error::AlreadyExists(Entity::Membership)),
                 (_, false) => joining.push(row),

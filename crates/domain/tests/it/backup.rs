@@ -127,11 +127,8 @@ async fn inhabited() -> (World, OrgId) {
         created_at: at,
         expires_at: at,
     };
-    let gone = Invite {
-        id: Id::new(Uuid::from_u128(71)),
-        state: InviteState::Declined,
-        ..invite.clone()
-    };
+    let gone =
+        Invite { id: Id::new(Uuid::from_u128(71)), state: InviteState::Declined, ..invite.clone() };
     world.commit(Change::InsertRows(Rows::Invites(vec![invite, gone]))).await.unwrap();
     (world, org)
 }
@@ -177,7 +174,10 @@ async fn s98_a_changed_document_is_refused_and_nothing_is_written() {
             let outcome = restore(&target, Restore { source, ..plan("") }).await;
             // Where the beginning was changed it is not even taken for one of ours.
             let seal = matches!(outcome, Err(Error::Invalid(Invalid::BackupSeal)));
-            assert!(seal || at < 27 && matches!(outcome, Err(Error::Invalid(_))), "{at} {outcome:?}");
+            assert!(
+                seal || at < 27 && matches!(outcome, Err(Error::Invalid(_))),
+                "{at} {outcome:?}"
+            );
         }
     }
     for cut in [1, 50, text.len() / 2, last - 1] {
@@ -193,8 +193,11 @@ async fn s98_a_changed_document_is_refused_and_nothing_is_written() {
 #[tokio::test]
 async fn s98_without_a_seal_only_the_originals_lists_are_taken() {
     let world = world().await;
-    let roles = format!("{{\"platform_roles\":[{{\"user_id\":\"{}\",\"role\":\"root\"}}]}}", user(1));
-    for odd in [roles.as_str(), "{\"orgs\":[],\"keys\":[]}", "{\"mac\":\"\"}", "{\"accounts\":null}"] {
+    let roles =
+        format!("{{\"platform_roles\":[{{\"user_id\":\"{}\",\"role\":\"root\"}}]}}", user(1));
+    for odd in
+        [roles.as_str(), "{\"orgs\":[],\"keys\":[]}", "{\"mac\":\"\"}", "{\"accounts\":null}"]
+    {
         let outcome = restore(&world, plan(odd)).await;
         assert!(matches!(outcome, Err(Error::Invalid(Invalid::BackupSeal))), "{odd} {outcome:?}");
     }
@@ -238,7 +241,9 @@ async fn r40_what_was_taken_away_since_stays_away_unless_it_is_asked_for() {
 #[tokio::test]
 async fn r40_who_left_stays_away_also_for_documents_without_a_seal() {
     let (world, org) = inhabited().await;
-    let member = |number| format!("{{\"org_id\":\"{org}\",\"member_id\":\"{}\",\"role\":\"viewer\"}}", user(number));
+    let member = |number| {
+        format!("{{\"org_id\":\"{org}\",\"member_id\":\"{}\",\"role\":\"viewer\"}}", user(number))
+    };
     let text = format!("{{\"org_memberships\":[{},{}]}}", member(9), member(30));
     let gone = Batch::new(vec![user(9)]).unwrap();
     world.as_user(7, RemoveMembers { org, members: gone }).await.unwrap();
@@ -252,7 +257,10 @@ async fn r40_who_left_stays_away_also_for_documents_without_a_seal() {
 async fn a_stored_row_that_differs_stops_all_of_it() {
     let (world, org) = inhabited().await;
     let text = backup(&world).await;
-    world.as_user(7, RemoveMembers { org, members: Batch::new(vec![user(9)]).unwrap() }).await.unwrap();
+    world
+        .as_user(7, RemoveMembers { org, members: Batch::new(vec![user(9)]).unwrap() })
+        .await
+        .unwrap();
     let role = OrgRole::Editor;
     let at = auth_domain::Timestamp::from_seconds(1_700_000_100);
     world.commit(Change::UpdateMembership { org, member: user(8), role, at }).await.unwrap();
@@ -306,7 +314,10 @@ async fn d24_d49_a_document_without_a_seal_is_taken_whole_or_not_at_all() {
     for (odd, why) in [
         (plain(&[good.clone(), org(2, ",\"created_at\":\"0001-01-01T00:00:00Z\"")], &[]), "year 1"),
         (plain(&[good.clone(), org(2, ",\"updated_at\":\"2999-01-01T00:00:00Z\"")], &[]), "future"),
-        (plain(&[good.clone(), org(2, ",\"created_at\":\"2024-05-16 16:05:01\"")], &[]), "no moment"),
+        (
+            plain(&[good.clone(), org(2, ",\"created_at\":\"2024-05-16 16:05:01\"")], &[]),
+            "no moment",
+        ),
         (plain(&[good.clone(), org(2, ",\"metadata\":[]")], &[]), "metadata"),
         (plain(&[good.clone(), org(2, "").replace("\"n\"", "\"\"")], &[]), "no name"),
         (plain(&[good.clone(), org(2, "").replace("\"n\"", "\"a\\u0007b\"")], &[]), "bell"),
@@ -316,7 +327,10 @@ async fn d24_d49_a_document_without_a_seal_is_taken_whole_or_not_at_all() {
         (plain(std::slice::from_ref(&good), &[member(1, 9, "")]), "no role"),
         (plain(std::slice::from_ref(&good), &[member(1, 9, "owner")]), "second owner"),
         (plain(std::slice::from_ref(&good), &[member(1, 7, "admin")]), "owner as less"),
-        (plain(std::slice::from_ref(&good), &[member(1, 9, "viewer"), member(1, 9, "editor")]), "member twice"),
+        (
+            plain(std::slice::from_ref(&good), &[member(1, 9, "viewer"), member(1, 9, "editor")]),
+            "member twice",
+        ),
         (good.clone(), "no lists"),
         ("{\"orgs\":[],\"orgs\":[]}".into(), "list twice"),
         ("{\"Orgs\":[]}".into(), "case"),
@@ -428,7 +442,13 @@ async fn s35_nothing_is_restored_that_is_too_much() {
     let ordinals: Vec<i32> = all.iter().map(|record| record.ordinal).collect();
     assert_eq!(ordinals, (0..i32::try_from(all.len()).unwrap()).collect::<Vec<_>>());
     // The operator is bound by no limit.
-    let text = plain(&[org(2, "")], &members.iter().map(|row| row.replace(&user(1).to_string(), &user(2).to_string())).collect::<Vec<_>>());
+    let text = plain(
+        &[org(2, "")],
+        &members
+            .iter()
+            .map(|row| row.replace(&user(1).to_string(), &user(2).to_string()))
+            .collect::<Vec<_>>(),
+    );
     let source = Box::new(Text { part: 50_000, ..*Text::new(text.as_bytes()) });
     restore(&world, Restore { source, ..plan("") }).await.unwrap();
 }

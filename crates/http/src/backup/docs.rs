@@ -140,9 +140,7 @@ fn example() -> Value {
 }
 
 fn report(dry_run: bool) -> Value {
-    let counts = |created: u64| {
-        json!({ "created": created, "unchanged": 0, "left_out": 0, "left_out_ids": [] })
-    };
+    let counts = |created: u64| json!({ "created": created, "unchanged": 0, "left_out": 0, "left_out_ids": [] });
     json!({
         "dry_run": dry_run,
         "sealed": true,

@@ -167,9 +167,12 @@ async fn a_backup_is_restored_as_it_was_written_and_in_no_other_way() {
     refused.assert_refused(409, "entity already exists");
     let report = world.restore(&root, "?existing=skip", &document).send().await;
     assert_eq!(report.status, 201, "{}", report.text());
-    assert_eq!(report.json()["orgs"], json!({
-        "created": 0, "unchanged": 1, "left_out": 0, "left_out_ids": []
-    }));
+    assert_eq!(
+        report.json()["orgs"],
+        json!({
+            "created": 0, "unchanged": 1, "left_out": 0, "left_out_ids": []
+        })
+    );
     for changed in [
         document.replace("Acme", "Acne"),
         document.replace("\"version\":1", "\"version\":2"),
@@ -193,8 +196,9 @@ async fn s80_a_document_may_be_large_but_not_too_large_and_is_not_read_for_stran
     let world = World::new().await;
     let (root, ada) = (world.root().await, world.person("ada").await);
     // More than any other body may have.
-    let members: Vec<Value> =
-        (1..5_000_u128).map(|n| row(NOBODY, &uuid::Uuid::from_u128(n).to_string(), "viewer")).collect();
+    let members: Vec<Value> = (1..5_000_u128)
+        .map(|n| row(NOBODY, &uuid::Uuid::from_u128(n).to_string(), "viewer"))
+        .collect();
     let document = json!({
         "orgs": [{ "id": NOBODY, "name": "Acme", "owner_id": ada.id.to_string() }],
         "org_memberships": members,

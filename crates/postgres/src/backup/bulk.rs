@@ -129,14 +129,12 @@ async fn keys(db: &mut PgConnection, rows: &[Key]) -> Result<()> {
 }
 
 async fn roles(db: &mut PgConnection, rows: &[RoleHolder]) -> Result<()> {
-    query(
-        "INSERT INTO users_roles (user_id, role) SELECT * FROM unnest($1::uuid[], $2::text[])",
-    )
-    .bind(column(rows, |row| row.user.uuid()))
-    .bind(column(rows, |row| row.role.as_str()))
-    .execute(db)
-    .await
-    .map_err(failure)?;
+    query("INSERT INTO users_roles (user_id, role) SELECT * FROM unnest($1::uuid[], $2::text[])")
+        .bind(column(rows, |row| row.user.uuid()))
+        .bind(column(rows, |row| row.role.as_str()))
+        .execute(db)
+        .await
+        .map_err(failure)?;
     Ok(())
 }
 

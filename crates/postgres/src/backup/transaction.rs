@@ -50,7 +50,8 @@ impl Held {
         }
         self.failed = true;
         let done = timeout(STATEMENT, work(&mut self.lease)).await;
-        let done = done.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer")))?;
+        let done =
+            done.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer")))?;
         self.failed = false;
         Ok(done)
     }

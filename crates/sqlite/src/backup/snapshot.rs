@@ -5,9 +5,7 @@ use auth_domain::backup::odd::{StoredInvite, StoredMembership, Tally};
 use auth_domain::backup::ports::PART;
 use auth_domain::backup::{DormantInvite, Part, Rows, Section, Snapshot, Taken};
 use auth_domain::error::Result;
-use auth_domain::model::{
-    Account, InviteId, Key, Org, PlatformInviteId, RoleHolder, UserId,
-};
+use auth_domain::model::{Account, InviteId, Key, Org, PlatformInviteId, RoleHolder, UserId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Sqlite, SqlitePool, Transaction, query_as};
 use uuid::Uuid;

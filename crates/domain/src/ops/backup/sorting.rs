@@ -346,7 +346,10 @@ impl<'a, 'c> Sorting<'a, 'c> {
             let owner = owners.get(&row.org).ok_or(Error::NotFound(Entity::Org))?;
             match (row.role, row.member == *owner) {
                 (OrgRole::Owner, false) => {
-                    return Err(refused::<Membership>(at, "names an owner who does not own the org"));
+                    return Err(refused::<Membership>(
+                        at,
+                        "names an owner who does not own the org",
+                    ));
                 }
                 (OrgRole::Owner, true) => drop(self.ownerless.remove(&row.org)),
                 (_, true) => {
@@ -362,8 +365,8 @@ impl<'a, 'c> Sorting<'a, 'c> {
         for row in absent {
             // What went with its org comes back with it. Without a common revision that cannot be told from
             // what went before.
-            let was_removed = removed.contains(&row.place())
-                && (self.ours || !self.created.contains(&row.org));
+            let was_removed =
+                removed.contains(&row.place()) && (self.ours || !self.created.contains(&row.org));
             match (was_removed, row.role) {
                 (false, _) => back.push(row),
                 (true, OrgRole::Owner) => {
