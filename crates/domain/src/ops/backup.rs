@@ -161,16 +161,28 @@ impl Operation for Restore {
             self.source.rewind().await?;
             beginning.clear();
         }
-        match restore(&mut self, cx, sealed, beginning).await {
-            // Before it is known whether the document is ours, nothing else can be said of it.
-            Err(Error::Invalid(reason))
-                if sealed && !proved && reason != Invalid::BackupVersion =>
-            {
-                Err(Invalid::BackupSeal.into())
+        let mut seal = (sealed && !proved).then(|| Passing::new(cx.seals()));
+        match restore(&mut self, cx, sealed, beginning, &mut seal).await {
+            Err(error) if is_about_the_document(&error) => {
+                // What is wrong with it matters only if it is ours.
+                if let Some(mut seal) = seal {
+                    while let Some(bytes) = self.source.read().await? {
+                        seal.update(&bytes);
+                    }
+                    seal.finish()?;
+                }
+                Err(error)
             }
             other => other,
         }
     }
+}
+
+const fn is_about_the_document(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Invalid(_) | Error::NotFound(_) | Error::AlreadyExists(_) | Error::Conflict(_)
+    )
 }
 
 /// Enough of the document to see whether it has a seal.
@@ -190,17 +202,17 @@ async fn restore(
     cx: &mut Cx<'_>,
     sealed: bool,
     beginning: Vec<u8>,
+    seal: &mut Option<Passing>,
 ) -> Result<Report> {
     let max_rows = (this.by == By::Platform).then_some(cx.rules().restore_rows);
     let reading = Reading { sealed, now: cx.now, max_rows };
     let mut reader = Reader::new(reading);
-    let mut seal = sealed.then(|| Passing::new(cx.seals()));
     let mut sorting = Sorting::begin(cx, reading, this.existing, this.revive).await?;
     let mut next = Some(beginning);
     loop {
         match &next {
             Some(bytes) => {
-                if let Some(seal) = &mut seal {
+                if let Some(seal) = seal {
                     seal.update(bytes);
                 }
                 reader.feed(bytes);
@@ -213,7 +225,7 @@ async fn restore(
                 Step::Row(row) => sorting.take(*row).await?,
                 Step::Ended(section) => sorting.ended(section).await?,
                 Step::End => {
-                    if let Some(seal) = seal {
+                    if let Some(seal) = seal.take() {
                         seal.finish()?;
                     }
                     return finish(this.dry_run, this.revive, cx, sorting).await;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use auth_domain::{Conflict, Entity, Error, Invalid};
+use auth_domain::{Conflict, Entity, Error, Invalid, Unauthenticated};
 use http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
@@ -54,7 +54,7 @@ pub(super) fn restore() -> Docs {
          org; nobody becomes the owner, and the owner's own row is passed over. Addresses are ignored. At \
          most 10000 rows and 32 MiB. Operators can switch this off (`MF_AUTH_DIRECT_ADD`).",
     )
-    .logged_in()
+    .refuses(Unauthenticated::LoginRequired("failed to perform authentication over the entity"))
     .told([Asked::flag("dry_run", "Whether everything is done but nothing written.")])
     .body_as::<MembersFile>("application/octet-stream", example())
     .refuses_all([

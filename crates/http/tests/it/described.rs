@@ -98,6 +98,7 @@ pub fn fault(value: &Value, schema: &'static Value) -> Option<String> {
             }
             refused("is no such text")
         }
+        ("boolean", Value::Bool(_)) => None,
         ("integer", Value::Number(number)) => {
             let fine = number.is_i64() || number.is_u64();
             if fine && !outside(number.as_f64().unwrap(), "minimum", "maximum") {
