@@ -15,20 +15,21 @@ const NEEDED: usize = 4;
 
 /// The indexes we add to tables of the original: version and name.
 macro_rules! index {
-    ($version:literal, $name:literal) => {
+    ($version:literal, $number:literal, $name:literal) => {
         (
             $version,
             $name,
-            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+            include_str!(concat!("../../../migrations/postgres/", $number, "_", $name, ".sql")),
         )
     };
 }
-const INDEXES: [(i64, &str, &str); 5] = [
-    index!(2, "keyward_org_memberships_org_id_member_id"),
-    index!(3, "keyward_org_invites_org_id_state"),
-    index!(4, "keyward_org_invites_inviter_id"),
-    index!(5, "keyward_dormant_org_invites_platform_invite_id"),
-    index!(6, "keyward_keys_issuer_id"),
+const INDEXES: [(i64, &str, &str); 6] = [
+    index!(2, "0002", "keyward_org_memberships_org_id_member_id"),
+    index!(3, "0003", "keyward_org_invites_org_id_state"),
+    index!(4, "0004", "keyward_org_invites_inviter_id"),
+    index!(5, "0005", "keyward_dormant_org_invites_platform_invite_id"),
+    index!(6, "0006", "keyward_keys_issuer_id"),
+    index!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
 ];
 
 /// Brings the database to where this version needs it. The caller holds the lock.
@@ -109,6 +110,13 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
         "keyward_sinks".into(),
         MigrationType::Simple,
         include_str!("../../../migrations/postgres/0007_keyward_sinks.sql").into_sql_str(),
+        false,
+    ));
+    migrations.push(Migration::new(
+        9,
+        "keyward_member_counts".into(),
+        MigrationType::Simple,
+        include_str!("../../../migrations/postgres/0009_keyward_member_counts.sql").into_sql_str(),
         false,
     ));
     let mut migrator = Migrator::with_migrations(migrations);
