@@ -77,11 +77,10 @@ async fn r20_whatever_the_original_writes_is_counted() {
         found(1..=3),
         format!("BEGIN; {}; {}; COMMIT", join(1, 11, "owner"), join(1, 12, "viewer")),
         format!("BEGIN; {}; {}; ROLLBACK", join(1, 13, "viewer"), join(2, 13, "viewer")),
-        format!(
-            "INSERT INTO org_memberships (org_id, member_id, role) \
-             SELECT orgs.id, gen_random_uuid(), role FROM orgs, generate_series(1, 50), \
-             unnest('{{viewer,editor,boss}}'::text[]) AS role"
-        ),
+        "INSERT INTO org_memberships (org_id, member_id, role) \
+         SELECT orgs.id, gen_random_uuid(), role FROM orgs, generate_series(1, 50), \
+         unnest('{viewer,editor,boss}'::text[]) AS role"
+            .to_owned(),
         // Like what it does when a role is changed, and one that does not exist.
         "UPDATE org_memberships SET role = 'admin', updated_at = now() WHERE role = 'editor'"
             .into(),
