@@ -1,6 +1,5 @@
 //! A small world to run use cases in.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use auth_domain::model::{
     Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
-    ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::HmacTokens;
@@ -230,23 +229,23 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses an account after three failed tries.
+/// Refuses whatever was attempted three times.
 #[derive(Default)]
 struct ThreeTries(Mutex<Vec<String>>);
 
 impl Throttle for ThreeTries {
-    fn enter(&self, _from: Option<IpAddr>, account: &str) -> Result<()> {
-        let mut tries = self.0.lock().unwrap();
-        if tries.iter().filter(|name| *name == account).count() >= 3 {
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        if tries.iter().filter(|other| **other == attempt).count() >= 3 {
             return Err(Error::RateLimited(Duration::from_mins(1)));
         }
-        tries.push(account.to_owned());
+        tries.push(attempt);
         Ok(())
     }
 
-    fn take_back(&self, _from: Option<IpAddr>, account: &str) {
-        let mut tries = self.0.lock().unwrap();
-        let last = tries.iter().rposition(|name| name == account).unwrap();
+    fn take_back(&self, attempt: Attempt<'_>) {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
     }
 }
