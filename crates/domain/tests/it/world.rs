@@ -44,8 +44,13 @@ pub async fn world_by(rules: Rules) -> World {
 
 /// The same with people known elsewhere.
 pub async fn world_with(directory: Arc<dyn Directory>) -> World {
+    world_of(Rules::default(), directory).await
+}
+
+/// The same by other rules and with people known elsewhere.
+pub async fn world_of(rules: Rules, directory: Arc<dyn Directory>) -> World {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-    build(Rules::default(), store, directory)
+    build(rules, store, directory)
 }
 
 fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -> World {
@@ -62,7 +67,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
-        throttle: Arc::new(ThreeTries::default()),
+        throttle: Arc::new(FewTries::default()),
         observer: seen.clone(),
     };
     World { app: App::new(ports, rules), store, tokens, clock, seen }
@@ -229,14 +234,19 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses whatever was attempted three times.
+/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite.
 #[derive(Default)]
-struct ThreeTries(Mutex<Vec<String>>);
+struct FewTries(Mutex<Vec<String>>);
 
-impl Throttle for ThreeTries {
+impl Throttle for FewTries {
     fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let most = match attempt {
+            Attempt::SignIn { .. } => 3,
+            Attempt::Inviting(_) => 60,
+            Attempt::BeingInvited(_) => 5,
+        };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
-        if tries.iter().filter(|other| **other == attempt).count() >= 3 {
+        if tries.iter().filter(|other| **other == attempt).count() >= most {
             return Err(Error::RateLimited(Duration::from_mins(1)));
         }
         tries.push(attempt);
