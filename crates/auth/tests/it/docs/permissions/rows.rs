@@ -6,6 +6,7 @@
 
 mod accounts;
 mod health;
+mod invites;
 mod keys;
 mod members;
 mod orgs;
@@ -22,6 +23,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
     ("Accounts", accounts::ROWS),
     ("Health", health::ROWS),
