@@ -50,6 +50,8 @@ pub struct Rules {
     pub self_register: bool,
     /// Whether admins of an org may add members without asking them.
     pub direct_add: bool,
+    /// Whether mail is sent: without it none is queued.
+    pub mail: bool,
 }
 
 impl Default for Rules {
@@ -61,6 +63,7 @@ impl Default for Rules {
             max_key_life: None,
             self_register: true,
             direct_add: true,
+            mail: false,
         }
     }
 }
@@ -420,9 +423,13 @@ impl Cx<'_> {
         if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
             guards.push(Guard::KeyExists { key: *key, issuer: *user });
         }
+        let queues_mail = changes.iter().any(Change::queues_mail);
         let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
         self.store().commit(commit).await?;
         self.inner.ports.observer.committed();
+        if queues_mail {
+            self.inner.ports.observer.mail_queued();
+        }
         Ok(())
     }
 }

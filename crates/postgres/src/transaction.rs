@@ -131,6 +131,8 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
+        Change::RetryMail(id) => mails::retry(db, *id).await,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod changes;
 pub mod keys;
+pub mod mails;
 pub mod members;
 pub mod orgs;
 pub mod roles;
@@ -21,6 +22,10 @@ pub const NAMES: &[&str] = &[
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
     changes::PurgeChanges::NAME,
+    mails::PrepareMail::NAME,
+    mails::ListMails::NAME,
+    mails::RetryMail::NAME,
+    mails::PurgeMails::NAME,
     orgs::CreateOrg::NAME,
     orgs::ViewOrg::NAME,
     orgs::ListOrgs::NAME,
