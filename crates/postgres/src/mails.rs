@@ -67,13 +67,13 @@ pub(crate) async fn depth(db: &Connections) -> Result<MailDepth> {
             query_as(
                 "SELECT \
                  (SELECT count(*) FROM \
-                 (SELECT 1 FROM keyward_mails WHERE state = 'queued' LIMIT $1) AS some), \
+                 (SELECT 1 FROM keyward_mails WHERE state = 'queued' LIMIT $1) AS part), \
                  EXISTS (SELECT 1 FROM keyward_mails WHERE state = 'queued' AND \
                  (due_at <= clock_timestamp() OR due_at > clock_timestamp() + interval '2 hours')), \
                  (SELECT count(*) FROM \
-                 (SELECT 1 FROM keyward_mails WHERE state = 'dead' LIMIT $1) AS some), \
+                 (SELECT 1 FROM keyward_mails WHERE state = 'dead' LIMIT $1) AS part), \
                  (SELECT min(created_at) FROM \
-                 (SELECT created_at FROM keyward_mails WHERE state = 'queued' LIMIT $1) AS some)",
+                 (SELECT created_at FROM keyward_mails WHERE state = 'queued' LIMIT $1) AS part)",
             )
             .bind(MailDepth::MOST)
         })
