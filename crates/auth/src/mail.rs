@@ -100,11 +100,9 @@ impl Outcome {
             Self::Failed(Undelivered::Later { problem, .. }) => later(true, problem),
             Self::Failed(Undelivered::Never { problem, .. }) => Settlement::Dead { problem },
             Self::Unsendable(problem) => Settlement::Dead { problem },
-            Self::HeldTooShort => Settlement::Later {
-                after: Duration::ZERO,
-                counts: false,
-                problem: "interrupted",
-            },
+            Self::HeldTooShort => {
+                Settlement::Later { after: Duration::ZERO, counts: false, problem: "interrupted" }
+            }
             Self::Panicked => later(true, "panic"),
         }
     }

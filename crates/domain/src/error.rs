@@ -153,6 +153,8 @@ pub enum Invalid {
     MissingMemberId,
     /// No key was named.
     MissingKeyId,
+    /// No mail was named.
+    MissingMailId,
     /// No e-mail address was given.
     MissingEmail,
     /// No role was given.
@@ -198,6 +200,7 @@ impl Invalid {
         Self::MissingUserId,
         Self::MissingMemberId,
         Self::MissingKeyId,
+        Self::MissingMailId,
         Self::MissingEmail,
         Self::MissingRole,
         Self::Role,
@@ -229,6 +232,7 @@ impl Invalid {
             Self::MissingUserId => "missing user id",
             Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
+            Self::MissingMailId => "missing mail id",
             Self::MissingEmail => "missing email",
             Self::MissingRole => "missing role",
             Self::Role => "invalid role",
@@ -257,6 +261,7 @@ impl Invalid {
             Self::MissingUserId => "name a user by their id",
             Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
+            Self::MissingMailId => "name a mail by its id",
             Self::MissingEmail => "give an e-mail address",
             Self::MissingRole => "give a role",
             Self::Role => "use one of the roles in docs/permissions.md",
@@ -289,6 +294,7 @@ impl Invalid {
             Self::MissingUserId => "missing_user_id",
             Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
+            Self::MissingMailId => "missing_mail_id",
             Self::MissingEmail => "missing_email",
             Self::MissingRole => "missing_role",
             Self::Role => "invalid_role",

@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `roles`, `accounts`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `roles`, `mails`, `accounts`, `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`.
@@ -23,6 +23,7 @@ mod health;
 mod json;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod orgs;
@@ -174,9 +175,8 @@ impl Route {
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts = if accounts { accounts::ROUTES } else { &[] };
-    [keys::ROUTES, orgs::ROUTES, members::ROUTES, roles::ROUTES, accounts, health::ROUTES]
-        .into_iter()
-        .flatten()
+    let nouns = [keys::ROUTES, orgs::ROUTES, members::ROUTES, roles::ROUTES, mails::ROUTES];
+    nouns.into_iter().chain([accounts, health::ROUTES]).flatten()
 }
 
 /// The router of the public listener. It expects the peer's address as the extension

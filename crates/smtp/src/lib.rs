@@ -258,7 +258,11 @@ fn refusal(phase: Phase, error: SmtpError) -> Undelivered {
     }
     let is_down = !(error.is_transient() && about_the_mail);
     // The words of an answer may hold the address it is about.
-    let cause = if code == 0 { error.into() } else { answer(code) };
+    let cause = match code {
+        0 if error.is_response() => "no answer that can be understood".into(),
+        0 => error.into(),
+        _ => answer(code),
+    };
     Undelivered::Later { problem, is_down, cause }
 }
 

@@ -43,7 +43,8 @@ impl FromStr for Base {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "is not a URL like https://example.com or https://example.com/app".to_owned();
+        let wrong =
+            || "is not a URL like https://example.com or https://example.com/app".to_owned();
         // A parser would mend these.
         if text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
             return Err(wrong());

@@ -108,18 +108,21 @@ fn render(
     let template = |part: &str| environment.get_template(&format!("{name}{part}"));
     let subject = one_line(&template(".subject.txt")?.render(values)?);
     let subject: String = subject.chars().take(LONGEST_SUBJECT).collect();
-    let text = template(".txt")?.render(values)?;
+    let mut text = template(".txt")?.render(values)?;
+    text.push('\n');
     let html = template(".html")?.render(context! { subject => &*subject, ..values.clone() })?;
     Ok((subject, text, html))
 }
 
 /// An environment with these templates instead of those compiled in of the same name. One that cannot
 /// be read is left out and named.
-fn environment(others: &[(&'static str, String)], problems: &mut Vec<String>) -> Environment<'static> {
+fn environment(
+    others: &[(&'static str, String)],
+    problems: &mut Vec<String>,
+) -> Environment<'static> {
     let mut environment = Environment::new();
     // A misspelled name is a mistake, and not nothing.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
     for (name, source) in COMPILED_IN {
         let other = others.iter().find(|(other, _)| *other == name);
         if let Some((_, other)) = other {
@@ -155,7 +158,8 @@ fn theirs(directory: &Path, problems: &mut Vec<String>) -> Option<Environment<'s
         return None;
     }
     let environment = environment(&others, problems);
-    let sample = values("Acme", OrgRole::Viewer, "https://example.com/", Timestamp::from_seconds(0));
+    let sample =
+        values("Acme", OrgRole::Viewer, "https://example.com/", Timestamp::from_seconds(0));
     match render(&environment, "org_invite", &sample) {
         Ok(_) => Some(environment),
         Err(problem) => {

@@ -102,6 +102,15 @@ wire_type! {
 }
 
 wire_type! {
+    /// Where a mail stands.
+    MailState = words(model::MailState::ALL.map(model::MailState::as_str))
+        .description(Some(
+            "Where a mail stands: a `queued` one will be tried, a `dead` one was given up. One that was \
+             sent is not in the list any more.",
+        ))
+}
+
+wire_type! {
     /// Which way a list is ordered.
     Direction = words(model::Direction::ALL.map(model::Direction::as_str))
         .description(Some("Which way a list is ordered."))

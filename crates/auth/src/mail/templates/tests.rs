@@ -59,9 +59,7 @@ fn an_invite_says_where_as_what_and_until_when() {
         }
     }
     assert!(!letter.html.contains("src="), "nothing is fetched: {}", letter.html);
-    let viewer = writer
-        .write(letter.id, letter.at, draft("Acme", OrgRole::Viewer))
-        .unwrap();
+    let viewer = writer.write(letter.id, letter.at, draft("Acme", OrgRole::Viewer)).unwrap();
     assert!(viewer.text.contains("a viewer of"));
 }
 
@@ -126,7 +124,7 @@ fn go36_a_template_that_fails_later_is_replaced_then() {
     std::fs::write(dir.path().join("org_invite.txt"), text).unwrap();
     let (writer, problems) = writer(Some(dir.path()));
     assert_eq!(problems, [] as [&str; 0]);
-    assert_eq!(written(&writer, "Acme").text, "Acme");
+    assert_eq!(written(&writer, "Acme").text, "Acme\n");
     assert!(written(&writer, "Odd").text.starts_with("You're invited"));
 }
 
