@@ -8,6 +8,7 @@ mod accounts;
 mod environment;
 mod events;
 mod grpc;
+mod invites;
 mod later;
 mod mail;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use self::accounts::Accounts;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
+pub(crate) use self::invites::Invites;
 pub(crate) use self::mail::Mail;
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) grpc: Grpc,
     #[command(flatten)]
     pub(crate) accounts: Accounts,
+    #[command(flatten)]
+    pub(crate) invites: Invites,
     #[command(flatten)]
     pub(crate) events: Events,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use auth_domain::model::{ClaimedMail, MailDepth, MailId, MailState, Settled, Settlement};
+use auth_domain::model::{ClaimedMail, MailDepth, MailId, MailState, Settled, Verdict};
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ports::{Clock, Ids, Mailer, Undelivered};
 use auth_domain::{App, Caller, Error};
@@ -91,17 +91,16 @@ enum Outcome {
 
 impl Outcome {
     /// What the queue is told, for a mail that failed so often before.
-    fn settlement(&self, attempts: u32) -> Settlement {
-        let later =
-            |counts, problem| Settlement::Later { after: put_off(attempts), counts, problem };
+    fn verdict(&self, attempts: u32) -> Verdict {
+        let later = |counts, problem| Verdict::Later { after: put_off(attempts), counts, problem };
         match self {
-            Self::Sent | Self::Dropped(_) => Settlement::Done,
+            Self::Sent | Self::Dropped(_) => Verdict::Done,
             Self::Unknown(_) => later(false, "lookup"),
             Self::Failed(Undelivered::Later { problem, .. }) => later(true, problem),
-            Self::Failed(Undelivered::Never { problem, .. }) => Settlement::Dead { problem },
-            Self::Unsendable(problem) => Settlement::Dead { problem },
+            Self::Failed(Undelivered::Never { problem, .. }) => Verdict::Dead { problem },
+            Self::Unsendable(problem) => Verdict::Dead { problem },
             Self::HeldTooShort => {
-                Settlement::Later { after: Duration::ZERO, counts: false, problem: "interrupted" }
+                Verdict::Later { after: Duration::ZERO, counts: false, problem: "interrupted" }
             }
             Self::Panicked => later(true, "panic"),
         }
@@ -207,10 +206,10 @@ impl Postman {
         let sent = tokio::spawn(Arc::clone(&self).send(claimed, claimed_at)).await;
         let outcome = sent.unwrap_or(Outcome::Panicked);
         self.note_status(&outcome);
-        let settlement = outcome.settlement(attempts);
-        let settled = self.settle(id, settlement).await;
+        let verdict = outcome.verdict(attempts);
+        let settled = self.settle(id, verdict).await;
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        report(id, &kind, &outcome, settlement, settled);
+        report(id, &kind, &outcome, verdict, settled);
     }
 
     async fn send(self: Arc<Self>, claimed: ClaimedMail, claimed_at: Instant) -> Outcome {
@@ -248,10 +247,10 @@ impl Postman {
 
     /// Notes what became of it, however long the store is away: a mail that was sent and not noted is
     /// sent again.
-    async fn settle(&self, id: MailId, settlement: Settlement) -> Settled {
+    async fn settle(&self, id: MailId, verdict: Verdict) -> Settled {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.app.store().settle_mail(id, self.holder, settlement).await {
+            match self.app.store().settle_mail(id, self.holder, verdict).await {
                 Ok(settled) => return settled,
                 Err(error) => {
                     tracing::warn!(mail = %id, %error, "what became of a mail is not noted yet");
@@ -288,13 +287,13 @@ fn measure(depth: MailDepth) {
 }
 
 /// One line and one number for what became of a mail. Nobody's address is in either.
-fn report(id: MailId, kind: &str, outcome: &Outcome, settlement: Settlement, settled: Settled) {
+fn report(id: MailId, kind: &str, outcome: &Outcome, verdict: Verdict, settled: Settled) {
     if settled == Settled::Lost {
         tracing::warn!(mail = %id, kind, "a mail was held for too long and may be sent again");
     }
-    let problem = match settlement {
-        Settlement::Later { problem, .. } | Settlement::Dead { problem } => problem,
-        Settlement::Done => {
+    let problem = match verdict {
+        Verdict::Later { problem, .. } | Verdict::Dead { problem } => problem,
+        Verdict::Done => {
             match outcome {
                 Outcome::Dropped(reason) => {
                     auth_telemetry::mail_dropped(reason);
@@ -317,12 +316,12 @@ fn report(id: MailId, kind: &str, outcome: &Outcome, settlement: Settlement, set
         Outcome::Unknown(error) => Some(error.to_string()),
         _ => None,
     };
-    match (settled, settlement) {
+    match (settled, verdict) {
         (Settled::Is(MailState::Dead), _) => {
             auth_telemetry::mail_died(problem);
             tracing::warn!(mail = %id, kind, problem, cause, "mail not sent, for good");
         }
-        (_, Settlement::Later { after, .. }) => {
+        (_, Verdict::Later { after, .. }) => {
             let retry_s = after.as_secs();
             tracing::info!(mail = %id, kind, problem, cause, retry_s, "mail not sent yet");
         }

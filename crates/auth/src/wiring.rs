@@ -25,7 +25,7 @@ use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
 use crate::secrets;
-use crate::throttle::{FailedSignIns, Quota, Unlimited};
+use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
@@ -101,6 +101,8 @@ pub(crate) async fn service(
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
+        invite_life: config.invites.invite_duration,
+        redirect_prefixes: config.invites.redirect_paths.0.clone(),
         mail: mailer.is_some(),
     };
     let app = App::new(ports, rules);
@@ -179,11 +181,13 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
         return Arc::new(Unlimited);
     }
     let quota =
-        |failures, minutes| Quota { failures, within: std::time::Duration::from_mins(minutes) };
-    Arc::new(FailedSignIns::new(
-        quota(limits.login_failures_per_address, 1),
-        quota(limits.login_failures_per_account, 10),
-    ))
+        |attempts, minutes| Quota { attempts, within: std::time::Duration::from_mins(minutes) };
+    Arc::new(Limiter::new(Quotas {
+        per_address: quota(limits.login_failures_per_address, 1),
+        per_account: quota(limits.login_failures_per_account, 10),
+        per_inviter: quota(limits.invites_per_inviter, 60),
+        per_invitee: quota(limits.invites_per_invitee, 24 * 60),
+    }))
 }
 
 /// Sees to it that there is a root account. Gives the account that was opened with a password made

@@ -8,7 +8,7 @@ use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error};
 use auth_domain::model::{
     ClaimedMail, Direction, InviteId, Mail, MailDepth, MailId, MailState, Message, Page, Settled,
-    Settlement,
+    Verdict,
 };
 use auth_domain::{Id, Timestamp};
 use tokio::sync::Barrier;
@@ -60,8 +60,8 @@ async fn claim(store: &AnyStore, holder: Uuid, limit: u32) -> Vec<u32> {
     numbers(&store.claim_mails(holder, LONG, limit).await.unwrap())
 }
 
-const fn later(after: Duration) -> Settlement {
-    Settlement::Later { after, counts: true, problem: "away" }
+const fn later(after: Duration) -> Verdict {
+    Verdict::Later { after, counts: true, problem: "away" }
 }
 
 /// Except for the moment it is due, which is the store's own.
@@ -113,16 +113,13 @@ pub async fn a_mail_has_one_holder_until_the_hold_ends(store: AnyStore) {
     }
     assert_eq!(claim(&store, ONE, 10).await, [0_u32; 0]);
     // Whoever lost it notes nothing.
-    for settlement in [Settlement::Done, later(Duration::ZERO), Settlement::Dead { problem: "x" }] {
-        let settled = store.settle_mail(mail_id(1), ONE, settlement).await.unwrap();
+    for verdict in [Verdict::Done, later(Duration::ZERO), Verdict::Dead { problem: "x" }] {
+        let settled = store.settle_mail(mail_id(1), ONE, verdict).await.unwrap();
         assert_eq!(settled, Settled::Lost);
     }
-    assert_eq!(
-        store.settle_mail(mail_id(1), OTHER, Settlement::Done).await.unwrap(),
-        Settled::Gone
-    );
+    assert_eq!(store.settle_mail(mail_id(1), OTHER, Verdict::Done).await.unwrap(), Settled::Gone);
     assert_eq!(store.mails(None, all()).await.unwrap().total, 0);
-    let again = store.settle_mail(mail_id(1), OTHER, Settlement::Done).await.unwrap();
+    let again = store.settle_mail(mail_id(1), OTHER, Verdict::Done).await.unwrap();
     assert_eq!(again, Settled::Lost);
 }
 
@@ -130,7 +127,7 @@ pub async fn a_mail_has_one_holder_until_the_hold_ends(store: AnyStore) {
 pub async fn a_mail_that_was_put_off_comes_again(store: AnyStore) {
     queued(&store, 1..=2).await;
     assert_eq!(claim(&store, ONE, 10).await, [1, 2]);
-    let uncounted = Settlement::Later { after: LONG, counts: false, problem: "directory" };
+    let uncounted = Verdict::Later { after: LONG, counts: false, problem: "directory" };
     assert_eq!(store.settle_mail(mail_id(1), ONE, uncounted).await.unwrap(), QUEUED);
     let soon = later(Duration::from_millis(50));
     assert_eq!(store.settle_mail(mail_id(2), ONE, soon).await.unwrap(), QUEUED);
@@ -155,7 +152,7 @@ pub async fn a_dead_mail_is_listed_and_not_given(store: AnyStore) {
     given(&store, vec![Change::QueueMail(late)]).await;
     let claimed = store.claim_mails(ONE, LONG, 10).await.unwrap();
     assert_eq!(claimed.iter().map(|claimed| claimed.is_late).collect::<Vec<_>>(), [false, true]);
-    let refused = Settlement::Dead { problem: "refused" };
+    let refused = Verdict::Dead { problem: "refused" };
     assert_eq!(store.settle_mail(mail_id(1), ONE, refused).await.unwrap(), DEAD);
     assert_eq!(store.settle_mail(mail_id(2), ONE, later(Duration::ZERO)).await.unwrap(), DEAD);
     assert_eq!(claim(&store, ONE, 10).await, [0_u32; 0]);
@@ -170,7 +167,7 @@ pub async fn a_dead_mail_is_listed_and_not_given(store: AnyStore) {
 pub async fn a_retried_mail_is_due_at_once(store: AnyStore) {
     queued(&store, 1..=3).await;
     assert_eq!(claim(&store, ONE, 10).await, [1, 2, 3]);
-    let dead = Settlement::Dead { problem: "refused" };
+    let dead = Verdict::Dead { problem: "refused" };
     assert_eq!(store.settle_mail(mail_id(1), ONE, dead).await.unwrap(), DEAD);
     assert_eq!(store.settle_mail(mail_id(2), ONE, later(LONG)).await.unwrap(), QUEUED);
     assert!(!store.mail_depth().await.unwrap().due);
@@ -180,7 +177,7 @@ pub async fn a_retried_mail_is_due_at_once(store: AnyStore) {
     let mut again = claim(&store, OTHER, 10).await;
     again.sort_unstable();
     assert_eq!(again, [1, 2]);
-    assert_eq!(store.settle_mail(mail_id(3), ONE, Settlement::Done).await.unwrap(), Settled::Gone);
+    assert_eq!(store.settle_mail(mail_id(3), ONE, Verdict::Done).await.unwrap(), Settled::Gone);
     let unknown = apply(&store, vec![Change::RetryMail(mail_id(3))]).await;
     assert!(matches!(unknown, Err(Error::NotFound(Entity::Mail))), "{unknown:?}");
     assert_eq!(store.revision().await.unwrap(), 0);
@@ -190,7 +187,7 @@ pub async fn a_retried_mail_is_due_at_once(store: AnyStore) {
 pub async fn purging_takes_the_long_dead(store: AnyStore) {
     queued(&store, 1..=2).await;
     claim(&store, ONE, 1).await;
-    let dead = Settlement::Dead { problem: "refused" };
+    let dead = Verdict::Dead { problem: "refused" };
     store.settle_mail(mail_id(1), ONE, dead).await.unwrap();
     given(&store, vec![Change::PurgeMails { died_before: moment(0) }]).await;
     assert_eq!(store.mails(None, all()).await.unwrap().total, 2);
@@ -207,8 +204,8 @@ pub async fn the_queue_is_counted(store: AnyStore) {
     assert_eq!(store.mail_depth().await.unwrap(), depth);
     claim(&store, ONE, 10).await;
     assert_eq!(store.mail_depth().await.unwrap(), MailDepth { due: false, ..depth });
-    store.settle_mail(mail_id(1), ONE, Settlement::Dead { problem: "x" }).await.unwrap();
-    store.settle_mail(mail_id(2), ONE, Settlement::Done).await.unwrap();
+    store.settle_mail(mail_id(1), ONE, Verdict::Dead { problem: "x" }).await.unwrap();
+    store.settle_mail(mail_id(2), ONE, Verdict::Done).await.unwrap();
     let depth = MailDepth { queued: 1, due: false, dead: 1, since: Some(moment(3)) };
     assert_eq!(store.mail_depth().await.unwrap(), depth);
 }
@@ -218,7 +215,7 @@ pub async fn lists_are_paged(store: AnyStore) {
     queued(&store, 1..=5).await;
     claim(&store, ONE, 2).await;
     for number in 1..=2 {
-        let dead = Settlement::Dead { problem: "x" };
+        let dead = Verdict::Dead { problem: "x" };
         store.settle_mail(mail_id(number), ONE, dead).await.unwrap();
     }
     for (state, offset, limit, expected, total) in [

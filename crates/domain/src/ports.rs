@@ -12,10 +12,11 @@ use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Invitation, InviteId, Key, KeyId,
-    KeyOrder, Letter, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
-    Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, PasswordHash, Person, QueuedMail,
-    RoleHolder, Settled, Settlement, Standing, Token, Trust, UserId,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Invitation, InviteId,
+    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
+    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
+    OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, Token, Trust, UserId, Verdict, WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -24,7 +25,7 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Standings + Accounts + ChangeLog + Sinks + Mails
+    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
@@ -89,6 +90,33 @@ pub trait Memberships: Send + Sync {
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<Membership>>;
+}
+
+/// Reading invites. Rows with a role or a state that does not exist, which the original's tables can
+/// hold, are not there.
+#[async_trait]
+pub trait Invites: Send + Sync {
+    /// The invite, if it exists, dormant or not.
+    async fn invite(&self, id: InviteId) -> Result<Option<OrgInvite>>;
+
+    /// The invites that match; dormant ones never do.
+    async fn invites(
+        &self,
+        query: &InviteQuery,
+        page: Page<InviteOrder>,
+    ) -> Result<Listing<OrgInvite>>;
+
+    /// The newest dormant invite that waits for this platform invite.
+    async fn dormant_invite(&self, waits_for: PlatformInviteId) -> Result<Option<OrgInvite>>;
+
+    /// All dormant invites that wait for this platform invite and offer a role that can be given, by
+    /// org and id, as this user finds them. Whether a rival can still be accepted, the store's clock
+    /// says.
+    async fn waiting_invites(
+        &self,
+        waits_for: PlatformInviteId,
+        user: UserId,
+    ) -> Result<Vec<WaitingInvite>>;
 }
 
 /// Reading where people stand.
@@ -212,12 +240,7 @@ pub trait Mails: Send + Sync {
     ) -> Result<Vec<ClaimedMail>>;
 
     /// Notes what became of a mail, if the holder still has it, and lets it go.
-    async fn settle_mail(
-        &self,
-        id: MailId,
-        holder: Uuid,
-        settlement: Settlement,
-    ) -> Result<Settled>;
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled>;
 }
 
 /// Sends mail.
@@ -289,14 +312,30 @@ pub trait Passwords: Send + Sync {
     async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool>;
 }
 
-/// Slows down guessing.
-pub trait Throttle: Send + Sync {
-    /// Counts a try of this address to sign in to this account, or fails with `RateLimited`. It is
-    /// counted before it is known how it ends, so that many at once are no way around the limit.
-    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
+/// Something that is counted, so that nobody does too much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt<'a> {
+    /// Somebody signs in.
+    SignIn {
+        /// Where they are, if that is known.
+        from: Option<IpAddr>,
+        /// The account, by its address.
+        account: &'a str,
+    },
+    /// This user invites somebody, whom they may only guess at.
+    Inviting(UserId),
+    /// This user gets an invite.
+    BeingInvited(UserId),
+}
 
-    /// Takes the try back: it was not a guess.
-    fn take_back(&self, from: Option<IpAddr>, account: &str);
+/// Slows down guessing, and who would flood others.
+pub trait Throttle: Send + Sync {
+    /// Counts an attempt, or fails with `RateLimited`. It is counted before it is known how it ends,
+    /// so that many at once are no way around the limit.
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()>;
+
+    /// Takes an attempt back that ended as nothing to be counted.
+    fn take_back(&self, attempt: Attempt<'_>);
 }
 
 /// Watches operations, for metrics and for whoever waits for commits.

@@ -1,7 +1,7 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `members`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
+//! `orgs`, `members`, `invites`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
 //! `sinks` those about how far it was passed on, and `mails` those of the queue.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
@@ -11,6 +11,7 @@ mod config;
 mod connections;
 mod failure;
 mod guards;
+mod invites;
 mod keys;
 mod log;
 mod mails;
@@ -31,10 +32,10 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, Key, KeyId,
-    KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership,
-    Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, QueuedMail, RoleHolder, Settled, Settlement,
-    Standing, UserId,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, InviteOrder,
+    InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
+    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use uuid::Uuid;
@@ -113,6 +114,33 @@ impl ports::Memberships for PgStore {
         limit: u32,
     ) -> Result<Vec<Membership>> {
         members::after(&self.database, org, role, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::Invites for PgStore {
+    async fn invite(&self, id: InviteId) -> Result<Option<OrgInvite>> {
+        invites::find(&self.database, id).await
+    }
+
+    async fn invites(
+        &self,
+        query: &InviteQuery,
+        page: Page<InviteOrder>,
+    ) -> Result<Listing<OrgInvite>> {
+        invites::list(&self.database, query, page).await
+    }
+
+    async fn dormant_invite(&self, waits_for: PlatformInviteId) -> Result<Option<OrgInvite>> {
+        invites::dormant(&self.database, waits_for).await
+    }
+
+    async fn waiting_invites(
+        &self,
+        waits_for: PlatformInviteId,
+        user: UserId,
+    ) -> Result<Vec<WaitingInvite>> {
+        invites::waiting(&self.database, waits_for, user).await
     }
 }
 
@@ -209,12 +237,7 @@ impl ports::Mails for PgStore {
         mails::claim(&self.database, holder, hold, limit).await
     }
 
-    async fn settle_mail(
-        &self,
-        id: MailId,
-        holder: Uuid,
-        settlement: Settlement,
-    ) -> Result<Settled> {
-        mails::settle(&self.database, id, holder, settlement).await
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled> {
+        mails::settle(&self.database, id, holder, verdict).await
     }
 }

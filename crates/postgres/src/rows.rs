@@ -14,7 +14,7 @@ use crate::moment::Moment;
 /// every row, both from one snapshot. A page without elements is one row of nulls. `$1` is the limit,
 /// `$2` the offset; the first column must never be null.
 macro_rules! page {
-    ($matching:literal, $order:literal) => {
+    ($matching:expr, $order:literal) => {
         concat!(
             "WITH matching AS NOT MATERIALIZED (",
             $matching,

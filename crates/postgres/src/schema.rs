@@ -15,20 +15,28 @@ const NEEDED: usize = 4;
 
 /// The indexes we add to tables of the original: version and name.
 macro_rules! index {
-    ($version:literal, $name:literal) => {
+    ($version:literal, $zeros:literal, $name:literal) => {
         (
             $version,
             $name,
-            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+            include_str!(concat!(
+                "../../../migrations/postgres/",
+                $zeros,
+                $version,
+                "_",
+                $name,
+                ".sql"
+            )),
         )
     };
 }
-const INDEXES: [(i64, &str, &str); 5] = [
-    index!(2, "keyward_org_memberships_org_id_member_id"),
-    index!(3, "keyward_org_invites_org_id_state"),
-    index!(4, "keyward_org_invites_inviter_id"),
-    index!(5, "keyward_dormant_org_invites_platform_invite_id"),
-    index!(6, "keyward_keys_issuer_id"),
+const INDEXES: [(i64, &str, &str); 6] = [
+    index!(2, "000", "keyward_org_memberships_org_id_member_id"),
+    index!(3, "000", "keyward_org_invites_org_id_state"),
+    index!(4, "000", "keyward_org_invites_inviter_id"),
+    index!(5, "000", "keyward_dormant_org_invites_platform_invite_id"),
+    index!(6, "000", "keyward_keys_issuer_id"),
+    index!(10, "00", "keyward_org_invites_invitee_id"),
 ];
 
 /// What we add after them: version and name.

@@ -6,7 +6,7 @@ use auth_domain::Timestamp;
 use auth_domain::error::{Entity, Error, Result};
 use auth_domain::model::{
     ClaimedMail, Invitation, InviteId, Listing, Mail, MailDepth, MailId, MailState, Message, Name,
-    Page, QueuedMail, Settled, Settlement, UserId,
+    Page, QueuedMail, Settled, UserId, Verdict,
 };
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as};
@@ -216,12 +216,12 @@ pub(crate) async fn settle(
     db: &SqlitePool,
     id: MailId,
     holder: Uuid,
-    settlement: Settlement,
+    verdict: Verdict,
 ) -> Result<Settled> {
-    let (after, tries, problem) = match settlement {
-        Settlement::Done => return remove(db, id, holder).await,
-        Settlement::Later { after, counts, problem } => (Some(after), i64::from(counts), problem),
-        Settlement::Dead { problem } => (None, 1, problem),
+    let (after, tries, problem) = match verdict {
+        Verdict::Done => return remove(db, id, holder).await,
+        Verdict::Later { after, counts, problem } => (Some(after), i64::from(counts), problem),
+        Verdict::Dead { problem } => (None, 1, problem),
     };
     let state: Option<(String,)> = query_as(
         "UPDATE keyward_mails SET holder = NULL, attempts = attempts + ?4, problem = ?5, \

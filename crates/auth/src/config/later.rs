@@ -2,18 +2,13 @@
 //! an env file of the original is understood whole and a wrong value is found today.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::values::{boolean, port, positive_duration, service_address};
+use super::values::{boolean, port, service_address};
 
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accepted; without effect yet")]
 pub(crate) struct Later {
-    /// How long an invite lives.
-    #[arg(long, env = "MF_INVITE_DURATION", default_value = "168h", value_parser = positive_duration)]
-    pub(crate) invite_duration: Duration,
-
     /// The port of a second HTTP listener with the contract of the users service.
     #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]
     pub(crate) users_http_port: Option<u16>,

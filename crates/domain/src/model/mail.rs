@@ -145,7 +145,7 @@ pub struct ClaimedMail {
 
 /// What a holder says became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settlement {
+pub enum Verdict {
     /// It was sent, or need not be: it leaves the queue.
     Done,
     /// It is to be tried again, unless its time will be over by then: that makes it dead.
@@ -164,7 +164,7 @@ pub enum Settlement {
     },
 }
 
-/// What a [`Settlement`] led to.
+/// What a [`Verdict`] led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// The mail has left the queue.

@@ -3,6 +3,8 @@
 pub mod access;
 pub mod accounts;
 pub mod changes;
+pub mod dormant_invites;
+pub mod invites;
 pub mod keys;
 pub mod mails;
 pub mod members;
@@ -39,6 +41,15 @@ pub const NAMES: &[&str] = &[
     members::RemoveMembers::NAME,
     members::LeaveOrg::NAME,
     members::TransferOwnership::NAME,
+    invites::CreateInvite::NAME,
+    invites::RespondInvite::NAME,
+    invites::RevokeInvite::NAME,
+    invites::ViewInvite::NAME,
+    invites::ListInvitesByOrg::NAME,
+    invites::ListInvitesByUser::NAME,
+    dormant_invites::CreateDormantInvite::NAME,
+    dormant_invites::ViewDormantInvite::NAME,
+    dormant_invites::ActivateInvites::NAME,
     roles::AssignRole::NAME,
     roles::RetrieveRole::NAME,
     roles::ListRoles::NAME,

@@ -4,6 +4,9 @@
 mod access;
 mod accounts;
 mod changes;
+mod dormant_invites;
+mod elsewhere;
+mod invites;
 mod keys;
 mod members;
 mod orgs;

@@ -1,6 +1,6 @@
 //! A world to send requests to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
-use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
 use auth_jwt::HmacTokens;
@@ -346,23 +346,23 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses an address that failed three times at one account.
+/// Refuses whatever was attempted three times.
 #[derive(Default)]
-struct ThreeTries(Mutex<Vec<(Option<IpAddr>, String)>>);
+struct ThreeTries(Mutex<Vec<String>>);
 
 impl Throttle for ThreeTries {
-    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        let mut tries = self.0.lock().unwrap();
-        if tries.iter().filter(|(a, b)| *a == from && b == account).count() >= 3 {
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        if tries.iter().filter(|other| **other == attempt).count() >= 3 {
             return Err(Error::RateLimited(Duration::from_millis(1_500)));
         }
-        tries.push((from, account.to_owned()));
+        tries.push(attempt);
         Ok(())
     }
 
-    fn take_back(&self, from: Option<IpAddr>, account: &str) {
-        let mut tries = self.0.lock().unwrap();
-        let last = tries.iter().rposition(|(a, b)| *a == from && b == account).unwrap();
+    fn take_back(&self, attempt: Attempt<'_>) {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
     }
 }

@@ -51,7 +51,8 @@ const INDEXES: &str = "
     AND indexrelid::regclass::text LIKE 'keyward%'";
 
 const ALL_INDEXES: &str = "keyward_dormant_org_invites_platform_invite_id keyward_keys_issuer_id \
-    keyward_org_invites_inviter_id keyward_org_invites_org_id_state \
+    keyward_mails_due_at keyward_org_invites_invitee_id keyward_org_invites_inviter_id \
+    keyward_org_invites_org_id_state \
     keyward_org_memberships_org_id_member_id";
 
 async fn read(database: &Database, question: &'static str) -> String {
@@ -176,7 +177,7 @@ async fn ten_replicas(database: &Database) {
     }
     assert_eq!(read(&database, INDEXES).await, ALL_INDEXES);
     let applied = "SELECT string_agg(version::text, ' ' ORDER BY version) FROM keyward_migrations";
-    assert_eq!(read(&database, applied).await, "1 2 3 4 5 6 7");
+    assert_eq!(read(&database, applied).await, "1 2 3 4 5 6 7 8 10");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +199,7 @@ async fn r34_ten_replicas_start_on_a_half_migrated_database() {
     // One index was never begun, one was interrupted, and of one only the note is missing.
     let half = "DROP INDEX keyward_org_invites_inviter_id; \
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'keyward_keys_issuer_id'::regclass; \
-        DROP TABLE keyward_sinks; DELETE FROM keyward_migrations WHERE version >= 3";
+        DROP TABLE keyward_sinks; DROP TABLE keyward_mails; DELETE FROM keyward_migrations WHERE version >= 3";
     database.execute(half).await.unwrap();
     assert!(!read(&database, INDEXES).await.contains("keyward_keys_issuer_id"));
     ten_replicas(&database).await;

@@ -216,8 +216,8 @@ async fn removing_an_org_takes_the_invites_of_the_original_along() {
 #[tokio::test]
 async fn s41_go16_a_member_who_goes_takes_their_unanswered_invites_along() {
     let (database, store) = taken_over().await;
-    let pending = "UPDATE org_invites SET inviter_id = '00000000-0000-4000-8000-0000000000a6' \
-        WHERE id = '00000000-0000-4000-8000-0000000000d1'; \
+    let pending = "UPDATE org_invites SET inviter_id = '00000000-0000-4000-8000-0000000000a6', \
+        expires_at = '9999-01-01' WHERE id = '00000000-0000-4000-8000-0000000000d1'; \
         INSERT INTO org_invites SELECT '00000000-0000-4000-8000-0000000000d4', NULL, inviter_id, org_id, \
         invitee_role, created_at, expires_at, 'declined' FROM org_invites \
         WHERE id = '00000000-0000-4000-8000-0000000000d1'";

@@ -1,6 +1,5 @@
 //! What a request finds: an org with people in every place, one of whom asks.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use auth_domain::model::{
     OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
-use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
 use auth_jwt::HmacTokens;
@@ -260,11 +259,11 @@ impl Passwords for Plain {
 struct Unlimited;
 
 impl Throttle for Unlimited {
-    fn enter(&self, _from: Option<IpAddr>, _account: &str) -> Result<()> {
+    fn enter(&self, _attempt: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _from: Option<IpAddr>, _account: &str) {}
+    fn take_back(&self, _attempt: Attempt<'_>) {}
 }
 
 struct Nobody;
