@@ -130,7 +130,7 @@ macro_rules! store_contract {
                 the_queue_is_counted
                 lists_are_paged
                 a_time_from_before_the_clock_was_set_back_is_void
-                an_unknown_invite_is_none
+                only_an_invite_that_can_be_accepted_is_told
                 claimers_who_race_share_the_queue
             }
             member_lists {

@@ -7,15 +7,18 @@ use std::time::Duration;
 use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error};
 use auth_domain::model::{
-    ClaimedMail, Direction, InviteId, Mail, MailDepth, MailId, MailState, Message, Page, Settled,
-    Verdict,
+    ClaimedMail, Direction, Invitation, Invite, InviteId, Mail, MailDepth, MailId, MailState,
+    Message, OrgRole, Page, Settled, Settlement, Verdict,
 };
 use auth_domain::{Id, Timestamp};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::AnyStore;
-use crate::sample::{apply, commit, given, moment, outcome, page};
+use crate::sample::{
+    apply, commit, edit, given, invite, invite_id, moment, org, org_id, outcome, page,
+    platform_invite_id, user,
+};
 
 /// Longer than a case takes.
 const LONG: Duration = Duration::from_hours(1);
@@ -243,11 +246,43 @@ pub async fn a_time_from_before_the_clock_was_set_back_is_void(store: AnyStore) 
     assert_eq!(claim(&store, OTHER, 10).await, [2]);
 }
 
-/// Nobody is invited by what is not there.
-pub async fn an_unknown_invite_is_none(store: AnyStore) {
-    let invite = InviteId::new(Uuid::from_u128(7));
-    assert_eq!(store.invitation(invite).await.unwrap(), None);
+/// It names somebody, its org exists, nobody ended it and its time is not over.
+pub async fn only_an_invite_that_can_be_accepted_is_told(store: AnyStore) {
+    let told = async |number| store.invitation(invite_id(number)).await.unwrap();
+    given(&store, vec![Change::InsertOrg(org(1, "acme")), Change::InsertOrg(org(2, "b"))]).await;
+    let make = |number, org: u32, to: u32| {
+        Change::InsertInvite(invite(number, org_id(org), Some(user(to)), OrgRole::Editor))
+    };
+    let over = Invite { expires_at: moment(0), ..invite(3, org_id(1), Some(user(4)), VIEWER) };
+    let dormant = Change::InsertDormantInvite {
+        invite: invite(4, org_id(1), None, VIEWER),
+        platform_invite: platform_invite_id(1),
+    };
+    let changes = vec![make(1, 1, 2), make(2, 2, 2), Change::InsertInvite(over), dormant];
+    given(&store, changes).await;
+    let expected = Invitation {
+        org: "acme".parse().unwrap(),
+        invitee: user(2),
+        role: OrgRole::Editor,
+        expires_at: Timestamp::from_micros(i64::MAX),
+    };
+    assert_eq!(told(1).await, Some(expected.clone()));
+    assert_eq!(told(3).await, None, "its time is over");
+    assert_eq!(told(4).await, None, "it names nobody yet");
+    assert_eq!(told(5).await, None, "it never was");
+    assert!(told(2).await.is_some());
+    given(&store, vec![Change::RemoveOrg(org_id(2))]).await;
+    assert_eq!(told(2).await, None, "its org is gone");
+    given(&store, vec![Change::UpdateOrg(edit(org_id(1), "renamed"))]).await;
+    let renamed = Invitation { org: "renamed".parse().unwrap(), ..expected };
+    assert_eq!(told(1).await, Some(renamed), "as it is now");
+    let (id, org, invitee) = (invite_id(1), org_id(1), Some(user(2)));
+    let end = Change::SettleInvite { id, org, invitee, to: Settlement::Revoked };
+    given(&store, vec![end]).await;
+    assert_eq!(told(1).await, None, "it was taken back");
 }
+
+const VIEWER: OrgRole = OrgRole::Viewer;
 
 /// Every mail goes to one of them, at the same moment.
 pub async fn claimers_who_race_share_the_queue(store: AnyStore) {

@@ -13,6 +13,7 @@ mod docs;
 mod events;
 mod fleet;
 mod leaks;
+mod mail;
 mod member_races;
 mod members;
 mod ops;

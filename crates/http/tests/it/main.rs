@@ -11,6 +11,7 @@ mod described;
 mod docs_page;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod org_lists;

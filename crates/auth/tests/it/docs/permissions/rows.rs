@@ -7,6 +7,7 @@
 mod accounts;
 mod health;
 mod keys;
+mod mails;
 mod members;
 mod orgs;
 mod roles;
@@ -23,6 +24,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
     ("Platform roles", roles::ROWS),
+    ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
     ("Health", health::ROWS),
 ];

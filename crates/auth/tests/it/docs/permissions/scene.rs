@@ -21,7 +21,7 @@ use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+pub const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
 /// The password of every account here.
 pub const PASSWORD: &str = "password1";
