@@ -55,20 +55,30 @@ impl Server {
 
     /// A connection over which commands may be sent, the server's greeting heard.
     pub(crate) async fn connect(&self) -> Result<AsyncSmtpConnection, Undelivered> {
-        let tcp = match timeout(CONNECT, TcpStream::connect((&*self.host, self.port))).await {
-            Ok(Ok(tcp)) => tcp,
-            Ok(Err(error)) => return Err(down("connect", error)),
-            Err(_) => return Err(down("connect", "not in time")),
-        };
-        let _ = tcp.set_nodelay(true);
+        let tcp = self.reach().await?;
         let stream = match self.security {
             Security::None => Stream::plain(tcp),
             Security::Implicit => Stream::secure(self.handshake(tcp).await?),
-            Security::StartTls | Security::IfOffered => self.upgrade(tcp).await?,
+            Security::StartTls | Security::IfOffered => match self.upgrade(tcp).await? {
+                Some(secure) => secure,
+                // Anew, because not every server listens to a second EHLO.
+                None => Stream::plain(self.reach().await?),
+            },
         };
         let hello = ClientId::Domain(self.hello.clone());
         let connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello);
         step(STEP, Phase::Greeting, connection).await
+    }
+
+    async fn reach(&self) -> Result<TcpStream, Undelivered> {
+        match timeout(CONNECT, TcpStream::connect((&*self.host, self.port))).await {
+            Ok(Ok(tcp)) => {
+                let _ = tcp.set_nodelay(true);
+                Ok(tcp)
+            }
+            Ok(Err(error)) => Err(down("connect", error)),
+            Err(_) => Err(down("connect", "not in time")),
+        }
     }
 
     async fn handshake(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Undelivered> {
@@ -79,15 +89,19 @@ impl Server {
         }
     }
 
-    /// STARTTLS, if the server offers it. If it does not and must, nothing more is said.
-    async fn upgrade(&self, tcp: TcpStream) -> Result<Stream, Undelivered> {
+    /// STARTTLS, if the server offers it; nothing if it does not and need not.
+    async fn upgrade(&self, tcp: TcpStream) -> Result<Option<Stream>, Undelivered> {
         let mut server = BufReader::new(tcp);
         converse(&mut server, None).await?;
         let can = converse(&mut server, Some(&format!("EHLO {}\r\n", self.hello))).await?;
         let offered = can.iter().any(|word| word.eq_ignore_ascii_case("STARTTLS"));
         if !offered {
             return match self.security {
-                Security::IfOffered => Ok(Stream::plain(server.into_inner()).greeted()),
+                Security::IfOffered => {
+                    // A goodbye that nobody has to hear.
+                    let _ = timeout(STEP, server.write_all(b"QUIT\r\n")).await;
+                    Ok(None)
+                }
                 _ => Err(down("tls", "the server does not offer STARTTLS")),
             };
         }
@@ -96,7 +110,7 @@ impl Server {
             return Err(down("tls", "something was said before TLS began"));
         }
         let secure = self.handshake(server.into_inner()).await?;
-        Ok(Stream::secure(secure).greeted())
+        Ok(Some(Stream::secure(secure).greeted()))
     }
 }
 

@@ -146,7 +146,6 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Heard {
     manner: Manner,
-    connections: usize,
     received: Vec<Received>,
     in_clear: Vec<String>,
 }
@@ -160,11 +159,6 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn connected(&self) {
-        let mut heard = self.heard();
-        heard.connections = heard.connections.saturating_add(1);
     }
 }
 
@@ -192,7 +186,6 @@ impl Smtp {
         self.accepting = Some(tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let shared = Arc::clone(&shared);
-                shared.connected();
                 // Whoever hangs up in the middle ends their own connection only.
                 tokio::spawn(async move { drop(serve(tcp, &shared).await) });
             }
@@ -229,12 +222,6 @@ impl Smtp {
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared.heard().received.clone()
-    }
-
-    /// How often somebody connected.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.shared.heard().connections
     }
 
     /// Every line it was told without TLS.
@@ -280,6 +267,8 @@ struct Session<'a> {
     wire: BufReader<Box<dyn Wire>>,
     shared: &'a Shared,
     tls: bool,
+    /// Whether it was told who is there: it wants to hear that once, and once more after STARTTLS.
+    greeted: bool,
     user: Option<String>,
     from: Option<String>,
     to: Vec<String>,
@@ -291,7 +280,8 @@ async fn serve(tcp: TcpStream, shared: &Shared) -> Result<()> {
         false => Box::new(tcp),
     };
     let (tls, wire) = (shared.setup.implicit, BufReader::new(wire));
-    let mut session = Session { wire, shared, tls, user: None, from: None, to: Vec::new() };
+    let (greeted, user, from, to) = (false, None, None, Vec::new());
+    let mut session = Session { wire, shared, tls, greeted, user, from, to };
     match session.manner() {
         Manner::Silent => std::future::pending().await,
         Manner::TarPit => loop {
@@ -331,7 +321,9 @@ impl Session<'_> {
         let line = self.hear().await?;
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match verb.to_ascii_uppercase().as_str() {
+            "EHLO" if self.greeted => self.say("503 again?").await?,
             "EHLO" => self.hello().await?,
+            _ if !self.greeted => self.say("503 who is there?").await?,
             "STARTTLS" => self.secure().await?,
             "AUTH" => self.sign_in(rest).await?,
             "MAIL" if self.shared.setup.account.is_some() && self.user.is_none() => {
@@ -359,6 +351,7 @@ impl Session<'_> {
 
     async fn hello(&mut self) -> Result<()> {
         let setup = &self.shared.setup;
+        self.greeted = true;
         self.say("250-localhost").await?;
         if setup.starttls && !self.tls && self.manner() != Manner::NoStartTls {
             self.say("250-STARTTLS").await?;
@@ -382,7 +375,7 @@ impl Session<'_> {
         let nothing: Box<dyn Wire> = Box::new(tokio::io::empty());
         let wire = std::mem::replace(&mut self.wire, BufReader::new(nothing)).into_inner();
         let wire: Box<dyn Wire> = Box::new(self.shared.tls.accept(wire).await?);
-        (self.wire, self.tls) = (BufReader::new(wire), true);
+        (self.wire, self.tls, self.greeted) = (BufReader::new(wire), true, false);
         Ok(())
     }
 

@@ -327,14 +327,13 @@ async fn r41_what_is_refused_for_now_waits() {
         let mail = scene.only("it was tried", |mail| mail["attempts"] == 1).await;
         assert_eq!((&mail["problem"], &mail["state"]), (&json!(problem), &json!("queued")));
         assert_eq!(scene.readiness().await, "up", "it is about this mail only");
-        let tries = smtp.connections();
         smtp.behave(Manner::Fine);
         // By itself, and not at once.
         let begun = Instant::now();
         eventually("it is sent", Duration::from_mins(1), async || !smtp.received().is_empty())
             .await;
         assert!(begun.elapsed() > Duration::from_secs(20), "{:?}", begun.elapsed());
-        assert_eq!(smtp.connections(), tries + 1);
+        assert_eq!(smtp.received().len(), 1);
     }
 }
 
