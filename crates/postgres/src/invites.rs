@@ -398,3 +398,74 @@ async fn unlink(db: &mut PgConnection, id: InviteId) -> Result<()> {
         .map_err(failure)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use auth_domain::ports::Invites;
+    use auth_testkit::Postgres;
+    use sqlx::{AssertSqlSafe, query_scalar};
+
+    use super::*;
+    use crate::{PgConfig, PgStore};
+
+    #[tokio::test]
+    async fn d34_a_page_among_many_invites_is_read_by_an_index() {
+        let database = Postgres::shared().await.unwrap().database().await.unwrap();
+        let config = PgConfig::new(
+            &database.host,
+            database.port,
+            &database.user,
+            database.password.clone().into(),
+            &database.name,
+        );
+        let store = PgStore::connect(&config).await.unwrap();
+        // A thousand orgs with a hundred invites each; everybody has made, and got, a hundred.
+        let one = Uuid::from_u128(1);
+        database
+            .execute(
+                "CREATE FUNCTION number(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE \
+                 RETURN lpad(to_hex(n), 32, '0')::uuid; \
+                 INSERT INTO orgs (id, owner_id, name) \
+                 SELECT number(n), number(n), 'acme' FROM generate_series(1, 1000) AS n; \
+                 INSERT INTO org_invites \
+                 SELECT gen_random_uuid(), number(1 + n / 1000 * 7 % 1000 + n % 7), number(1 + n % 1000), \
+                 number(1 + n % 1000), 'viewer', now(), now() + '7 days', 'declined' \
+                 FROM generate_series(0, 99999) AS n; VACUUM ANALYZE org_invites, orgs",
+            )
+            .await
+            .unwrap_or_else(|problem| panic!("{problem}"));
+        let mut db = database.connect().await.unwrap();
+        for (of, index) in [
+            (InvitesOf::Org(OrgId::new(one)), "keyward_org_invites_org_id_state"),
+            (InvitesOf::Invitee(UserId::new(one)), "keyward_org_invites_invitee_id"),
+            (InvitesOf::Inviter(UserId::new(one)), "keyward_org_invites_inviter_id"),
+        ] {
+            let statement = list_statement(of, InviteOrder::Id, Direction::Descending);
+            let plan: Vec<String> = query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}")))
+                .bind(10_i64)
+                .bind(0_i64)
+                .bind(one)
+                .bind(roles())
+                .bind(stored(&InviteState::ALL))
+                .bind(words(&InviteState::ALL))
+                .bind(Moment(Timestamp::from_seconds(0)))
+                .fetch_all(&mut db)
+                .await
+                .unwrap();
+            let plan = plan.join("\n");
+            assert!(plan.contains(index) && !plan.contains("Seq Scan on org_invites"), "{plan}");
+            let query = InviteQuery {
+                of,
+                states: InviteState::ALL.to_vec(),
+                at: Timestamp::from_seconds(0),
+            };
+            let page = Page::new(0, 10, InviteOrder::Id, Direction::Descending).unwrap();
+            let begun = Instant::now();
+            let listing = store.invites(&query, page).await.unwrap();
+            println!("100000 invites, a page of 10 of {of:?}: {:?}", begun.elapsed());
+            assert!(listing.items.len() == 10 && listing.total >= 100, "{}", listing.total);
+        }
+    }
+}

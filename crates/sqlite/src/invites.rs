@@ -366,3 +366,36 @@ async fn unlink(db: &mut SqliteConnection, id: InviteId) -> Result<()> {
         .map_err(failure)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    #[tokio::test]
+    async fn d34_a_page_of_invites_is_read_by_an_index() {
+        let store = SqliteStore::in_memory().await.unwrap();
+        let one = Uuid::from_u128(1);
+        for (of, index) in [
+            (InvitesOf::Org(OrgId::new(one)), "org_invites_org_id_state"),
+            (InvitesOf::Invitee(UserId::new(one)), "org_invites_invitee_id"),
+            (InvitesOf::Inviter(UserId::new(one)), "org_invites_inviter_id"),
+        ] {
+            let statement = list_statement(of, InviteOrder::Id, Direction::Descending);
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let plan: Vec<(i64, i64, i64, String)> = query_as(explain)
+                .bind(10)
+                .bind(0)
+                .bind(one)
+                .bind("[]")
+                .bind(0)
+                .fetch_all(&store.readers)
+                .await
+                .unwrap();
+            let steps: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).collect();
+            let reads: Vec<_> = steps.iter().filter(|step| step.contains("invite USING")).collect();
+            assert!(!reads.is_empty(), "{steps:#?}");
+            assert!(reads.iter().all(|read| read.contains(index)), "{steps:#?}");
+        }
+    }
+}

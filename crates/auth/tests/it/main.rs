@@ -12,6 +12,8 @@ mod crash;
 mod docs;
 mod events;
 mod fleet;
+mod invite_races;
+mod invites;
 mod leaks;
 mod mail;
 mod member_races;

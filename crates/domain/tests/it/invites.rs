@@ -483,7 +483,7 @@ async fn r67_lists_are_for_admins_and_for_whom_they_are_of() {
 }
 
 #[tokio::test]
-async fn r26_whoever_was_slower_is_told_so_and_nothing_is_half_done() {
+async fn r26_go15_whoever_was_slower_is_told_so_and_nothing_is_half_done() {
     let acme = Acme::new().await;
     for round in 0..40_u32 {
         let to = 100 + u128::from(round);

@@ -9,6 +9,7 @@
 mod accounts;
 mod described;
 mod docs_page;
+mod invites;
 mod keys;
 mod limits;
 mod mails;

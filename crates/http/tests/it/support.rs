@@ -33,6 +33,9 @@ use crate::described;
 /// When everything happens unless a test moves the clock.
 pub const NOW: i64 = 1_700_000_000;
 
+/// As far ahead are tests whose invites the store, which has a clock of its own, must not find expired.
+pub const CENTURY: i64 = 100 * 365 * 24 * 3600;
+
 /// A service of its own, and what a test can turn in it.
 pub struct World {
     pub app: App,
@@ -69,7 +72,7 @@ impl World {
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
             tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
-            throttle: Arc::new(ThreeTries::default()),
+            throttle: Arc::new(FewTries::default()),
             observer: Arc::clone(&observer) as Arc<dyn Observer>,
         };
         let app = App::new(ports, rules);
@@ -346,14 +349,19 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses whatever was attempted three times.
+/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite.
 #[derive(Default)]
-struct ThreeTries(Mutex<Vec<String>>);
+struct FewTries(Mutex<Vec<String>>);
 
-impl Throttle for ThreeTries {
+impl Throttle for FewTries {
     fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let most = match attempt {
+            Attempt::SignIn { .. } => 3,
+            Attempt::Inviting(_) => 60,
+            Attempt::BeingInvited(_) => 5,
+        };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
-        if tries.iter().filter(|other| **other == attempt).count() >= 3 {
+        if tries.iter().filter(|other| **other == attempt).count() >= most {
             return Err(Error::RateLimited(Duration::from_millis(1_500)));
         }
         tries.push(attempt);

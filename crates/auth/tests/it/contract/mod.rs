@@ -3,6 +3,7 @@
 //! with a users service beside it.
 
 mod everywhere;
+mod invites;
 mod keys;
 mod members;
 mod orgs;

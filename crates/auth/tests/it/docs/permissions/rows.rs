@@ -6,6 +6,7 @@
 
 mod accounts;
 mod health;
+mod invites;
 mod keys;
 mod mails;
 mod members;
@@ -23,6 +24,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),

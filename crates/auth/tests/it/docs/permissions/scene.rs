@@ -9,8 +9,8 @@ use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Description, KeyId, KeyKind, Membership, Metadata, Name, Org, OrgId,
-    OrgRole, PasswordHash, PlatformRole, Token, UserId,
+    Account, AccountStatus, Description, Invite, InviteState, KeyId, KeyKind, Membership, Metadata,
+    Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
@@ -21,7 +21,8 @@ use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-pub const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+/// Years ahead, because the store judges by its own clock whether an invite's time is over.
+pub const NOW: Timestamp = Timestamp::from_seconds(4_000_000_000);
 
 /// The password of every account here.
 pub const PASSWORD: &str = "password1";
@@ -173,6 +174,35 @@ impl Scene {
         self.app.store().commit(commit).await.unwrap();
     }
 
+    /// Another org, of the other member.
+    pub async fn other_org(&self) -> OrgId {
+        let id = Id::new(Uuid::from_u128(101));
+        let owner = Membership {
+            org: id,
+            member: self.member.id,
+            role: OrgRole::Owner,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let found = Change::InsertOrg(org(id, self.member.id));
+        self.commit(vec![found, Change::InsertMembership(owner)]).await;
+        id
+    }
+
+    /// A pending invite by the other member.
+    pub fn invite(&self, org: OrgId, invitee: Option<UserId>) -> Invite {
+        Invite {
+            id: Id::new(Uuid::from_u128(102)),
+            org,
+            inviter: self.member.id,
+            invitee,
+            role: OrgRole::Viewer,
+            state: InviteState::Pending,
+            created_at: NOW,
+            expires_at: NOW.plus(Duration::from_hours(1)),
+        }
+    }
+
     /// A login or recovery token of theirs.
     pub async fn token(&self, person: &Person, kind: KeyKind) -> String {
         let operation = IssueToken { user: person.id, email: person.email.clone(), kind };
@@ -259,11 +289,11 @@ impl Passwords for Plain {
 struct Unlimited;
 
 impl Throttle for Unlimited {
-    fn enter(&self, _attempt: Attempt<'_>) -> Result<()> {
+    fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _attempt: Attempt<'_>) {}
+    fn take_back(&self, _: Attempt<'_>) {}
 }
 
 struct Nobody;
