@@ -15,6 +15,7 @@ mod fleet;
 mod invite_races;
 mod invites;
 mod leaks;
+mod mail;
 mod member_races;
 mod members;
 mod ops;

@@ -8,6 +8,7 @@ mod dormant_invites;
 mod elsewhere;
 mod invites;
 mod keys;
+mod mails;
 mod members;
 mod orgs;
 mod pipeline;
