@@ -14,6 +14,7 @@ mod fleet;
 mod leaks;
 mod member_races;
 mod members;
+mod migrating;
 mod ops;
 mod outage;
 mod readme;
