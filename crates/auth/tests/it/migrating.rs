@@ -5,6 +5,7 @@ mod original;
 mod shell;
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Fleet {
         let mut file = String::new();
         for (name, typical) in VARIABLES {
             let value = here(name).unwrap_or_else(|| (*typical).to_owned());
-            file.push_str(&format!("{name}='{value}'\n"));
+            writeln!(file, "{name}='{value}'").unwrap();
         }
         std::fs::write(dir.path().join("auth.env"), file).unwrap();
         let bin = dir.path().join("bin");
@@ -141,10 +142,11 @@ async fn live(fleet: &mut Fleet, secret: &str, is_weak: bool) -> (String, String
     };
     assert_eq!(identify(&key).await.unwrap(), ADA, "keys of the original are good");
     assert_eq!(code(identify(&original::forged_key(secret)).await), Code::Unauthenticated);
-    match identify(&before).await {
-        Ok(who) if !is_weak => assert_eq!(who, ADA, "login tokens are, under a strong secret"),
-        Err(refusal) if is_weak => assert_eq!(refusal.code(), Code::Unauthenticated),
-        other => panic!("{other:?}"),
+    let before = identify(&before).await;
+    if is_weak {
+        assert_eq!(code(before), Code::Unauthenticated, "anybody can make a login token");
+    } else {
+        assert_eq!(before.unwrap(), ADA, "and so are login tokens");
     }
 
     // What users does when it starts, and when somebody signs in.
@@ -199,9 +201,8 @@ async fn live(fleet: &mut Fleet, secret: &str, is_weak: bool) -> (String, String
 async fn there_and_back(secret: &str, is_weak: bool) {
     let mut fleet = Fleet::of_the_original(secret).await;
     let steps = blocks(GUIDE, "migration");
-    let [save, callers, start, verify, back] = steps.as_slice() else {
-        panic!("the guide has {} steps", steps.len())
-    };
+    let steps: [String; 5] = steps.try_into().unwrap();
+    let [save, callers, start, verify, back] = &steps;
     fleet.shell.run(save).await;
     let schema = fleet.dump("schema-before.sql", "--schema-only").await;
     let unreadable = fleet.ask(UNREADABLE).await;
