@@ -2,7 +2,8 @@
 
 use crate::Timestamp;
 use crate::model::{
-    Account, Action, Key, KeyId, Membership, Org, OrgEdit, OrgId, OrgRole, PlatformRole, UserId,
+    Account, Action, Key, KeyId, Mail, Membership, Org, OrgEdit, OrgId, OrgRole, PlatformRole,
+    UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -129,4 +130,7 @@ pub enum Change {
     },
     /// Opens an account. Fails with `AlreadyExists` when the id or the address is taken.
     InsertAccount(Account),
+    /// Queues a mail. Nobody hears of it before the commit, nor if there is none. Fails with
+    /// `AlreadyExists` when the id is taken.
+    QueueMail(Mail),
 }

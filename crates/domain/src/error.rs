@@ -104,8 +104,12 @@ impl Error {
 pub enum Entity {
     /// An account of the built-in directory.
     Account,
+    /// An invite to an org.
+    Invite,
     /// An API key.
     Key,
+    /// A mail that waits to be sent.
+    Mail,
     /// A user's place in an org.
     Membership,
     /// An organisation.
@@ -119,7 +123,12 @@ impl Entity {
     const fn taken(self) -> &'static str {
         match self {
             Self::Membership => "org membership already exists",
-            Self::Account | Self::Key | Self::Org | Self::PlatformRole => "entity already exists",
+            Self::Account
+            | Self::Invite
+            | Self::Key
+            | Self::Mail
+            | Self::Org
+            | Self::PlatformRole => "entity already exists",
         }
     }
 }

@@ -35,6 +35,7 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("orgs")) => known(Error::AlreadyExists(Entity::Org)),
         ("23505", Some("org_memberships")) => known(Error::AlreadyExists(Entity::Membership)),
         ("23505", Some("keyward_accounts")) => known(Error::AlreadyExists(Entity::Account)),
+        ("23505", Some("keyward_mails")) => known(Error::AlreadyExists(Entity::Mail)),
         ("23503", Some("org_memberships")) => known(Error::NotFound(Entity::Org)),
         // Serialization failure, deadlock.
         ("40001" | "40P01", _) => known(Error::Conflict(Conflict::Contention)),

@@ -13,6 +13,7 @@ mod failure;
 mod guards;
 mod keys;
 mod log;
+mod mails;
 mod members;
 mod moment;
 mod open;

@@ -13,8 +13,8 @@ const ORIGINAL: [&str; 6] = ["auth_1", "auth_2", "auth_3", "auth_4", "auth_5", "
 /// How many of these we need.
 const NEEDED: usize = 4;
 
-/// The indexes we add to tables of the original: version and name.
-macro_rules! index {
+/// A file of statements of ours: its version, the number it begins with, and its name.
+macro_rules! statements {
     ($version:literal, $number:literal, $name:literal) => {
         (
             $version,
@@ -23,13 +23,21 @@ macro_rules! index {
         )
     };
 }
+/// The indexes we add to tables of the original.
 const INDEXES: [(i64, &str, &str); 6] = [
-    index!(2, "0002", "keyward_org_memberships_org_id_member_id"),
-    index!(3, "0003", "keyward_org_invites_org_id_state"),
-    index!(4, "0004", "keyward_org_invites_inviter_id"),
-    index!(5, "0005", "keyward_dormant_org_invites_platform_invite_id"),
-    index!(6, "0006", "keyward_keys_issuer_id"),
-    index!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
+    statements!(2, "0002", "keyward_org_memberships_org_id_member_id"),
+    statements!(3, "0003", "keyward_org_invites_org_id_state"),
+    statements!(4, "0004", "keyward_org_invites_inviter_id"),
+    statements!(5, "0005", "keyward_dormant_org_invites_platform_invite_id"),
+    statements!(6, "0006", "keyward_keys_issuer_id"),
+    statements!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
+];
+
+/// Tables of our own beyond the first, and what they need.
+const TABLES: [(i64, &str, &str); 3] = [
+    statements!(7, "0007", "keyward_sinks"),
+    statements!(8, "0008", "keyward_mails"),
+    statements!(9, "0009", "keyward_member_counts"),
 ];
 
 /// Brings the database to where this version needs it. The caller holds the lock.
@@ -105,20 +113,16 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
             true,
         ));
     }
-    migrations.push(Migration::new(
-        7,
-        "keyward_sinks".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/postgres/0007_keyward_sinks.sql").into_sql_str(),
-        false,
-    ));
-    migrations.push(Migration::new(
-        9,
-        "keyward_member_counts".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/postgres/0009_keyward_member_counts.sql").into_sql_str(),
-        false,
-    ));
+    for (version, name, statements) in TABLES {
+        let statements = statements.into_sql_str();
+        migrations.push(Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            statements,
+            false,
+        ));
+    }
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.dangerous_set_table_name(LEDGER);
     // We hold a lock of our own; sqlx would wait for its in the server.

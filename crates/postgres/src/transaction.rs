@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, guards, keys, log, members, orgs, roles};
+use crate::{accounts, guards, keys, log, mails, members, orgs, roles};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -130,6 +130,7 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
+        Change::QueueMail(mail) => mails::insert(db, mail).await,
     }
 }
 

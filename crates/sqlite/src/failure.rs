@@ -36,6 +36,7 @@ fn taken(message: &str) -> Option<Entity> {
         "orgs" => Some(Entity::Org),
         "org_memberships" => Some(Entity::Membership),
         "keyward_accounts" => Some(Entity::Account),
+        "keyward_mails" => Some(Entity::Mail),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod guards;
 mod keys;
 mod log;
+mod mails;
 mod members;
 mod open;
 mod orgs;
@@ -86,6 +87,7 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
+        Change::QueueMail(mail) => mails::insert(db, mail).await,
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod account;
 mod email;
+mod invite;
 mod key;
+mod link;
+mod mail;
 mod member;
 mod metadata;
 mod org;
@@ -13,7 +16,10 @@ mod token;
 
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
+pub use invite::{Invite, InviteId, InviteState, PlatformInvite, PlatformInviteId};
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
+pub use link::RedirectPath;
+pub use mail::{Mail, MailId, Message};
 pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
