@@ -12,6 +12,8 @@ mod crash;
 mod docs;
 mod events;
 mod fleet;
+mod floods;
+mod injection;
 mod leaks;
 mod member_races;
 mod members;
