@@ -115,7 +115,7 @@ async fn a_fresh_database_gets_exactly_the_schema_of_the_original() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_original_is_taken_over_as_it_is() {
+async fn d73_r36_a_database_of_the_original_is_taken_over_as_it_is() {
     let database = database().await;
     database.execute(ORIGINAL).await.unwrap();
     let before = (read(&database, CATALOGUE).await, read(&database, ROWS).await);
