@@ -23,6 +23,7 @@ pub mod invite_lists;
 pub mod invites;
 pub mod keys;
 pub mod log;
+pub mod mails;
 pub mod member_lists;
 pub mod memberships;
 pub mod org_lists;
@@ -117,9 +118,25 @@ macro_rules! store_contract {
                 purging_keys_takes_no_revision
                 records_start_after_a_revision_and_end_at_the_limit
             }
+            mails {
+                a_mail_reads_back_as_written
+                a_taken_id_is_refused
+                those_due_longest_are_given_first
+                a_mail_has_one_holder_until_the_hold_ends
+                a_mail_that_was_put_off_comes_again
+                a_dead_mail_is_listed_and_not_given
+                a_retried_mail_is_due_at_once
+                purging_takes_the_long_dead
+                the_queue_is_counted
+                lists_are_paged
+                a_time_from_before_the_clock_was_set_back_is_void
+                only_an_invite_that_can_be_accepted_is_told
+                claimers_who_race_share_the_queue
+            }
             member_lists {
                 memberships_are_listed_by_id
                 a_role_narrows_the_list
+                a_total_is_what_there_is_after_any_history
                 everybody_comes_after_somebody_or_nobody
                 members_are_searched_and_ordered_by_address
                 nobody_is_left_out_for_want_of_an_account
@@ -169,6 +186,7 @@ macro_rules! store_contract {
                 d25_r26_an_invite_ends_once_whoever_races
                 d81_one_of_two_invites_wins
                 writers_on_one_org_do_not_stop_each_other
+                totals_are_right_whoever_races
             }
             roles {
                 nobody_has_a_role_at_first
@@ -221,6 +239,7 @@ mod tests {
             ("invites", include_str!("invites.rs")),
             ("keys", include_str!("keys.rs")),
             ("log", include_str!("log.rs")),
+            ("mails", include_str!("mails.rs")),
             ("member_lists", include_str!("member_lists.rs")),
             ("memberships", include_str!("memberships.rs")),
             ("org_lists", include_str!("org_lists.rs")),

@@ -54,7 +54,7 @@ pub struct Rules {
     pub invite_life: Duration,
     /// Where links in mails may lead: to these paths, or below them.
     pub redirect_prefixes: Vec<RedirectPath>,
-    /// Whether there is anybody who sends mails.
+    /// Whether mail is sent: without it none is queued.
     pub mail: bool,
 }
 
@@ -435,9 +435,13 @@ impl Cx<'_> {
         if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
             guards.push(Guard::KeyExists { key: *key, issuer: *user });
         }
+        let queues_mail = changes.iter().any(Change::queues_mail);
         let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
         self.store().commit(commit).await?;
         self.inner.ports.observer.committed();
+        if queues_mail {
+            self.inner.ports.observer.mail_queued();
+        }
         Ok(())
     }
 }

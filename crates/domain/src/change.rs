@@ -2,8 +2,8 @@
 
 use crate::Timestamp;
 use crate::model::{
-    Account, Action, Invite, InviteId, Key, KeyId, Mail, Membership, Org, OrgEdit, OrgId, OrgRole,
-    PlatformInviteId, PlatformRole, Settlement, UserId,
+    Account, Action, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId,
+    OrgRole, PlatformInviteId, PlatformRole, Settlement, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -187,4 +187,20 @@ pub enum Change {
     /// Queues a mail. Nobody hears of it before the commit, nor if there is none. Fails with
     /// `AlreadyExists` when the id is taken.
     QueueMail(Mail),
+    /// Has a mail tried at once, also a dead one; one that somebody is sending is left to them. Fails
+    /// with `NotFound` when there is none.
+    RetryMail(MailId),
+    /// Deletes every mail that died before this moment. Nobody can tell.
+    PurgeMails {
+        /// Mails that died earlier go.
+        died_before: Timestamp,
+    },
+}
+
+impl Change {
+    /// Whether a mail is due by it.
+    #[must_use]
+    pub const fn queues_mail(&self) -> bool {
+        matches!(self, Self::QueueMail(_) | Self::RetryMail(_))
+    }
 }

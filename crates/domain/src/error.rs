@@ -157,6 +157,8 @@ pub enum Invalid {
     MissingMemberId,
     /// No key was named.
     MissingKeyId,
+    /// No mail was named.
+    MissingMailId,
     /// No invite was named.
     MissingInviteId,
     /// No e-mail address was given.
@@ -206,6 +208,7 @@ impl Invalid {
         Self::MissingUserId,
         Self::MissingMemberId,
         Self::MissingKeyId,
+        Self::MissingMailId,
         Self::MissingInviteId,
         Self::MissingEmail,
         Self::MissingRole,
@@ -239,6 +242,7 @@ impl Invalid {
             Self::MissingUserId => "missing user id",
             Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
+            Self::MissingMailId => "missing mail id",
             Self::MissingInviteId => "missing invite ID",
             Self::MissingEmail => "missing email",
             Self::MissingRole => "missing role",
@@ -269,6 +273,7 @@ impl Invalid {
             Self::MissingUserId => "name a user by their id",
             Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
+            Self::MissingMailId => "name a mail by its id",
             Self::MissingInviteId => "name an invite by its id",
             Self::MissingEmail => "give an e-mail address",
             Self::MissingRole => "give a role",
@@ -303,6 +308,7 @@ impl Invalid {
             Self::MissingUserId => "missing_user_id",
             Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
+            Self::MissingMailId => "missing_mail_id",
             Self::MissingInviteId => "missing_invite_id",
             Self::MissingEmail => "missing_email",
             Self::MissingRole => "missing_role",

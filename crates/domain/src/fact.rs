@@ -119,7 +119,11 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
-            Change::PurgeKeys { .. } | Change::PurgeRecords { .. } | Change::QueueMail(_) => None,
+            Change::PurgeKeys { .. }
+            | Change::PurgeRecords { .. }
+            | Change::QueueMail(_)
+            | Change::RetryMail(_)
+            | Change::PurgeMails { .. } => None,
             Change::InsertOrg(org) => {
                 fact("org.create", Some(org.owner.to_string()), org.id.to_string(), json!({}))
             }

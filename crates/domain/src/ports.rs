@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 use crate::change::Commit;
-use crate::error::{Result, Unauthenticated};
+use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, Claims, Email, InviteId, InviteOrder, InviteQuery, Key,
-    KeyId, KeyOrder, Listing, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite,
-    OrgOrder, OrgQuery, OrgRole, Page, PasswordHash, Person, PlatformInviteId, RoleHolder,
-    Standing, Token, Trust, UserId, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Invitation, InviteId,
+    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
+    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
+    OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, Token, Trust, UserId, Verdict, WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -24,7 +25,7 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks
+    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
@@ -210,6 +211,71 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, records: &[Record]) -> Result<()>;
 }
 
+/// Mails that wait to be sent, and who sends which.
+///
+/// Whoever sends one has to hold it, and only one holder has it at a time: for a while, by the store's
+/// clock, which also says what is due. Like that of [`Sinks`] this is bookkeeping and no
+/// [`crate::change::Change`].
+#[async_trait]
+pub trait Mails: Send + Sync {
+    /// How much there is.
+    async fn mail_depth(&self) -> Result<MailDepth>;
+
+    /// The mails there are, or those in one state, by id, ascending. `page.order` has nothing to say.
+    async fn mails(&self, state: Option<MailState>, page: Page<()>) -> Result<Listing<QueuedMail>>;
+
+    /// The invite, if it can be accepted at this moment, by the store's clock: its org exists, it
+    /// names somebody, nobody has answered it or taken it back, and its time is not over.
+    async fn invitation(&self, invite: InviteId) -> Result<Option<Invitation>>;
+
+    /// Takes up to `limit` of the mails that are due, those first that have been for longest, and
+    /// holds them for this long. Those of kinds that this version does not know are left alone. What
+    /// is due much later than any that was put off is left over from a clock that was set back, and
+    /// is due at once.
+    async fn claim_mails(
+        &self,
+        holder: Uuid,
+        hold: Duration,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>>;
+
+    /// Notes what became of a mail, if the holder still has it, and lets it go.
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled>;
+}
+
+/// Sends mail.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Sends one mail to one address. Once it says that it did, it did; when it fails, the mail may
+    /// have been sent all the same.
+    async fn send(&self, letter: &Letter) -> Result<(), Undelivered>;
+}
+
+/// Why a mail was not sent. Neither prints whom it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// Another try may do better.
+    #[error("not now: {problem}")]
+    Later {
+        /// Why: a word from a small set.
+        problem: &'static str,
+        /// Whether the mail server itself could not be used, whatever the mail.
+        is_down: bool,
+        /// What went wrong, for the log.
+        #[source]
+        cause: Cause,
+    },
+    /// This mail to this address will not be taken, however often it is tried.
+    #[error("never: {problem}")]
+    Never {
+        /// Why: a word from a small set.
+        problem: &'static str,
+        /// What went wrong, for the log.
+        #[source]
+        cause: Cause,
+    },
+}
+
 /// The time.
 pub trait Clock: Send + Sync {
     /// Now, in whole milliseconds.
@@ -279,4 +345,7 @@ pub trait Observer: Send + Sync {
 
     /// Something was committed: whoever passes it on may look now.
     fn committed(&self) {}
+
+    /// A mail was queued or is due again: whoever sends it may look now.
+    fn mail_queued(&self) {}
 }

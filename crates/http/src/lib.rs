@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `invites`, `roles`, `accounts`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `invites`, `roles`, `mails`, `accounts`, `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`.
@@ -24,6 +24,7 @@ mod invites;
 mod json;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod orgs;
@@ -181,6 +182,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         members::ROUTES,
         invites::ROUTES,
         roles::ROUTES,
+        mails::ROUTES,
         accounts,
         health::ROUTES,
     ]

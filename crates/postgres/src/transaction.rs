@@ -139,6 +139,8 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
+        Change::RetryMail(id) => mails::retry(db, *id).await,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
     }
 }
 

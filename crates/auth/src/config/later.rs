@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use super::values::{boolean, port, service_address};
 
 /// Accepted; without effect yet.
@@ -41,36 +39,4 @@ pub(crate) struct Later {
         action = clap::ArgAction::Set
     )]
     pub(crate) things_client_tls: bool,
-
-    /// The mail server.
-    #[arg(long, env = "MF_EMAIL_HOST", default_value = "localhost")]
-    pub(crate) email_host: String,
-
-    /// The port of the mail server.
-    #[arg(long, env = "MF_EMAIL_PORT", default_value = "25", value_parser = port)]
-    pub(crate) email_port: u16,
-
-    /// Who to sign in to the mail server as.
-    #[arg(long, env = "MF_EMAIL_USERNAME", default_value = "root")]
-    pub(crate) email_username: String,
-
-    /// The password for that.
-    #[arg(long, env = "MF_EMAIL_PASSWORD", hide = true)]
-    pub(crate) email_password: Option<SecretString>,
-
-    /// The address mails come from.
-    #[arg(long, env = "MF_EMAIL_FROM_ADDRESS")]
-    pub(crate) email_from_address: Option<String>,
-
-    /// The name mails come from.
-    #[arg(long, env = "MF_EMAIL_FROM_NAME")]
-    pub(crate) email_from_name: Option<String>,
-
-    /// The file with the template of mails.
-    #[arg(long, env = "MF_EMAIL_BASE_TEMPLATE", default_value = "base.tmpl")]
-    pub(crate) email_base_template: PathBuf,
-
-    /// What links in mails begin with.
-    #[arg(long, env = "MF_HOST", default_value = "http://localhost")]
-    pub(crate) host: String,
 }

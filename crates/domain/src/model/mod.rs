@@ -22,7 +22,10 @@ pub use invite::{
 };
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use link::RedirectPath;
-pub use mail::{Mail, MailId, Message};
+pub use mail::{
+    ClaimedMail, Content, Draft, Invitation, Letter, Mail, MailDepth, MailId, MailState, Message,
+    QueuedMail, Settled, Verdict,
+};
 pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};

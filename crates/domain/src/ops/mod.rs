@@ -6,6 +6,7 @@ pub mod changes;
 pub mod dormant_invites;
 pub mod invites;
 pub mod keys;
+pub mod mails;
 pub mod members;
 pub mod orgs;
 pub mod roles;
@@ -23,6 +24,10 @@ pub const NAMES: &[&str] = &[
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
     changes::PurgeChanges::NAME,
+    mails::PrepareMail::NAME,
+    mails::ListMails::NAME,
+    mails::RetryMail::NAME,
+    mails::PurgeMails::NAME,
     orgs::CreateOrg::NAME,
     orgs::ViewOrg::NAME,
     orgs::ListOrgs::NAME,

@@ -185,7 +185,7 @@ impl Ids for CountedIds {
 
 /// Which operations ended how, and how many commits there were.
 #[derive(Default)]
-pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>, AtomicU64);
+pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>, AtomicU64, AtomicU64);
 
 impl Seen {
     /// The newest of them.
@@ -197,6 +197,11 @@ impl Seen {
     pub fn commits(&self) -> u64 {
         self.1.load(Ordering::SeqCst)
     }
+
+    /// How many times it heard that mail is due.
+    pub fn mails(&self) -> u64 {
+        self.2.load(Ordering::SeqCst)
+    }
 }
 
 impl Observer for Seen {
@@ -206,6 +211,10 @@ impl Observer for Seen {
 
     fn committed(&self) {
         self.1.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn mail_queued(&self) {
+        self.2.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -102,6 +102,15 @@ wire_type! {
 }
 
 wire_type! {
+    /// Where a mail stands.
+    MailState = words(model::MailState::ALL.map(model::MailState::as_str))
+        .description(Some(
+            "Where a mail stands: a `queued` one will be tried, a `dead` one was given up. One that was \
+             sent is not in the list any more.",
+        ))
+}
+
+wire_type! {
     /// A role that is given to members.
     GivenRole = words(model::OrgRole::GIVEN.map(model::OrgRole::as_str))
         .description(Some("A role that members are given: every one but `owner`."))

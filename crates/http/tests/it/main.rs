@@ -12,6 +12,7 @@ mod docs_page;
 mod invites;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod org_lists;

@@ -8,6 +8,7 @@ mod accounts;
 mod health;
 mod invites;
 mod keys;
+mod mails;
 mod members;
 mod orgs;
 mod roles;
@@ -25,6 +26,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Members", members::ROWS),
     ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
+    ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
     ("Health", health::ROWS),
 ];
