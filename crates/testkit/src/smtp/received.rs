@@ -63,15 +63,13 @@ fn from_quoted_printable(text: &str) -> Vec<u8> {
     let mut rest = joined.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (byte, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'=', Some(decoded)) => {
-                bytes.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(byte);
-                rest = after;
-            }
+        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        if let (b'=', Some(decoded)) = (byte, decoded) {
+            bytes.push(decoded);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(byte);
+            rest = after;
         }
     }
     bytes
