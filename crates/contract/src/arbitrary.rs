@@ -24,7 +24,7 @@ use crate::sample::{
 };
 
 /// How many users, orgs and keys there are.
-const MANY: u32 = 4;
+pub const MANY: u32 = 4;
 
 fn users() -> impl Strategy<Value = UserId> {
     (1..=MANY).prop_map(user)

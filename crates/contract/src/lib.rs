@@ -136,6 +136,7 @@ macro_rules! store_contract {
             member_lists {
                 memberships_are_listed_by_id
                 a_role_narrows_the_list
+                a_total_is_what_there_is_after_any_history
                 everybody_comes_after_somebody_or_nobody
                 members_are_searched_and_ordered_by_address
                 nobody_is_left_out_for_want_of_an_account
@@ -185,6 +186,7 @@ macro_rules! store_contract {
                 d25_r26_an_invite_ends_once_whoever_races
                 d81_one_of_two_invites_wins
                 writers_on_one_org_do_not_stop_each_other
+                totals_are_right_whoever_races
             }
             roles {
                 nobody_has_a_role_at_first

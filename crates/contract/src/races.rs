@@ -15,6 +15,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::AnyStore;
+use crate::member_lists::counted;
 use crate::sample::{
     account, commit, edit, given, guarded, invite, invite_id, key, key_id, membership, moment, org,
     org_id, outcome, page, user,
@@ -472,4 +473,57 @@ pub async fn writers_on_one_org_do_not_stop_each_other(store: AnyStore) {
         written.unwrap().unwrap();
     }
     assert_eq!(store.revision().await.unwrap(), i64::from(1 + WRITERS * EACH));
+}
+
+/// however many write memberships of the same orgs at the same time, in one commit or in several,
+/// guarded or not, the totals are what there is.
+pub async fn totals_are_right_whoever_races(store: AnyStore) {
+    const WRITERS: u32 = 8;
+    for round in 1..=3 {
+        let orgs = [org_id(round * 10), org_id(round * 10 + 1), org_id(round * 10 + 2)];
+        for org in orgs {
+            let id = round * 10;
+            let founded = Org { id: org, ..crate::sample::org(id, "acme") };
+            let owner = membership(org, user(1), OrgRole::Owner);
+            given(&store, vec![Change::InsertOrg(founded), Change::InsertMembership(owner)]).await;
+        }
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let store = store.clone();
+            writers.spawn(async move {
+                let at = moment(9);
+                for number in 0..6 {
+                    let member = user(100 + writer * 10 + number);
+                    let mut changes = Vec::new();
+                    for org in orgs {
+                        let joined = membership(org, member, OrgRole::Viewer);
+                        changes.push(Change::InsertMembership(joined));
+                        let role = if number % 2 == 0 { OrgRole::Admin } else { OrgRole::Editor };
+                        changes.push(Change::UpdateMembership { org, member, role, at });
+                    }
+                    // Half of them meet the others' orgs in another order, with nothing held before.
+                    if writer % 2 == 0 {
+                        changes.sort_by_key(|change| match change {
+                            Change::InsertMembership(joined) => std::cmp::Reverse(joined.org),
+                            Change::UpdateMembership { org, .. } => std::cmp::Reverse(*org),
+                            _ => std::cmp::Reverse(orgs[0]),
+                        });
+                    }
+                    store.commit(commit(changes)).await.unwrap();
+                    if number % 3 == 0 {
+                        let leave = |org| Change::RemoveMembership { org, member };
+                        store.commit(commit(orgs.map(leave).into())).await.unwrap();
+                    }
+                }
+            });
+        }
+        while let Some(written) = writers.join_next().await {
+            written.unwrap();
+        }
+        for org in orgs {
+            assert_eq!(counted(&store, org).await, 1 + u64::from(WRITERS) * 4);
+        }
+        given(&store, vec![Change::RemoveOrg(orgs[1])]).await;
+        assert_eq!(counted(&store, orgs[1]).await, 0);
+    }
 }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_not_shown() {
+    fn go29_d58_causes_are_not_shown() {
         for error in [Error::internal("SELECT secret"), Error::unavailable("10.0.0.7:5432")] {
             let status = status(error);
             assert!(!format!("{status:?}").contains("SELECT"), "{status:?}");

@@ -205,7 +205,7 @@ async fn consumers_of_the_original_read_them() {
 }
 
 #[tokio::test]
-async fn r23_events_wait_for_a_redis_that_is_away_and_writes_do_not() {
+async fn d51_go33_r23_events_wait_for_a_redis_that_is_away_and_writes_do_not() {
     for (store, setup) in stores().await {
         let mut redis = Redis::start().await.unwrap();
         let server = telling(setup, &redis).start().await.unwrap();

@@ -19,7 +19,7 @@ async fn refuses(setup: &Setup, saying: &[&str]) {
 }
 
 #[tokio::test]
-async fn s14_a_bad_secret_stops_the_start() {
+async fn d03_go3_s14_a_bad_secret_stops_the_start() {
     let thirty_one = "0123456789abcdef0123456789abcde";
     for secret in
         ["auth", "secret", "mainflux", "short", thirty_one, "secretsecretsecretsecretsecretsecret"]

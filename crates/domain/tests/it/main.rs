@@ -13,4 +13,5 @@ mod members;
 mod orgs;
 mod pipeline;
 mod roles;
+mod secrets;
 mod world;

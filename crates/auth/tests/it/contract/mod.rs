@@ -4,6 +4,7 @@
 
 mod everywhere;
 mod invites;
+mod invites;
 mod keys;
 mod members;
 mod orgs;
