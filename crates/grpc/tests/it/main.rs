@@ -10,5 +10,6 @@ mod identify;
 mod limits;
 mod owners;
 mod paths;
+mod reference;
 mod roles;
 mod world;
