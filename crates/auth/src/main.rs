@@ -6,7 +6,7 @@
 //! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
-//!    [`relay`], which tells others what happened.
+//!    [`relay`], which tells others what happened; [`mail`], which tells people.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`database`].
 
@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod database;
 mod housekeeping;
+mod mail;
 mod ops;
 mod passwords;
 mod relay;

@@ -46,17 +46,18 @@ pub(crate) struct Relay {
     status: Status,
 }
 
-/// Whether events are published. Clones share it.
+/// Whether what is outside can be reached. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status(Arc<AtomicBool>);
 
 impl Status {
-    /// Whether the last try to publish failed.
+    /// Whether the last try failed.
     pub(crate) fn is_down(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set_down(&self, down: bool) -> bool {
+    /// Gives what it was before.
+    pub(crate) fn set_down(&self, down: bool) -> bool {
         self.0.swap(down, Ordering::Relaxed)
     }
 }
@@ -232,10 +233,12 @@ fn measure(backlog: Backlog) {
     auth_telemetry::outbox(backlog.records, age);
 }
 
-/// Wakes the relay at every commit of this process, and leaves the rest to another observer.
+/// Wakes the relay at every commit of this process and the postman at those that queue mail, and leaves
+/// the rest to another observer.
 pub(crate) struct Waking {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) committed: Arc<Notify>,
+    pub(crate) mail_queued: Arc<Notify>,
 }
 
 impl Observer for Waking {
@@ -245,5 +248,9 @@ impl Observer for Waking {
 
     fn committed(&self) {
         self.committed.notify_one();
+    }
+
+    fn mail_queued(&self) {
+        self.mail_queued.notify_one();
     }
 }

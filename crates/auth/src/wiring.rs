@@ -10,6 +10,7 @@ use auth_domain::ports::{Directory, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_redis::{RedisStream, STREAM, StreamConfig};
+use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
@@ -17,12 +18,14 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Accounts, Config, Events, Limits, StoreKind, Trusted};
+use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
+use crate::mail::Postman;
+use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
 use crate::secrets;
-use crate::throttle::{FailedSignIns, Quota, Unlimited};
+use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
@@ -39,6 +42,8 @@ pub(crate) struct Service {
     pub(crate) store: StoreKind,
     /// Publishes events, if they go anywhere.
     pub(crate) relay: Option<Relay>,
+    /// Sends mail, if it goes anywhere.
+    pub(crate) postman: Option<Postman>,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -56,7 +61,11 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
 
 /// Puts the service together on the store. The last thing it does is to open the first account: once
 /// that is done it does not fail.
-pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Service, String> {
+pub(crate) async fn service(
+    config: &Config,
+    store: Arc<dyn Store>,
+    mailer: Option<Arc<SmtpMailer>>,
+) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
     let stream = stream(&config.events)?;
     let kind = config.store_kind();
@@ -71,6 +80,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let committed = Arc::new(Notify::new());
+    let mail_queued = Arc::new(Notify::new());
     let ports = Ports {
         directory: directory(&config.accounts, &store)?,
         store,
@@ -82,6 +92,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         observer: Arc::new(Waking {
             observer: metrics.observer(),
             committed: Arc::clone(&committed),
+            mail_queued: Arc::clone(&mail_queued),
         }),
     };
     let rules = Rules {
@@ -90,12 +101,52 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
+        invite_life: config.invites.invite_duration,
+        redirect_prefixes: config.invites.redirect_paths.0.clone(),
+        mail: mailer.is_some(),
     };
     let app = App::new(ports, rules);
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
-    Ok(Service { app, metrics, store: kind, relay, opened })
+    let postman = mailer.map(|mailer| {
+        Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
+    });
+    Ok(Service { app, metrics, store: kind, relay, postman, opened })
+}
+
+/// Where mail goes, if anywhere: asked before anything is opened or written.
+pub(crate) fn mailer(mail: &Mail) -> Result<Option<Arc<SmtpMailer>>, String> {
+    let (Some(host), Some(from)) = (&mail.email_host, &mail.email_from_address) else {
+        tracing::info!("mail is off: MF_EMAIL_HOST is not set");
+        return Ok(None);
+    };
+    let mailer = SmtpMailer::new(&SmtpConfig {
+        host: host.clone(),
+        port: mail.email_port,
+        tls: mail.email_tls,
+        authorities: mail.email_ca_certs.clone(),
+        user: mail.email_username.clone(),
+        password: mail.email_password.clone(),
+        from_address: from.clone(),
+        from_name: mail.email_from_name.clone(),
+    });
+    let setting = |problem: &BadConfig| match problem {
+        BadConfig::PasswordInClear => "MF_AUTH_EMAIL_TLS",
+        BadConfig::Authorities { .. } => "MF_AUTH_EMAIL_CA_CERTS",
+        BadConfig::Host(_) => "MF_EMAIL_HOST",
+        BadConfig::From(_) => "MF_EMAIL_FROM_ADDRESS",
+    };
+    mailer.map(Arc::new).map(Some).map_err(|problem| format!("{}: {problem}", setting(&problem)))
+}
+
+/// Who writes mails. What is wrong with the operator's templates is a warning.
+fn writer(mail: &Mail) -> Writer {
+    let (writer, problems) = Writer::new(mail.host.clone(), mail.email_templates_dir.as_deref());
+    for problem in problems {
+        tracing::warn!("MF_EMAIL_TEMPLATES_DIR: {problem}; what is compiled in is used instead");
+    }
+    writer
 }
 
 /// Where events go, if anywhere.
@@ -130,11 +181,13 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
         return Arc::new(Unlimited);
     }
     let quota =
-        |failures, minutes| Quota { failures, within: std::time::Duration::from_mins(minutes) };
-    Arc::new(FailedSignIns::new(
-        quota(limits.login_failures_per_address, 1),
-        quota(limits.login_failures_per_account, 10),
-    ))
+        |attempts, minutes| Quota { attempts, within: std::time::Duration::from_mins(minutes) };
+    Arc::new(Limiter::new(Quotas {
+        per_address: quota(limits.login_failures_per_address, 1),
+        per_account: quota(limits.login_failures_per_account, 10),
+        per_inviter: quota(limits.invites_per_inviter, 60),
+        per_invitee: quota(limits.invites_per_invitee, 24 * 60),
+    }))
 }
 
 /// Sees to it that there is a root account. Gives the account that was opened with a password made
@@ -215,8 +268,11 @@ pub(crate) fn grpc(
 /// What the operator's machines ask, and the description of the HTTP interface.
 pub(crate) fn ops(config: &Config, service: &Service, readiness: Readiness) -> Router {
     let (app, metrics) = (service.app.clone(), service.metrics.clone());
-    let events = service.relay.as_ref().map(Relay::status);
-    ops::router(app, service.store.name(), metrics, readiness, events)
+    let outside = [
+        ("events", service.relay.as_ref().map(Relay::status)),
+        ("mail", service.postman.as_ref().map(Postman::status)),
+    ];
+    ops::router(app, service.store.name(), metrics, readiness, outside)
         .merge(auth_http::docs_router(config.has_accounts(), VERSION))
 }
 

@@ -7,9 +7,10 @@ use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
-    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Key, KeyOrder, Listing,
-    Member, MemberOrder, MemberQuery, Membership, Metadata, Org, OrgEdit, OrgOrder, OrgQuery,
-    OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
+    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Invite, InviteOrder,
+    InviteQuery, InviteState, InvitesOf, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery,
+    Membership, Metadata, Org, OrgEdit, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, PlatformRole,
+    RoleHolder, Settlement, Standing, UserId, WaitingInvite,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -18,7 +19,9 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::AnyStore;
-use crate::sample::{account, key_id, metadata, moment, org_id, user};
+use crate::sample::{
+    account, invite_id, key_id, metadata, moment, org_id, platform_invite_id, user,
+};
 
 /// How many users, orgs and keys there are.
 pub const MANY: u32 = 4;
@@ -85,6 +88,8 @@ fn guards() -> impl Strategy<Value = Guard> {
             action
         }),
         (users(), platform_roles()).prop_map(|(user, needed)| Guard::OnPlatform { user, needed }),
+        (users(), numbers()).prop_map(|(user, org)| Guard::MayInvite { user, org: org_id(org) }),
+        (users(), numbers()).prop_map(|(user, org)| Guard::IsMember { user, org: org_id(org) }),
     ]
 }
 
@@ -136,6 +141,62 @@ fn memberships() -> impl Strategy<Value = Membership> {
     )
 }
 
+/// Both stores ask their own clock whether its time is over, so that is long ago or far ahead.
+fn ends() -> impl Strategy<Value = Timestamp> {
+    select(vec![moment(3), Timestamp::from_micros(i64::MAX)])
+}
+
+/// More of them, because each ends once.
+fn invite_numbers() -> impl Strategy<Value = u32> {
+    1..=2 * MANY
+}
+
+fn invites() -> impl Strategy<Value = Invite> {
+    let states =
+        prop_oneof![4 => Just(InviteState::Pending), 1 => select(InviteState::ALL.to_vec())];
+    let roles = select(OrgRole::ALL.to_vec());
+    let people = (users(), users());
+    (invite_numbers(), numbers(), people, roles, states, moments(), ends()).prop_map(
+        |(number, org, (inviter, invitee), role, state, created_at, expires_at)| Invite {
+            id: invite_id(number),
+            org: org_id(org),
+            inviter,
+            invitee: Some(invitee),
+            role,
+            state,
+            created_at,
+            expires_at,
+        },
+    )
+}
+
+fn invite_changes() -> impl Strategy<Value = Change> {
+    let settlements = vec![Settlement::Accepted, Settlement::Declined, Settlement::Revoked];
+    prop_oneof![
+        4 => invites().prop_map(Change::InsertInvite),
+        2 => (invites(), numbers()).prop_map(|(invite, number)| Change::InsertDormantInvite {
+            invite: Invite { invitee: None, ..invite },
+            platform_invite: platform_invite_id(number),
+        }),
+        3 => (invite_numbers(), numbers(), users(), ends()).prop_map(
+            |(number, org, invitee, expires_at)| Change::ActivateInvite {
+                id: invite_id(number),
+                org: org_id(org),
+                invitee,
+                expires_at,
+            }
+        ),
+        4 => (invite_numbers(), numbers(), option::of(users()), select(settlements)).prop_map(
+            |(number, org, invitee, to)| Change::SettleInvite {
+                id: invite_id(number),
+                org: org_id(org),
+                invitee,
+                to,
+            }
+        ),
+    ]
+}
+
 const ADDRESSES: [&str; 5] = [
     "a@example.com",
     "A@example.com",
@@ -183,6 +244,7 @@ fn changes() -> impl Strategy<Value = Change> {
             .prop_map(|(user, role)| Change::PutPlatformRole { user, role }),
         1 => users().prop_map(|user| Change::RemovePlatformRole { user }),
         3 => accounts().prop_map(Change::InsertAccount),
+        8 => invite_changes(),
     ]
 }
 
@@ -210,8 +272,23 @@ pub struct Question {
     member_page: Page<MemberOrder>,
     after_member: Option<UserId>,
     holders: Page<()>,
+    invites: InviteQuery,
+    invite_page: Page<InviteOrder>,
     after: i64,
     limit: u32,
+}
+
+fn invite_queries() -> impl Strategy<Value = InviteQuery> {
+    let whose = prop_oneof![
+        numbers().prop_map(|number| InvitesOf::Org(org_id(number))),
+        users().prop_map(InvitesOf::Invitee),
+        users().prop_map(InvitesOf::Inviter),
+    ];
+    let states = prop_oneof![
+        1 => Just(InviteState::ALL.to_vec()),
+        1 => vec(select(InviteState::ALL.to_vec()), 0..=2),
+    ];
+    (whose, states, moments()).prop_map(|(of, states, at)| InviteQuery { of, states, at })
 }
 
 fn pages<O: Clone + std::fmt::Debug + 'static>(orders: Vec<O>) -> impl Strategy<Value = Page<O>> {
@@ -235,10 +312,11 @@ pub fn questions() -> impl Strategy<Value = Question> {
             pages(vec![MemberOrder::Id, MemberOrder::Email]),
             option::of(users()),
         ),
-        pages(vec![()]),
+        (pages(vec![()]), invite_queries(), pages(InviteOrder::ALL.to_vec())),
         (0..10_i64, 0..10_u32),
     )
-        .prop_map(|(orgs, org_page, key_page, accounts, members, holders, (after, limit))| {
+        .prop_map(|(orgs, org_page, key_page, accounts, members, others, (after, limit))| {
+            let (holders, invites, invite_page) = others;
             let (ids, email, page) = accounts;
             let ((org, role, part), member_page, after_member) = members;
             Question {
@@ -250,6 +328,8 @@ pub fn questions() -> impl Strategy<Value = Question> {
                 key_page,
                 accounts: AccountQuery { ids, email: email.into(), page },
                 holders,
+                invites,
+                invite_page,
                 after,
                 limit,
             }
@@ -271,6 +351,10 @@ pub struct Look {
     member_list: Listing<Member>,
     members_after: Vec<Membership>,
     memberships: Vec<Option<Membership>>,
+    invites: Vec<Option<OrgInvite>>,
+    invite_list: Listing<OrgInvite>,
+    dormant_invites: Vec<Option<OrgInvite>>,
+    waiting_invites: Vec<Vec<WaitingInvite>>,
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
@@ -299,6 +383,10 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             store.memberships_after(org, role, question.after_member, limit).await.unwrap()
         },
         memberships: Vec::new(),
+        invites: Vec::new(),
+        invite_list: store.invites(&question.invites, question.invite_page).await.unwrap(),
+        dormant_invites: Vec::new(),
+        waiting_invites: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
@@ -309,6 +397,8 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             look.keys.push(store.key(user, key_id(number)).await.unwrap());
             look.standings.push(store.standing(user, Some(org_id(number))).await.unwrap());
             look.memberships.push(store.membership(org_id(number), user).await.unwrap());
+            let waiting = store.waiting_invites(platform_invite_id(number), user).await.unwrap();
+            look.waiting_invites.push(waiting);
         }
         look.standings.push(store.standing(user, None).await.unwrap());
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());
@@ -316,6 +406,11 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
     }
     for number in 1..=MANY {
         look.orgs.push(store.org(org_id(number)).await.unwrap());
+        let dormant = store.dormant_invite(platform_invite_id(number)).await.unwrap();
+        look.dormant_invites.push(dormant);
+    }
+    for number in 1..=2 * MANY {
+        look.invites.push(store.invite(invite_id(number)).await.unwrap());
     }
     let emails = ADDRESSES.map(|address| address.parse().unwrap());
     for email in &emails {

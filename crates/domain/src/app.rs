@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
-use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, Token, UserId};
+use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId};
 use crate::ports::{Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens};
 use crate::{Timestamp, ops, policy};
 
@@ -50,10 +50,16 @@ pub struct Rules {
     pub self_register: bool,
     /// Whether admins of an org may add members without asking them.
     pub direct_add: bool,
+    /// How long an invite can be accepted.
+    pub invite_life: Duration,
+    /// Where links in mails may lead: to these paths, or below them.
+    pub redirect_prefixes: Vec<RedirectPath>,
+    /// Whether mail is sent: without it none is queued.
+    pub mail: bool,
 }
 
 impl Default for Rules {
-    /// What the original does.
+    /// What the original does, without its mails.
     fn default() -> Self {
         Self {
             login_life: Duration::from_hours(10),
@@ -61,6 +67,9 @@ impl Default for Rules {
             max_key_life: None,
             self_register: true,
             direct_add: true,
+            invite_life: Duration::from_hours(168),
+            redirect_prefixes: vec![RedirectPath::default()],
+            mail: false,
         }
     }
 }
@@ -416,13 +425,23 @@ impl Cx<'_> {
 
     /// Writes all of it or nothing, provided that what was authorized still holds.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
+        self.commit_if(&[], changes).await
+    }
+
+    /// The same, provided that these hold as well.
+    pub async fn commit_if(&self, also: &[Guard], changes: Vec<Change>) -> Result<()> {
         let mut guards = self.guards.clone();
+        guards.extend_from_slice(also);
         if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
             guards.push(Guard::KeyExists { key: *key, issuer: *user });
         }
+        let queues_mail = changes.iter().any(Change::queues_mail);
         let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
         self.store().commit(commit).await?;
         self.inner.ports.observer.committed();
+        if queues_mail {
+            self.inner.ports.observer.mail_queued();
+        }
         Ok(())
     }
 }

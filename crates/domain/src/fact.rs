@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::change::Change;
+use crate::model::{OrgId, Settlement};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +84,17 @@ impl Record {
         Place { revision: self.revision, ordinal: self.ordinal }
     }
 
+    /// The org it happened in, if in one: what happens to an org or its members is filed under the org,
+    /// what happens to an invite under the invite.
+    #[must_use]
+    pub fn org(&self) -> Option<&str> {
+        match self.kind.split('.').next() {
+            Some("org" | "membership") => Some(&self.object),
+            Some("invite") => self.payload.get("org").and_then(Value::as_str),
+            _ => None,
+        }
+    }
+
     /// The user who asked for it, if one did: [`crate::Actor`] says how it is written.
     #[must_use]
     pub fn actor_user(&self) -> Option<&str> {
@@ -107,7 +119,11 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
-            Change::PurgeKeys { .. } | Change::PurgeRecords { .. } | Change::QueueMail(_) => None,
+            Change::PurgeKeys { .. }
+            | Change::PurgeRecords { .. }
+            | Change::QueueMail(_)
+            | Change::RetryMail(_)
+            | Change::PurgeMails { .. } => None,
             Change::InsertOrg(org) => {
                 fact("org.create", Some(org.owner.to_string()), org.id.to_string(), json!({}))
             }
@@ -144,6 +160,24 @@ impl Fact {
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
+            Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
+                "invite.create",
+                invite.invitee.map(|invitee| invitee.to_string()),
+                invite.id.to_string(),
+                json!({ "org": invite.org.to_string(), "role": invite.role.as_str() }),
+            ),
+            Change::ActivateInvite { id, org, invitee, .. } => {
+                fact("invite.activate", Some(invitee.to_string()), id.to_string(), in_org(*org))
+            }
+            Change::SettleInvite { id, org, invitee, to } => {
+                let kind = match to {
+                    Settlement::Accepted => "invite.accept",
+                    Settlement::Declined => "invite.decline",
+                    Settlement::Revoked => "invite.revoke",
+                };
+                let invitee = invitee.map(|invitee| invitee.to_string());
+                fact(kind, invitee, id.to_string(), in_org(*org))
+            }
             Change::InsertAccount(account) => fact(
                 "account.create",
                 Some(account.id.to_string()),
@@ -152,4 +186,9 @@ impl Fact {
             ),
         }
     }
+}
+
+/// What readers need of an invite beside its id.
+fn in_org(org: OrgId) -> Value {
+    json!({ "org": org.to_string() })
 }

@@ -22,8 +22,10 @@ pub const fn code(error: &Error) -> Code {
         Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
-        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays) => Code::FailedPrecondition,
-        Error::Conflict(Conflict::Contention) => Code::Aborted,
+        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays) | Error::InviteClosed(_) => {
+            Code::FailedPrecondition
+        }
+        Error::Conflict(Conflict::InviteAnswered | Conflict::Contention) => Code::Aborted,
         Error::RateLimited(_) => Code::ResourceExhausted,
         Error::Unavailable(_) => Code::Unavailable,
         Error::Internal(_) => Code::Internal,
@@ -74,7 +76,7 @@ fn put_pushback(metadata: &mut MetadataMap, wait: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use auth_domain::{Entity, Unauthenticated};
+    use auth_domain::{Entity, InviteClosed, Unauthenticated};
 
     use super::*;
 
@@ -93,6 +95,11 @@ mod tests {
         for reason in Unauthenticated::ALL {
             let status = status((*reason).into());
             assert_eq!(status.code(), Code::Unauthenticated);
+            assert_eq!((status.message(), code_of(&status)), (reason.text(), reason.code()));
+        }
+        for reason in InviteClosed::ALL {
+            let status = status((*reason).into());
+            assert_eq!(status.code(), Code::FailedPrecondition);
             assert_eq!((status.message(), code_of(&status)), (reason.text(), reason.code()));
         }
         for reason in Conflict::ALL {

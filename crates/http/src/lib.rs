@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `roles`, `accounts`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `invites`, `roles`, `mails`, `accounts`, `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`.
@@ -20,9 +20,11 @@ mod bearer;
 mod body;
 mod docs_page;
 mod health;
+mod invites;
 mod json;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod orgs;
@@ -36,7 +38,7 @@ use std::sync::Arc;
 use auth_domain::App;
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, post};
 use http::Method;
 
 use crate::openapi::Docs;
@@ -174,9 +176,18 @@ impl Route {
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts = if accounts { accounts::ROUTES } else { &[] };
-    [keys::ROUTES, orgs::ROUTES, members::ROUTES, roles::ROUTES, accounts, health::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        keys::ROUTES,
+        orgs::ROUTES,
+        members::ROUTES,
+        invites::ROUTES,
+        roles::ROUTES,
+        mails::ROUTES,
+        accounts,
+        health::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The router of the public listener. It expects the peer's address as the extension
@@ -190,6 +201,9 @@ pub fn router(app: App, options: Options) -> Router {
         if let Some(path) = route.without_id() {
             router = router.route(path, endpoint());
         }
+    }
+    for path in invites::OTHER_ANSWERS {
+        router = router.route(path, post(invites::other_answer));
     }
     router
         .fallback(limits::unmatched)

@@ -36,7 +36,8 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("org_memberships")) => known(Error::AlreadyExists(Entity::Membership)),
         ("23505", Some("keyward_accounts")) => known(Error::AlreadyExists(Entity::Account)),
         ("23505", Some("keyward_mails")) => known(Error::AlreadyExists(Entity::Mail)),
-        ("23503", Some("org_memberships")) => known(Error::NotFound(Entity::Org)),
+        ("23505", Some("org_invites")) => known(Error::AlreadyExists(Entity::Invite)),
+        ("23503", Some("org_memberships" | "org_invites")) => known(Error::NotFound(Entity::Org)),
         // Serialization failure, deadlock.
         ("40001" | "40P01", _) => known(Error::Conflict(Conflict::Contention)),
         // The one thing PostgreSQL's text cannot hold is the character NUL.

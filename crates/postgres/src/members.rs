@@ -234,7 +234,8 @@ pub(crate) async fn remove(db: &mut PgConnection, org: OrgId, member: UserId) ->
     for statement in [
         "DELETE FROM org_memberships WHERE member_id = $1 AND org_id = $2",
         "UPDATE org_invites SET state = 'revoked' \
-         WHERE inviter_id = $1 AND org_id = $2 AND state = 'pending'",
+         WHERE inviter_id = $1 AND org_id = $2 AND state = 'pending' \
+         AND (invitee_id IS NULL OR expires_at > clock_timestamp())",
     ] {
         query(statement)
             .bind(member.uuid())

@@ -24,12 +24,13 @@ macro_rules! statements {
     };
 }
 /// The indexes we add to tables of the original.
-const INDEXES: [(i64, &str, &str); 6] = [
+const INDEXES: [(i64, &str, &str); 7] = [
     statements!(2, "0002", "keyward_org_memberships_org_id_member_id"),
     statements!(3, "0003", "keyward_org_invites_org_id_state"),
     statements!(4, "0004", "keyward_org_invites_inviter_id"),
     statements!(5, "0005", "keyward_dormant_org_invites_platform_invite_id"),
     statements!(6, "0006", "keyward_keys_issuer_id"),
+    statements!(10, "0010", "keyward_org_invites_invitee_id"),
     statements!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
 ];
 

@@ -21,7 +21,7 @@ fn refused(refusal: Box<dyn DatabaseError>) -> Error {
             Some(entity) => Error::AlreadyExists(entity),
             None => Error::internal(refusal),
         },
-        // Only memberships refer to anything, and they refer to orgs.
+        // Memberships and invites refer to orgs; what refers to invites is written with them.
         ErrorKind::ForeignKeyViolation => Error::NotFound(Entity::Org),
         _ if is_outage(&*refusal) => Error::unavailable(refusal),
         _ => Error::internal(refusal),
@@ -35,6 +35,7 @@ fn taken(message: &str) -> Option<Entity> {
         "keys" => Some(Entity::Key),
         "orgs" => Some(Entity::Org),
         "org_memberships" => Some(Entity::Membership),
+        "org_invites" => Some(Entity::Invite),
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
         _ => None,

@@ -216,12 +216,19 @@ pub(crate) async fn update(
 
 pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId) -> Result<()> {
     check_replaceable(db, org, member).await?;
-    query("DELETE FROM org_memberships WHERE member_id = ?1 AND org_id = ?2")
-        .bind(member.uuid())
-        .bind(org.uuid())
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    for statement in [
+        "DELETE FROM org_memberships WHERE member_id = ?1 AND org_id = ?2",
+        "UPDATE org_invites SET state = 'revoked' \
+         WHERE inviter_id = ?1 AND org_id = ?2 AND state = 'pending' AND (invitee_id IS NULL \
+         OR expires_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
+    ] {
+        query(statement)
+            .bind(member.uuid())
+            .bind(org.uuid())
+            .execute(&mut *db)
+            .await
+            .map_err(failure)?;
+    }
     Ok(())
 }
 

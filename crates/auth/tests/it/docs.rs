@@ -4,7 +4,7 @@ mod permissions;
 
 use std::fmt::Write;
 
-use auth_domain::{Conflict, Entity, Error, Invalid, Unauthenticated};
+use auth_domain::{Conflict, Entity, Error, Invalid, InviteClosed, Unauthenticated};
 use expect_test::expect_file;
 
 fn row(text: &mut String, error: &Error, legacy: &str, advice: &str) {
@@ -34,6 +34,9 @@ fn errors_are_documented() {
     for reason in Unauthenticated::ALL {
         row(&mut text, &(*reason).into(), reason.text(), "sign in, or show another credential");
     }
+    for reason in InviteClosed::ALL {
+        row(&mut text, &(*reason).into(), reason.text(), reason.advice());
+    }
     let later = std::time::Duration::from_secs(1);
     for (error, advice) in [
         (Error::Forbidden, "ask for the role"),
@@ -43,6 +46,7 @@ fn errors_are_documented() {
         (Error::AlreadyExists(Entity::Membership), "change their role instead"),
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
+        (Error::Conflict(Conflict::InviteAnswered), "look at what became of it"),
         (Error::Conflict(Conflict::Contention), "try again"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),

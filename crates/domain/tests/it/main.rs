@@ -4,7 +4,11 @@
 mod access;
 mod accounts;
 mod changes;
+mod dormant_invites;
+mod elsewhere;
+mod invites;
 mod keys;
+mod mails;
 mod members;
 mod orgs;
 mod pipeline;

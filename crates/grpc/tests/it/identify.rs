@@ -187,7 +187,8 @@ fn messages_do_not_print_their_tokens() {
     let token = proto::Token { value: "sesame".into() };
     let asked = proto::AuthorizeReq { token: "sesame".into(), ..Default::default() };
     let view = proto::ViewOrgReq { token: "sesame".into(), org_id: "7".into() };
-    let printed = format!("{token:?} {asked:?} {view:?}");
+    let dormant = proto::CreateDormantOrgInviteReq { token: "sesame".into(), ..Default::default() };
+    let printed = format!("{token:?} {asked:?} {view:?} {dormant:?}");
     assert!(!printed.contains("sesame"), "{printed}");
     assert!(printed.contains("org_id"), "{printed}");
 }

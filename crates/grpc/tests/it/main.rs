@@ -7,6 +7,7 @@ mod callers;
 mod directory;
 mod health;
 mod identify;
+mod invites;
 mod limits;
 mod owners;
 mod paths;

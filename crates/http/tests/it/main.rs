@@ -9,8 +9,10 @@
 mod accounts;
 mod described;
 mod docs_page;
+mod invites;
 mod keys;
 mod limits;
+mod mails;
 mod members;
 mod openapi;
 mod org_lists;

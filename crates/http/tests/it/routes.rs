@@ -26,6 +26,9 @@ fn body(route: &Route) -> Option<Value> {
             Some(json!({ "org_memberships": [{ "email": "ada@example.com" }] }))
         }
         ("PATCH", "/orgs/{id}/memberships") => Some(json!({ "member_ids": [NOBODY] })),
+        ("POST", "/orgs/{id}/invites") => Some(json!({
+            "email": "ada@example.com", "role": "viewer", "redirect_path": "/v"
+        })),
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),
         ("POST", "/register") => Some(json!({
@@ -140,7 +143,7 @@ async fn s72_go24_every_route_with_a_body_wants_json() {
         let lenient = lenient.bearer(&ada.token).body(&format!("{body} {body}")).send().await;
         assert_eq!(lenient.refusal(), (400, "malformed entity specification".to_owned()), "{name}");
     }
-    assert_eq!(with_body, 12);
+    assert_eq!(with_body, 13);
 }
 
 #[tokio::test]

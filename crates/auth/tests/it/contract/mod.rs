@@ -3,6 +3,8 @@
 //! with a users service beside it.
 
 mod everywhere;
+mod invites;
+mod invites;
 mod keys;
 mod members;
 mod orgs;

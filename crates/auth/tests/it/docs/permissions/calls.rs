@@ -3,7 +3,8 @@
 //! A new method needs a call here. Like a row of a route, it asks what would be served if the caller
 //! may; then write the document again and read the difference.
 
-use auth_domain::model::PlatformRole;
+use auth_domain::change::Change;
+use auth_domain::model::{OrgRole, PlatformRole};
 use auth_grpc::proto;
 use prost::Message;
 
@@ -87,6 +88,33 @@ pub const CALLS: &[Call] = &[
         now(&proto::ViewOrgReq { token, org_id: scene.org.to_string() })
     })
     .on_behalf_of("viewer"),
+    Call::new("CreateDormantOrgInvite", KNOWN, |scene, token| {
+        now(&proto::CreateDormantOrgInviteReq {
+            token,
+            org_id: scene.org.to_string(),
+            invitee_role: OrgRole::Admin.to_string(),
+            platform_invite_id: PLATFORM_INVITE.to_owned(),
+        })
+    })
+    .on_behalf_of("admin"),
+    Call::new("ActivateOrgInvite", KNOWN, |scene, _| {
+        Box::pin(async {
+            sleep(scene).await;
+            let message = proto::ActivateOrgInviteReq {
+                platform_invite_id: PLATFORM_INVITE.to_owned(),
+                user_id: scene.newcomer.id.to_string(),
+                redirect_path: "/".to_owned(),
+            };
+            message.encode_to_vec()
+        })
+    }),
+    Call::new("GetDormantOrgInviteByPlatformInvite", KNOWN, |scene, _| {
+        Box::pin(async {
+            sleep(scene).await;
+            let platform_invite_id = PLATFORM_INVITE.to_owned();
+            proto::GetDormantOrgInviteByPlatformInviteReq { platform_invite_id }.encode_to_vec()
+        })
+    }),
     Call::new("GetUsersByIDs", KNOWN, |scene, _| {
         let ids = vec![scene.caller.id.to_string()];
         now(&proto::UsersByIDsReq { ids, page_metadata: None })
@@ -95,6 +123,15 @@ pub const CALLS: &[Call] = &[
         now(&proto::UsersByEmailsReq { emails: vec![scene.caller.email.clone()] })
     }),
 ];
+
+const PLATFORM_INVITE: &str = "0192d3f0-5555-7abc-8def-000000000000";
+
+/// An invite waits for the platform invite.
+async fn sleep(scene: &Scene) {
+    let invite = scene.invite(scene.org, None);
+    let platform_invite = PLATFORM_INVITE.parse().unwrap();
+    scene.commit(vec![Change::InsertDormantInvite { invite, platform_invite }]).await;
+}
 
 const ANYBODY: &str = "anybody";
 const KNOWN: &str = "those on the list; without a list every service that is known";

@@ -6,7 +6,9 @@
 
 mod accounts;
 mod health;
+mod invites;
 mod keys;
+mod mails;
 mod members;
 mod orgs;
 mod roles;
@@ -22,7 +24,9 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
+    ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
     ("Health", health::ROWS),
 ];

@@ -1,6 +1,5 @@
 //! What a request finds: an org with people in every place, one of whom asks.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,11 +9,11 @@ use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Description, KeyId, KeyKind, Membership, Metadata, Name, Org, OrgId,
-    OrgRole, PasswordHash, PlatformRole, Token, UserId,
+    Account, AccountStatus, Description, Invite, InviteState, KeyId, KeyKind, Membership, Metadata,
+    Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
-use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
 use auth_jwt::HmacTokens;
@@ -22,7 +21,8 @@ use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+/// Years ahead, because the store judges by its own clock whether an invite's time is over.
+pub const NOW: Timestamp = Timestamp::from_seconds(4_000_000_000);
 
 /// The password of every account here.
 pub const PASSWORD: &str = "password1";
@@ -174,6 +174,35 @@ impl Scene {
         self.app.store().commit(commit).await.unwrap();
     }
 
+    /// Another org, of the other member.
+    pub async fn other_org(&self) -> OrgId {
+        let id = Id::new(Uuid::from_u128(101));
+        let owner = Membership {
+            org: id,
+            member: self.member.id,
+            role: OrgRole::Owner,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let found = Change::InsertOrg(org(id, self.member.id));
+        self.commit(vec![found, Change::InsertMembership(owner)]).await;
+        id
+    }
+
+    /// A pending invite by the other member.
+    pub fn invite(&self, org: OrgId, invitee: Option<UserId>) -> Invite {
+        Invite {
+            id: Id::new(Uuid::from_u128(102)),
+            org,
+            inviter: self.member.id,
+            invitee,
+            role: OrgRole::Viewer,
+            state: InviteState::Pending,
+            created_at: NOW,
+            expires_at: NOW.plus(Duration::from_hours(1)),
+        }
+    }
+
     /// A login or recovery token of theirs.
     pub async fn token(&self, person: &Person, kind: KeyKind) -> String {
         let operation = IssueToken { user: person.id, email: person.email.clone(), kind };
@@ -260,11 +289,11 @@ impl Passwords for Plain {
 struct Unlimited;
 
 impl Throttle for Unlimited {
-    fn enter(&self, _from: Option<IpAddr>, _account: &str) -> Result<()> {
+    fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _from: Option<IpAddr>, _account: &str) {}
+    fn take_back(&self, _: Attempt<'_>) {}
 }
 
 struct Nobody;
