@@ -8,7 +8,12 @@ use prost::Message;
 const PROTO: &str = "../../proto";
 
 /// Messages that carry a token: `src/lib.rs` gives them a `Debug` that does not show it.
-const SECRET: [&str; 3] = [".protomfx.Token", ".protomfx.AuthorizeReq", ".protomfx.ViewOrgReq"];
+const SECRET: [&str; 4] = [
+    ".protomfx.Token",
+    ".protomfx.AuthorizeReq",
+    ".protomfx.ViewOrgReq",
+    ".protomfx.CreateDormantOrgInviteReq",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO}");

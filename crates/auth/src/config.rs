@@ -9,7 +9,9 @@ mod commands;
 mod environment;
 mod events;
 mod grpc;
+mod invites;
 mod later;
+mod mail;
 #[cfg(test)]
 mod manual;
 mod server;
@@ -31,6 +33,8 @@ pub(crate) use self::commands::{Backup, Command, Existing, Restore};
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
+pub(crate) use self::invites::Invites;
+pub(crate) use self::mail::Mail;
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
@@ -60,7 +64,11 @@ pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) accounts: Accounts,
     #[command(flatten)]
+    pub(crate) invites: Invites,
+    #[command(flatten)]
     pub(crate) events: Events,
+    #[command(flatten)]
+    pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
@@ -186,6 +194,9 @@ impl Config {
             return Err("MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not".into());
         }
         self.refuse_admin_password()?;
+        if self.mail.email_host.is_some() && self.mail.email_from_address.is_none() {
+            return Err("MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not".into());
+        }
         if self.limits.http_max_head < 8 * 1024 {
             return Err("MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB".into());
         }
@@ -229,6 +240,13 @@ impl Config {
             warn(
                 "MF_AUTH_GRPC_TRUST=network: whoever reaches the gRPC port is trusted with \
                   everything"
+                    .into(),
+            );
+        }
+        if self.mail.email_base_template.is_some() {
+            warn(
+                "MF_EMAIL_BASE_TEMPLATE has no effect: templates of our own are in the directory \
+                 MF_EMAIL_TEMPLATES_DIR"
                     .into(),
             );
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
+use auth_domain::ops::mails::PurgeMails;
 use auth_domain::{App, Caller};
 use auth_telemetry::Metrics;
 use tokio::time::{MissedTickBehavior, interval};
@@ -12,6 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 const PURGE: Duration = Duration::from_mins(10);
 /// How often a part of the change log that is old enough is deleted.
 const TRIM: Duration = Duration::from_mins(1);
+/// How often mails that died long ago are deleted, and how long ago that is.
+const BURY: Duration = Duration::from_hours(1);
+const DEAD_KEEP: Duration = Duration::from_hours(30 * 24);
 /// How often measurements are summed up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -27,6 +31,11 @@ pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration) {
     tokio::spawn(repeat("purge_changes", TRIM, move || {
         let app = trimming.clone();
         async move { drop(app.execute(Caller::System, PurgeChanges { keep }).await) }
+    }));
+    let burying = app.clone();
+    tokio::spawn(repeat("purge_mails", BURY, move || {
+        let app = burying.clone();
+        async move { drop(app.execute(Caller::System, PurgeMails { keep: DEAD_KEEP }).await) }
     }));
     let metrics = metrics.clone();
     tokio::spawn(repeat("metrics", UPKEEP, move || {

@@ -7,6 +7,7 @@
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
 //!    [`relay`], which tells others what happened; [`operator`], what its commands do.
+//!    [`relay`], which tells others what happened; [`mail`], which tells people.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`database`].
 
@@ -14,6 +15,7 @@ mod clock;
 mod config;
 mod database;
 mod housekeeping;
+mod mail;
 mod operator;
 mod ops;
 mod passwords;

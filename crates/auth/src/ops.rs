@@ -45,8 +45,11 @@ struct Ops {
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
-    events: Option<Status>,
+    outside: Outside,
 }
+
+/// What is told to the outside, by name, if it is told at all.
+pub(crate) type Outside = [(&'static str, Option<Status>); 2];
 
 /// Is it alive, can it decide, and the numbers. `store` is what the store is called.
 pub(crate) fn router(
@@ -54,17 +57,17 @@ pub(crate) fn router(
     store: &'static str,
     metrics: Metrics,
     readiness: Readiness,
-    events: Option<Status>,
+    outside: Outside,
 ) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(numbers))
-        .with_state(Ops { app, store, metrics, readiness, events })
+        .with_state(Ops { app, store, metrics, readiness, outside })
 }
 
 /// Whether this process can decide: it is not ending, and its store answers. A store opens only
-/// with its schema up to date. The event stream is shown and decides nothing.
+/// with its schema up to date. The event stream and the mail server are shown and decide nothing.
 async fn ready(State(ops): State<Ops>) -> Response {
     let answered = timeout(PING, ops.app.store().ping()).await;
     let store_up = matches!(answered, Ok(Ok(())));
@@ -77,9 +80,11 @@ async fn ready(State(ops): State<Ops>) -> Response {
     let mut dependencies = Map::new();
     let store = json!({ "kind": ops.store, "status": up(store_up) });
     dependencies.insert("store".to_owned(), store);
-    if let Some(events) = &ops.events {
-        let events = json!({ "status": up(!events.is_down()) });
-        dependencies.insert("events".to_owned(), events);
+    for (name, status) in &ops.outside {
+        if let Some(status) = status {
+            let status = json!({ "status": up(!status.is_down()) });
+            dependencies.insert((*name).to_owned(), status);
+        }
     }
     let document = json!({
         "status": if ready { "ready" } else { "not_ready" },

@@ -46,17 +46,18 @@ pub(crate) struct Relay {
     status: Status,
 }
 
-/// Whether events are published. Clones share it.
+/// Whether what is outside can be reached. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status(Arc<AtomicBool>);
 
 impl Status {
-    /// Whether the last try to publish failed.
+    /// Whether the last try failed.
     pub(crate) fn is_down(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set_down(&self, down: bool) -> bool {
+    /// Gives what it was before.
+    pub(crate) fn set_down(&self, down: bool) -> bool {
         self.0.swap(down, Ordering::Relaxed)
     }
 }
@@ -81,6 +82,15 @@ impl Failure {
             Self::Panic => "relay",
         }
     }
+}
+
+/// How a turn ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// There was nothing to do, or it was done here.
+    Ours,
+    /// Another replica is at it, which says nothing of what this one can reach.
+    Elsewhere,
 }
 
 /// A relay at work.
@@ -127,10 +137,12 @@ impl Relay {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             // On its own, so that a panic ends this turn only; the panic hook logs it.
-            let turn = tokio::spawn(Arc::clone(&self).turn()).await;
+            let turn = tokio::spawn(Arc::clone(&self).turn(stop.clone())).await;
             match turn.unwrap_or(Err(Failure::Panic)) {
-                Ok(()) => {
-                    self.recovered();
+                Ok(turn) => {
+                    if turn == Turn::Ours {
+                        self.recovered();
+                    }
                     pause = FIRST_PAUSE;
                     tokio::select! {
                         () = self.committed.notified() => {}
@@ -148,8 +160,8 @@ impl Relay {
                 }
             }
         }
-        let last = timeout(LAST, Arc::clone(&self).turn()).await;
-        if !matches!(last, Ok(Ok(()))) {
+        let last = timeout(LAST, Arc::clone(&self).turn(CancellationToken::new())).await;
+        if !matches!(last, Ok(Ok(_))) {
             tracing::warn!("some events are left for the next start or another replica");
         }
         self.release().await;
@@ -179,21 +191,26 @@ impl Relay {
         }
     }
 
-    /// Publishes everything there is, unless another replica does.
-    async fn turn(self: Arc<Self>) -> Result<(), Failure> {
+    /// Publishes everything there is, unless another replica does or this one is told to stop.
+    async fn turn(self: Arc<Self>, stop: CancellationToken) -> Result<Turn, Failure> {
         let store = self.app.store();
         let backlog = store.backlog(self.sink).await.map_err(Failure::Store)?;
         measure(backlog);
         if backlog.records == 0 {
-            return Ok(());
+            return Ok(Turn::Ours);
         }
-        loop {
+        while !stop.is_cancelled() {
             // Counted from before asking, so that it ends here no later than there.
             let held_since = Instant::now();
             let taken = store.take_sink(self.sink, self.holder, HOLD).await;
-            let Some(place) = taken.map_err(Failure::Store)? else { return Ok(()) };
+            let Some(place) = taken.map_err(Failure::Store)? else {
+                return Ok(Turn::Elsewhere);
+            };
             let records = store.records_after(place, BATCH).await.map_err(Failure::Store)?;
-            let Some(last) = records.last() else { break };
+            let Some(last) = records.last() else {
+                measure(Backlog { records: 0, since: None });
+                break;
+            };
             if held_since.elapsed() > HOLD.saturating_sub(MARGIN) {
                 // This process was held up, and somebody else may have gone on before it is done.
                 continue;
@@ -202,11 +219,10 @@ impl Relay {
             auth_telemetry::published(u64::try_from(records.len()).unwrap_or(u64::MAX));
             let noted = store.advance_sink(self.sink, self.holder, HOLD, last.place()).await;
             if !noted.map_err(Failure::Store)? {
-                return Ok(());
+                return Ok(Turn::Elsewhere);
             }
         }
-        measure(Backlog { records: 0, since: None });
-        Ok(())
+        Ok(Turn::Ours)
     }
 }
 
@@ -217,10 +233,12 @@ fn measure(backlog: Backlog) {
     auth_telemetry::outbox(backlog.records, age);
 }
 
-/// Wakes the relay at every commit of this process, and leaves the rest to another observer.
+/// Wakes the relay at every commit of this process and the postman at those that queue mail, and leaves
+/// the rest to another observer.
 pub(crate) struct Waking {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) committed: Arc<Notify>,
+    pub(crate) mail_queued: Arc<Notify>,
 }
 
 impl Observer for Waking {
@@ -230,5 +248,9 @@ impl Observer for Waking {
 
     fn committed(&self) {
         self.committed.notify_one();
+    }
+
+    fn mail_queued(&self) {
+        self.mail_queued.notify_one();
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, StoreKind};
+use crate::mail::Postman;
 use crate::ops::Readiness;
 use crate::relay::Relay;
 use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
@@ -30,6 +31,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     }
     secrets::check(&config.tokens, config.store_kind())?;
     let secured = Secured::load(&config)?;
+    let mailer = wiring::mailer(&config.mail)?;
     // Before anything is written: a port that is taken must not cost the password made below.
     // Whoever connects already waits until somebody accepts.
     let server = &config.server;
@@ -42,7 +44,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     // Not to be given up half way, and nothing comes between the account and its password.
-    let mut service = wiring::service(&config, store).await?;
+    let mut service = wiring::service(&config, store, mailer).await?;
     announce(&config, &service);
 
     let health = auth_grpc::Health::default();
@@ -64,6 +66,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     }
     housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);
     let relay = service.relay.take().map(Relay::start);
+    let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);
     tracing::info!(
         http = %at.http,
@@ -95,9 +98,17 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         }
     };
     // After the last write that was accepted.
-    if let Some(relay) = relay {
-        relay.stop().await;
-    }
+    let relay = async {
+        if let Some(relay) = relay {
+            relay.stop().await;
+        }
+    };
+    let postman = async {
+        if let Some(postman) = postman {
+            postman.stop().await;
+        }
+    };
+    tokio::join!(relay, postman);
     private.begin();
     private.end(OPS_END).await;
     if stopped > 0 {

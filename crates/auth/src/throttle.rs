@@ -1,75 +1,99 @@
-//! Slows down guessing of passwords: counts failed sign-ins by where they come from.
+//! Slows down who guesses passwords or addresses, and who would flood somebody with invites.
 //!
-//! A try is counted before it is known how it ends, and taken back if it was no guess: so many at
-//! once are no way around the limit. Each count is a bucket that every failure fills by one and time
-//! empties (the generic cell rate algorithm). Strangers cannot lock anybody out: what counts against
-//! an account counts only against the address that guesses.
+//! An attempt is counted before it is known how it ends, and taken back if it was nothing to be counted: so
+//! many at once are no way around the limit. Strangers cannot lock anybody out: what counts against an
+//! account counts only against the address that guesses. Each process counts for itself.
 
-use std::collections::HashMap;
+mod buckets;
+
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use auth_domain::model::UserId;
+use auth_domain::ports::Attempt;
 use auth_domain::{Error, Result, ports};
 
-/// The most addresses, and the most accounts, that are remembered. Half a minute of failures from
-/// as many addresses would be needed to be forgotten sooner than by time.
-const MOST: usize = 50_000;
+use self::buckets::Buckets;
+pub(crate) use self::buckets::Quota;
 
-/// How many failures, in what time.
+/// How much of everything.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Quota {
-    pub(crate) failures: u32,
-    pub(crate) within: Duration,
+pub(crate) struct Quotas {
+    /// Failed sign-ins from one address.
+    pub(crate) per_address: Quota,
+    /// Failed sign-ins from one address to one account.
+    pub(crate) per_account: Quota,
+    /// Tries of one user to invite somebody.
+    pub(crate) per_inviter: Quota,
+    /// Invites to one user.
+    pub(crate) per_invitee: Quota,
 }
 
-/// Failed sign-ins of the last minutes.
+/// What was attempted lately.
 #[derive(Debug)]
-pub(crate) struct FailedSignIns {
+pub(crate) struct Limiter {
     by_address: Buckets<Option<Network>>,
     /// Accounts are remembered as hashes, with a key of this process: nothing here names anybody.
     by_account: Buckets<(Option<Network>, u64)>,
+    by_inviter: Buckets<UserId>,
+    by_invitee: Buckets<UserId>,
     hasher: RandomState,
 }
 
-impl FailedSignIns {
-    /// Nobody has failed yet.
-    pub(crate) fn new(per_address: Quota, per_account: Quota) -> Self {
+impl Limiter {
+    /// Nobody has done anything yet.
+    pub(crate) fn new(quotas: Quotas) -> Self {
         Self {
-            by_address: Buckets::new(per_address),
-            by_account: Buckets::new(per_account),
+            by_address: Buckets::new(quotas.per_address),
+            by_account: Buckets::new(quotas.per_account),
+            by_inviter: Buckets::new(quotas.per_inviter),
+            by_invitee: Buckets::new(quotas.per_invitee),
             hasher: RandomState::new(),
         }
     }
 
-    fn enter_at(&self, now: Instant, from: Option<IpAddr>, account: &str) -> Result<()> {
-        let from = from.map(Network::of);
-        let account = (from, self.hasher.hash_one(account));
-        let entered = self.by_address.fill(from, now).and_then(|()| {
-            self.by_account.fill(account, now).inspect_err(|_| self.by_address.take_back(&from))
-        });
+    fn enter_at(&self, now: Instant, attempt: Attempt<'_>) -> Result<()> {
+        let (entered, what) = match attempt {
+            Attempt::SignIn { from, account } => (self.sign_in_at(now, from, account), "sign_ins"),
+            Attempt::Inviting(user) => (self.by_inviter.fill(user, now), "invites_sent"),
+            Attempt::BeingInvited(user) => (self.by_invitee.fill(user, now), "invites_received"),
+        };
         entered.map_err(|wait| {
-            auth_telemetry::refused("http", "sign_ins");
+            auth_telemetry::refused("http", what);
             Error::RateLimited(wait)
         })
     }
 
-    fn take_back_from(&self, from: Option<IpAddr>, account: &str) {
+    fn sign_in_at(
+        &self,
+        now: Instant,
+        from: Option<IpAddr>,
+        account: &str,
+    ) -> Result<(), std::time::Duration> {
         let from = from.map(Network::of);
-        self.by_address.take_back(&from);
-        self.by_account.take_back(&(from, self.hasher.hash_one(account)));
+        let account = (from, self.hasher.hash_one(account));
+        self.by_address.fill(from, now)?;
+        self.by_account.fill(account, now).inspect_err(|_| self.by_address.take_back(&from))
     }
 }
 
-impl ports::Throttle for FailedSignIns {
-    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        self.enter_at(Instant::now(), from, account)
+impl ports::Throttle for Limiter {
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        self.enter_at(Instant::now(), attempt)
     }
 
-    fn take_back(&self, from: Option<IpAddr>, account: &str) {
-        self.take_back_from(from, account);
+    fn take_back(&self, attempt: Attempt<'_>) {
+        match attempt {
+            Attempt::SignIn { from, account } => {
+                let from = from.map(Network::of);
+                self.by_address.take_back(&from);
+                self.by_account.take_back(&(from, self.hasher.hash_one(account)));
+            }
+            Attempt::Inviting(user) => self.by_inviter.take_back(&user),
+            Attempt::BeingInvited(user) => self.by_invitee.take_back(&user),
+        }
     }
 }
 
@@ -78,11 +102,11 @@ impl ports::Throttle for FailedSignIns {
 pub(crate) struct Unlimited;
 
 impl ports::Throttle for Unlimited {
-    fn enter(&self, _: Option<IpAddr>, _: &str) -> Result<()> {
+    fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _: Option<IpAddr>, _: &str) {}
+    fn take_back(&self, _: Attempt<'_>) {}
 }
 
 /// Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has for
@@ -105,78 +129,28 @@ impl Network {
     }
 }
 
-/// One bucket for each key, as the moment when it will be empty.
-#[derive(Debug)]
-struct Buckets<K> {
-    /// How long one failure takes to run out.
-    each: Duration,
-    /// How much of that fits.
-    room: Duration,
-    empty_at: Mutex<HashMap<K, Instant>>,
-}
-
-impl<K: Copy + Eq + Hash> Buckets<K> {
-    fn new(quota: Quota) -> Self {
-        let each = quota.within.checked_div(quota.failures).unwrap_or(quota.within);
-        Self { each, room: quota.within, empty_at: Mutex::default() }
-    }
-
-    /// Adds one, or says how long it is until one more fits: one step, whatever runs beside it.
-    fn fill(&self, key: K, now: Instant) -> Result<(), Duration> {
-        let mut empty_at = self.lock();
-        if empty_at.len() >= MOST && !empty_at.contains_key(&key) {
-            forget(&mut empty_at, now);
-        }
-        let bucket = empty_at.entry(key).or_insert(now);
-        let level = bucket.saturating_duration_since(now);
-        let wait = level.saturating_add(self.each).saturating_sub(self.room);
-        if !wait.is_zero() {
-            return Err(wait);
-        }
-        if let Some(filled) = (*bucket).max(now).checked_add(self.each) {
-            *bucket = filled;
-        }
-        Ok(())
-    }
-
-    /// Removes one that was added.
-    fn take_back(&self, key: &K) {
-        if let Some(bucket) = self.lock().get_mut(key)
-            && let Some(emptier) = bucket.checked_sub(self.each)
-        {
-            *bucket = emptier;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
-        self.empty_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes room: empty buckets go, and if that is not enough, the half that is emptiest.
-fn forget<K>(empty_at: &mut HashMap<K, Instant>, now: Instant) {
-    empty_at.retain(|_, end| *end > now);
-    if empty_at.len() < MOST.div_euclid(2) {
-        return;
-    }
-    let mut ends: Vec<Instant> = empty_at.values().copied().collect();
-    let middle = ends.len().div_euclid(2);
-    let (_, median, _) = ends.select_nth_unstable(middle);
-    let median = *median;
-    empty_at.retain(|_, end| *end > median);
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use auth_domain::ports::Throttle;
+
+    use super::buckets::MOST;
     use super::*;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn failed_sign_ins() -> FailedSignIns {
-        FailedSignIns::new(
-            Quota { failures: 20, within: MINUTE },
-            Quota { failures: 10, within: Duration::from_mins(10) },
-        )
+    fn limiter() -> Limiter {
+        Limiter::new(Quotas {
+            per_address: Quota { attempts: 20, within: MINUTE },
+            per_account: Quota { attempts: 10, within: Duration::from_mins(10) },
+            per_inviter: Quota { attempts: 60, within: Duration::from_hours(1) },
+            per_invitee: Quota { attempts: 5, within: Duration::from_hours(24) },
+        })
+    }
+
+    fn sign_in(from: Option<IpAddr>, account: &str) -> Attempt<'_> {
+        Attempt::SignIn { from, account }
     }
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -185,40 +159,44 @@ mod tests {
 
     /// How many failures it takes until no more are let through.
     fn failures_until_refused(
-        throttle: &FailedSignIns,
+        throttle: &Limiter,
         now: Instant,
         from: Option<IpAddr>,
         account: impl Fn(u32) -> String,
     ) -> u32 {
-        let tries = (0..1000).take_while(|n| throttle.enter_at(now, from, &account(*n)).is_ok());
+        let tries =
+            (0..1000).take_while(|n| throttle.enter_at(now, sign_in(from, &account(*n))).is_ok());
         u32::try_from(tries.count()).unwrap()
     }
 
     #[test]
     fn guessing_at_one_account_stops_after_ten_failures() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         let here = address("192.0.2.1");
         assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
-        let refused = throttle.enter_at(now, here, "ada").unwrap_err();
+        let refused = throttle.enter_at(now, sign_in(here, "ada")).unwrap_err();
         assert!(matches!(refused, Error::RateLimited(wait) if wait == MINUTE), "{refused:?}");
-        assert!(throttle.enter_at(now + MINUTE, here, "ada").is_ok(), "one more each minute");
+        assert!(
+            throttle.enter_at(now + MINUTE, sign_in(here, "ada")).is_ok(),
+            "one more each minute"
+        );
     }
 
     #[test]
     fn guessing_at_many_accounts_stops_after_twenty_failures() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         let here = address("192.0.2.1");
         assert_eq!(failures_until_refused(&throttle, now, here, |n| n.to_string()), 20);
-        assert!(throttle.enter_at(now + MINUTE / 20, here, "somebody").is_ok());
+        assert!(throttle.enter_at(now + MINUTE / 20, sign_in(here, "somebody")).is_ok());
     }
 
     #[test]
     fn s86_many_tries_at_once_are_no_way_around_it() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         let here = address("192.0.2.1");
         let entered = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..64)
-                .map(|_| scope.spawn(|| throttle.enter_at(now, here, "ada").is_ok()))
+                .map(|_| scope.spawn(|| throttle.enter_at(now, sign_in(here, "ada")).is_ok()))
                 .collect();
             tries.into_iter().map(|one| one.join().unwrap()).filter(|free| *free).count()
         });
@@ -227,52 +205,78 @@ mod tests {
 
     #[test]
     fn signing_in_rightly_uses_nothing_up() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         let here = address("192.0.2.1");
         for _ in 0..100 {
-            throttle.enter_at(now, here, "ada").unwrap();
-            throttle.take_back_from(here, "ada");
+            throttle.enter_at(now, sign_in(here, "ada")).unwrap();
+            throttle.take_back(sign_in(here, "ada"));
         }
         assert_eq!(failures_until_refused(&throttle, now, here, |_| "ada".into()), 10);
     }
 
     #[test]
     fn s87_nobody_is_locked_out_by_somebody_elses_guesses() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         failures_until_refused(&throttle, now, address("192.0.2.1"), |_| "ada".into());
-        assert!(throttle.enter_at(now, address("192.0.2.2"), "ada").is_ok());
+        assert!(throttle.enter_at(now, sign_in(address("192.0.2.2"), "ada")).is_ok());
     }
 
     #[test]
     fn a_network_counts_as_one_and_an_unknown_address_counts() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         failures_until_refused(&throttle, now, address("2001:db8::1"), |_| "ada".into());
-        assert!(throttle.enter_at(now, address("2001:db8::2"), "ada").is_err());
-        assert!(throttle.enter_at(now, address("2001:db8:0:1::1"), "ada").is_ok());
+        assert!(throttle.enter_at(now, sign_in(address("2001:db8::2"), "ada")).is_err());
+        assert!(throttle.enter_at(now, sign_in(address("2001:db8:0:1::1"), "ada")).is_ok());
         failures_until_refused(&throttle, now, address("::ffff:192.0.2.1"), |_| "ada".into());
-        assert!(throttle.enter_at(now, address("192.0.2.1"), "ada").is_err());
+        assert!(throttle.enter_at(now, sign_in(address("192.0.2.1"), "ada")).is_err());
         assert_eq!(failures_until_refused(&throttle, now, None, |_| "ada".into()), 10);
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_the_worst_is_remembered_longest() {
-        let (throttle, now) = (failed_sign_ins(), Instant::now());
+        let (throttle, now) = (limiter(), Instant::now());
         let guesser = address("192.0.2.1");
         failures_until_refused(&throttle, now, guesser, |_| "ada".into());
         for n in 0..120_000_u32 {
-            throttle.enter_at(now, Some(IpAddr::V4(n.into())), "ada").unwrap();
+            throttle.enter_at(now, sign_in(Some(IpAddr::V4(n.into())), "ada")).unwrap();
         }
         assert!(throttle.by_address.lock().len() <= MOST);
         assert!(throttle.by_account.lock().len() <= MOST);
-        assert!(throttle.enter_at(now, guesser, "ada").is_err());
+        assert!(throttle.enter_at(now, sign_in(guesser, "ada")).is_err());
     }
 
     #[test]
     fn off_is_off() {
-        use auth_domain::ports::Throttle;
         let throttle = Unlimited;
         for _ in 0..100 {
-            assert!(throttle.enter(address("192.0.2.1"), "ada").is_ok());
+            assert!(throttle.enter(sign_in(address("192.0.2.1"), "ada")).is_ok());
+        }
+    }
+
+    #[test]
+    fn s55_d32_who_invites_may_try_sixty_times_an_hour_and_who_is_invited_is_so_five_times_a_day() {
+        let (throttle, now) = (limiter(), Instant::now());
+        let user = |number| UserId::new(uuid::Uuid::from_u128(number));
+        for (attempt, other, most, each) in [
+            (Attempt::Inviting(user(1)), Attempt::Inviting(user(2)), 60, MINUTE),
+            (
+                Attempt::BeingInvited(user(1)),
+                Attempt::BeingInvited(user(2)),
+                5,
+                Duration::from_mins(24 * 60 / 5),
+            ),
+        ] {
+            let tries = (0..1000).take_while(|_| throttle.enter_at(now, attempt).is_ok());
+            assert_eq!(tries.count(), most, "{attempt:?}");
+            let refused = throttle.enter_at(now, attempt);
+            assert!(
+                matches!(refused, Err(Error::RateLimited(wait)) if wait == each),
+                "{refused:?}"
+            );
+            assert!(throttle.enter_at(now, other).is_ok());
+            assert!(throttle.enter_at(now + each, attempt).is_ok());
+            throttle.take_back(attempt);
+            assert!(throttle.enter_at(now + each, attempt).is_ok());
         }
     }
 }

@@ -12,6 +12,7 @@ use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_jwt::{HmacSeals, HmacTokens};
 use auth_redis::{RedisStream, STREAM, StreamConfig};
+use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
@@ -19,12 +20,14 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Accounts, Config, Events, Limits, StoreKind, Trusted};
+use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
+use crate::mail::Postman;
+use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
 use crate::secrets;
-use crate::throttle::{FailedSignIns, Quota, Unlimited};
+use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
@@ -41,6 +44,8 @@ pub(crate) struct Service {
     pub(crate) store: StoreKind,
     /// Publishes events, if they go anywhere.
     pub(crate) relay: Option<Relay>,
+    /// Sends mail, if it goes anywhere.
+    pub(crate) postman: Option<Postman>,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -58,7 +63,11 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
 
 /// Puts the service together on the store. The last thing it does is to open the first account: once
 /// that is done it does not fail.
-pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Service, String> {
+pub(crate) async fn service(
+    config: &Config,
+    store: Arc<dyn Store>,
+    mailer: Option<Arc<SmtpMailer>>,
+) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
     let stream = stream(&config.events)?;
     let kind = config.store_kind();
@@ -72,20 +81,27 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     metrics.set_grpc_open(config.grpc.trust == Some(Trusted::Network));
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let committed = Arc::new(Notify::new());
-    let observer =
-        Arc::new(Waking { observer: metrics.observer(), committed: Arc::clone(&committed) });
-    let app = app(config, store, (tokens, seals), observer)?;
+    let mail_queued = Arc::new(Notify::new());
+    let observer = Arc::new(Waking {
+        observer: metrics.observer(),
+        committed: Arc::clone(&committed),
+        mail_queued: Arc::clone(&mail_queued),
+    });
+    let app = app(config, store, (tokens, seals), observer, mailer.is_some())?;
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
-    Ok(Service { app, metrics, store: kind, relay, opened })
+    let postman = mailer.map(|mailer| {
+        Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
+    });
+    Ok(Service { app, metrics, store: kind, relay, postman, opened })
 }
 
 /// The service for a command of the operator's: it serves nobody and opens no account.
 pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, String> {
     let embedded = config.store_kind() == StoreKind::Embedded;
     let data = embedded.then_some(config.store.data_dir.as_path());
-    app(config, store, secrets::keys(&config.tokens, data)?, Arc::new(Unwatched))
+    app(config, store, secrets::keys(&config.tokens, data)?, Arc::new(Unwatched), false)
 }
 
 /// Watches nothing: what a command does, its own output says.
@@ -100,6 +116,7 @@ fn app(
     store: Arc<dyn Store>,
     (tokens, seals): (HmacTokens, HmacSeals),
     observer: Arc<dyn Observer>,
+    mail: bool,
 ) -> Result<App, String> {
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
@@ -120,8 +137,45 @@ fn app(
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
         restore_rows: config.limits.max_restore_rows.into(),
+        invite_life: config.invites.invite_duration,
+        redirect_prefixes: config.invites.redirect_paths.0.clone(),
+        mail,
     };
     Ok(App::new(ports, rules))
+}
+
+/// Where mail goes, if anywhere: asked before anything is opened or written.
+pub(crate) fn mailer(mail: &Mail) -> Result<Option<Arc<SmtpMailer>>, String> {
+    let (Some(host), Some(from)) = (&mail.email_host, &mail.email_from_address) else {
+        tracing::info!("mail is off: MF_EMAIL_HOST is not set");
+        return Ok(None);
+    };
+    let mailer = SmtpMailer::new(&SmtpConfig {
+        host: host.clone(),
+        port: mail.email_port,
+        tls: mail.email_tls,
+        authorities: mail.email_ca_certs.clone(),
+        user: mail.email_username.clone(),
+        password: mail.email_password.clone(),
+        from_address: from.clone(),
+        from_name: mail.email_from_name.clone(),
+    });
+    let setting = |problem: &BadConfig| match problem {
+        BadConfig::PasswordInClear => "MF_AUTH_EMAIL_TLS",
+        BadConfig::Authorities { .. } => "MF_AUTH_EMAIL_CA_CERTS",
+        BadConfig::Host(_) => "MF_EMAIL_HOST",
+        BadConfig::From(_) => "MF_EMAIL_FROM_ADDRESS",
+    };
+    mailer.map(Arc::new).map(Some).map_err(|problem| format!("{}: {problem}", setting(&problem)))
+}
+
+/// Who writes mails. What is wrong with the operator's templates is a warning.
+fn writer(mail: &Mail) -> Writer {
+    let (writer, problems) = Writer::new(mail.host.clone(), mail.email_templates_dir.as_deref());
+    for problem in problems {
+        tracing::warn!("MF_EMAIL_TEMPLATES_DIR: {problem}; what is compiled in is used instead");
+    }
+    writer
 }
 
 /// Where events go, if anywhere.
@@ -155,11 +209,13 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
     if !limits.rates {
         return Arc::new(Unlimited);
     }
-    let quota = |failures, minutes| Quota { failures, within: Duration::from_mins(minutes) };
-    Arc::new(FailedSignIns::new(
-        quota(limits.login_failures_per_address, 1),
-        quota(limits.login_failures_per_account, 10),
-    ))
+    let quota = |attempts, minutes| Quota { attempts, within: Duration::from_mins(minutes) };
+    Arc::new(Limiter::new(Quotas {
+        per_address: quota(limits.login_failures_per_address, 1),
+        per_account: quota(limits.login_failures_per_account, 10),
+        per_inviter: quota(limits.invites_per_inviter, 60),
+        per_invitee: quota(limits.invites_per_invitee, 24 * 60),
+    }))
 }
 
 /// Sees to it that there is a root account. Gives the account that was opened with a password made
@@ -242,8 +298,11 @@ pub(crate) fn grpc(
 /// What the operator's machines ask, and the description of the HTTP interface.
 pub(crate) fn ops(config: &Config, service: &Service, readiness: Readiness) -> Router {
     let (app, metrics) = (service.app.clone(), service.metrics.clone());
-    let events = service.relay.as_ref().map(Relay::status);
-    ops::router(app, service.store.name(), metrics, readiness, events)
+    let outside = [
+        ("events", service.relay.as_ref().map(Relay::status)),
+        ("mail", service.postman.as_ref().map(Postman::status)),
+    ];
+    ops::router(app, service.store.name(), metrics, readiness, outside)
         .merge(auth_http::docs_router(config.has_accounts(), VERSION))
 }
 

@@ -8,9 +8,10 @@ use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
-    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Invite, InviteId,
-    InviteState, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery, Membership, Metadata,
-    Org, OrgEdit, OrgOrder, OrgQuery, OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
+    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Invite, InviteOrder,
+    InviteQuery, InviteState, InvitesOf, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery,
+    Membership, Metadata, Org, OrgEdit, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, PlatformRole,
+    RoleHolder, Settlement, Standing, UserId, WaitingInvite,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -19,10 +20,12 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::AnyStore;
-use crate::sample::{account, key_id, metadata, moment, org_id, user};
+use crate::sample::{
+    account, invite_id, key_id, metadata, moment, org_id, platform_invite_id, user,
+};
 
 /// How many users, orgs and keys there are.
-const MANY: u32 = 4;
+pub const MANY: u32 = 4;
 
 fn users() -> impl Strategy<Value = UserId> {
     (1..=MANY).prop_map(user)
@@ -86,6 +89,8 @@ fn guards() -> impl Strategy<Value = Guard> {
             action
         }),
         (users(), platform_roles()).prop_map(|(user, needed)| Guard::OnPlatform { user, needed }),
+        (users(), numbers()).prop_map(|(user, org)| Guard::MayInvite { user, org: org_id(org) }),
+        (users(), numbers()).prop_map(|(user, org)| Guard::IsMember { user, org: org_id(org) }),
     ]
 }
 
@@ -137,6 +142,62 @@ fn memberships() -> impl Strategy<Value = Membership> {
     )
 }
 
+/// Both stores ask their own clock whether its time is over, so that is long ago or far ahead.
+fn ends() -> impl Strategy<Value = Timestamp> {
+    select(vec![moment(3), Timestamp::from_micros(i64::MAX)])
+}
+
+/// More of them, because each ends once.
+fn invite_numbers() -> impl Strategy<Value = u32> {
+    1..=2 * MANY
+}
+
+fn invites() -> impl Strategy<Value = Invite> {
+    let states =
+        prop_oneof![4 => Just(InviteState::Pending), 1 => select(InviteState::ALL.to_vec())];
+    let roles = select(OrgRole::ALL.to_vec());
+    let people = (users(), users());
+    (invite_numbers(), numbers(), people, roles, states, moments(), ends()).prop_map(
+        |(number, org, (from, to), role, state, created_at, expires_at)| Invite {
+            id: invite_id(number),
+            org: org_id(org),
+            inviter: from,
+            invitee: Some(to),
+            role,
+            state,
+            created_at,
+            expires_at,
+        },
+    )
+}
+
+fn invite_changes() -> impl Strategy<Value = Change> {
+    let settlements = vec![Settlement::Accepted, Settlement::Declined, Settlement::Revoked];
+    prop_oneof![
+        4 => invites().prop_map(Change::InsertInvite),
+        2 => (invites(), numbers()).prop_map(|(invite, number)| Change::InsertDormantInvite {
+            invite: Invite { invitee: None, ..invite },
+            platform_invite: platform_invite_id(number),
+        }),
+        3 => (invite_numbers(), numbers(), users(), ends()).prop_map(
+            |(number, org, invitee, expires_at)| Change::ActivateInvite {
+                id: invite_id(number),
+                org: org_id(org),
+                invitee,
+                expires_at,
+            }
+        ),
+        4 => (invite_numbers(), numbers(), option::of(users()), select(settlements)).prop_map(
+            |(number, org, invitee, to)| Change::SettleInvite {
+                id: invite_id(number),
+                org: org_id(org),
+                invitee,
+                to,
+            }
+        ),
+    ]
+}
+
 const ADDRESSES: [&str; 5] = [
     "a@example.com",
     "A@example.com",
@@ -156,20 +217,13 @@ fn accounts() -> impl Strategy<Value = Account> {
         })
 }
 
-fn invites() -> impl Strategy<Value = Invite> {
-    let roles = select(vec![OrgRole::Viewer, OrgRole::Editor, OrgRole::Admin]);
-    let people = (users(), option::of(users()));
-    (numbers(), numbers(), people, roles, select(InviteState::ALL.to_vec()), moments(), moments())
-        .prop_map(|(number, org, (inviter, invitee), role, state, created_at, expires_at)| Invite {
-            id: InviteId::new(org_id(number).uuid()),
-            org: org_id(org),
-            inviter,
-            invitee,
-            role,
-            state,
-            created_at,
-            expires_at,
-        })
+/// Those that say what an invite can say, dormant ones among them.
+fn kept_invites() -> impl Strategy<Value = Invite> {
+    (invites(), any::<bool>()).prop_map(|(invite, dormant)| Invite {
+        invitee: invite.invitee.filter(|_| !dormant),
+        role: invite.role.min(OrgRole::Admin),
+        ..invite
+    })
 }
 
 /// Some rows of one list.
@@ -178,7 +232,7 @@ pub fn rows() -> impl Strategy<Value = Rows> {
     prop_oneof![
         vec(orgs(), 0..3).prop_map(Rows::Orgs),
         vec(memberships(), 0..3).prop_map(Rows::Memberships),
-        vec(invites(), 0..3).prop_map(Rows::Invites),
+        vec(kept_invites(), 0..3).prop_map(Rows::Invites),
         vec(keys(), 0..3).prop_map(Rows::Keys),
         vec(holder, 0..3).prop_map(Rows::PlatformRoles),
         vec(accounts(), 0..3).prop_map(Rows::Accounts),
@@ -214,6 +268,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => users().prop_map(|user| Change::RemovePlatformRole { user }),
         3 => accounts().prop_map(Change::InsertAccount),
         2 => rows().prop_map(Change::InsertRows),
+        8 => invite_changes(),
     ]
 }
 
@@ -241,8 +296,23 @@ pub struct Question {
     member_page: Page<MemberOrder>,
     after_member: Option<UserId>,
     holders: Page<()>,
+    invites: InviteQuery,
+    invite_page: Page<InviteOrder>,
     after: i64,
     limit: u32,
+}
+
+fn invite_queries() -> impl Strategy<Value = InviteQuery> {
+    let whose = prop_oneof![
+        numbers().prop_map(|number| InvitesOf::Org(org_id(number))),
+        users().prop_map(InvitesOf::Invitee),
+        users().prop_map(InvitesOf::Inviter),
+    ];
+    let states = prop_oneof![
+        1 => Just(InviteState::ALL.to_vec()),
+        1 => vec(select(InviteState::ALL.to_vec()), 0..=2),
+    ];
+    (whose, states, moments()).prop_map(|(of, states, at)| InviteQuery { of, states, at })
 }
 
 fn pages<O: Clone + std::fmt::Debug + 'static>(orders: Vec<O>) -> impl Strategy<Value = Page<O>> {
@@ -266,10 +336,11 @@ pub fn questions() -> impl Strategy<Value = Question> {
             pages(vec![MemberOrder::Id, MemberOrder::Email]),
             option::of(users()),
         ),
-        pages(vec![()]),
+        (pages(vec![()]), invite_queries(), pages(InviteOrder::ALL.to_vec())),
         (0..10_i64, 0..10_u32),
     )
-        .prop_map(|(orgs, org_page, key_page, accounts, members, holders, (after, limit))| {
+        .prop_map(|(orgs, org_page, key_page, accounts, members, others, (after, limit))| {
+            let (holders, invites, invite_page) = others;
             let (ids, email, page) = accounts;
             let ((org, role, part), member_page, after_member) = members;
             Question {
@@ -281,6 +352,8 @@ pub fn questions() -> impl Strategy<Value = Question> {
                 key_page,
                 accounts: AccountQuery { ids, email: email.into(), page },
                 holders,
+                invites,
+                invite_page,
                 after,
                 limit,
             }
@@ -302,6 +375,10 @@ pub struct Look {
     member_list: Listing<Member>,
     members_after: Vec<Membership>,
     memberships: Vec<Option<Membership>>,
+    invites: Vec<Option<OrgInvite>>,
+    invite_list: Listing<OrgInvite>,
+    dormant_invites: Vec<Option<OrgInvite>>,
+    waiting_invites: Vec<Vec<WaitingInvite>>,
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
@@ -331,6 +408,10 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             store.memberships_after(org, role, question.after_member, limit).await.unwrap()
         },
         memberships: Vec::new(),
+        invites: Vec::new(),
+        invite_list: store.invites(&question.invites, question.invite_page).await.unwrap(),
+        dormant_invites: Vec::new(),
+        waiting_invites: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
@@ -342,6 +423,8 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             look.keys.push(store.key(user, key_id(number)).await.unwrap());
             look.standings.push(store.standing(user, Some(org_id(number))).await.unwrap());
             look.memberships.push(store.membership(org_id(number), user).await.unwrap());
+            let waiting = store.waiting_invites(platform_invite_id(number), user).await.unwrap();
+            look.waiting_invites.push(waiting);
         }
         look.standings.push(store.standing(user, None).await.unwrap());
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());
@@ -349,6 +432,11 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
     }
     for number in 1..=MANY {
         look.orgs.push(store.org(org_id(number)).await.unwrap());
+        let dormant = store.dormant_invite(platform_invite_id(number)).await.unwrap();
+        look.dormant_invites.push(dormant);
+    }
+    for number in 1..=2 * MANY {
+        look.invites.push(store.invite(invite_id(number)).await.unwrap());
     }
     let emails = ADDRESSES.map(|address| address.parse().unwrap());
     for email in &emails {

@@ -2,14 +2,14 @@
 
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Error, Unauthenticated};
-use auth_domain::model::{Action, OrgRole, PlatformRole, Standing};
+use auth_domain::model::{Action, OrgRole, PlatformRole, Standing, UserId};
 use auth_domain::policy;
 
 use crate::AnyStore;
 use crate::sample::{given, guarded, key, key_id, membership, org, org_id, outcome, user};
 
-/// Every kind of person, every action, an org that exists and one that does not.
-pub async fn in_org_decides_by_the_policy(store: AnyStore) {
+/// Every kind of person: in org 1 with a role, with a platform role, with neither.
+async fn people(store: &AnyStore) -> Vec<(UserId, Option<PlatformRole>, Option<OrgRole>)> {
     let mut changes = vec![Change::InsertOrg(org(1, "acme"))];
     let mut people = vec![(user(1), None, None)];
     for (number, role) in (2..).zip(OrgRole::ALL) {
@@ -20,8 +20,13 @@ pub async fn in_org_decides_by_the_policy(store: AnyStore) {
         changes.push(Change::PutPlatformRole { user: user(number), role });
         people.push((user(number), Some(role), None));
     }
-    given(&store, changes).await;
-    for (user, platform, role) in people {
+    given(store, changes).await;
+    people
+}
+
+/// Every kind of person, every action, an org that exists and one that does not.
+pub async fn in_org_decides_by_the_policy(store: AnyStore) {
+    for (user, platform, role) in people(&store).await {
         for action in Action::ALL {
             for (org, org_exists) in [(org_id(1), true), (org_id(2), false)] {
                 let standing = Standing { platform, org_exists, org: role.filter(|_| org_exists) };
@@ -30,6 +35,29 @@ pub async fn in_org_decides_by_the_policy(store: AnyStore) {
                 let expected = policy::in_org(&standing, action);
                 assert_eq!(outcome(&result), outcome(&expected), "{standing:?} {action:?}");
             }
+        }
+    }
+}
+
+/// Every kind of person, an org that exists and one that does not.
+pub async fn s52_may_invite_decides_by_the_policy(store: AnyStore) {
+    for (user, platform, role) in people(&store).await {
+        for (org, org_exists) in [(org_id(1), true), (org_id(2), false)] {
+            let standing = Standing { platform, org_exists, org: role.filter(|_| org_exists) };
+            let result = store.commit(guarded(vec![Guard::MayInvite { user, org }], vec![])).await;
+            let expected = policy::may_invite(&standing);
+            assert_eq!(outcome(&result), outcome(&expected), "{standing:?}");
+        }
+    }
+}
+
+/// A platform role is none.
+pub async fn is_member_asks_for_a_membership(store: AnyStore) {
+    for (user, _, role) in people(&store).await {
+        for org in [org_id(1), org_id(2)] {
+            let result = store.commit(guarded(vec![Guard::IsMember { user, org }], vec![])).await;
+            let expected = if role.is_some() && org == org_id(1) { "ok" } else { "not_found" };
+            assert_eq!(outcome(&result), expected, "{user} {role:?}");
         }
     }
 }

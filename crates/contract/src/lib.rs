@@ -20,8 +20,11 @@ pub mod arbitrary;
 pub mod backups;
 pub mod commits;
 pub mod guards;
+pub mod invite_lists;
+pub mod invites;
 pub mod keys;
 pub mod log;
+pub mod mails;
 pub mod member_lists;
 pub mod memberships;
 pub mod org_lists;
@@ -83,11 +86,34 @@ macro_rules! store_contract {
             }
             guards {
                 in_org_decides_by_the_policy
+                s52_may_invite_decides_by_the_policy
+                is_member_asks_for_a_membership
                 on_platform_decides_by_the_policy
                 a_revoked_key_is_refused
                 a_key_of_somebody_else_is_refused
                 every_guard_must_hold
                 guards_see_nothing_of_their_own_commit
+            }
+            invite_lists {
+                d09_everybodys_invites_are_listed_and_no_dormant_ones
+                d28_lists_filter_by_the_state_of_the_moment
+                d41_lists_are_ordered_and_ties_broken_by_id
+                invites_are_paged
+            }
+            invites {
+                an_invite_reads_back_as_written
+                d25_somebody_has_one_pending_invite_to_an_org
+                nobody_is_invited_in_vain
+                d26_go20_s56_an_invite_nobody_can_accept_blocks_no_other
+                s51_an_invite_ends_once
+                s36_an_invite_is_settled_in_its_own_org_only
+                s52_an_invite_whose_time_is_over_ends_no_other_way
+                s41_go16_a_member_who_goes_takes_the_invites_they_sent_along
+                removing_an_org_takes_its_invites
+                a_dormant_invite_is_given_to_somebody_once
+                d27_only_a_pending_invite_is_activated
+                nothing_is_activated_beside_what_is_there
+                d10_waiting_invites_are_found_with_what_stands_beside_them
             }
             keys {
                 a_key_reads_back_as_written
@@ -104,9 +130,25 @@ macro_rules! store_contract {
                 purging_keys_takes_no_revision
                 records_start_after_a_revision_and_end_at_the_limit
             }
+            mails {
+                a_mail_reads_back_as_written
+                a_taken_id_is_refused
+                those_due_longest_are_given_first
+                a_mail_has_one_holder_until_the_hold_ends
+                a_mail_that_was_put_off_comes_again
+                a_dead_mail_is_listed_and_not_given
+                a_retried_mail_is_due_at_once
+                purging_takes_the_long_dead
+                the_queue_is_counted
+                lists_are_paged
+                a_time_from_before_the_clock_was_set_back_is_void
+                only_an_invite_that_can_be_accepted_is_told
+                claimers_who_race_share_the_queue
+            }
             member_lists {
                 memberships_are_listed_by_id
                 a_role_narrows_the_list
+                a_total_is_what_there_is_after_any_history
                 everybody_comes_after_somebody_or_nobody
                 members_are_searched_and_ordered_by_address
                 nobody_is_left_out_for_want_of_an_account
@@ -153,7 +195,10 @@ macro_rules! store_contract {
                 nothing_is_written_for_an_org_after_it_is_removed
                 nobody_joins_an_org_after_it_is_removed
                 an_org_has_one_owner_whoever_races
+                d25_r26_an_invite_ends_once_whoever_races
+                d81_one_of_two_invites_wins
                 writers_on_one_org_do_not_stop_each_other
+                totals_are_right_whoever_races
             }
             roles {
                 nobody_has_a_role_at_first
@@ -203,8 +248,11 @@ mod tests {
             ("backups", include_str!("backups.rs")),
             ("commits", include_str!("commits.rs")),
             ("guards", include_str!("guards.rs")),
+            ("invite_lists", include_str!("invite_lists.rs")),
+            ("invites", include_str!("invites.rs")),
             ("keys", include_str!("keys.rs")),
             ("log", include_str!("log.rs")),
+            ("mails", include_str!("mails.rs")),
             ("member_lists", include_str!("member_lists.rs")),
             ("memberships", include_str!("memberships.rs")),
             ("org_lists", include_str!("org_lists.rs")),

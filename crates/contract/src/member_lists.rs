@@ -2,10 +2,13 @@
 
 use auth_domain::change::Change;
 use auth_domain::model::{
-    Account, AccountStatus, Direction, Member, MemberOrder, MemberQuery, OrgRole, UserId,
+    Account, AccountStatus, Direction, Member, MemberOrder, MemberQuery, OrgId, OrgRole, UserId,
 };
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
 use crate::AnyStore;
+use crate::arbitrary::{MANY, histories};
 use crate::memberships::acme;
 use crate::sample::{account, given, membership, org, org_id, page, user};
 
@@ -76,6 +79,36 @@ pub async fn a_role_narrows_the_list(store: AnyStore) {
         let found = store.memberships_after(org_id(1), Some(role), None, 10).await.unwrap();
         assert_eq!(found.len(), 1);
     }
+}
+
+/// Holds how many members a list says there are against how many there are, in every role; gives that.
+pub(crate) async fn counted(store: &AnyStore, org: OrgId) -> u64 {
+    let mut all = 0;
+    for role in [None].into_iter().chain(OrgRole::ALL.map(Some)) {
+        let there = store.memberships_after(org, role, None, 100_000).await.unwrap().len() as u64;
+        let listing = store.memberships(org, role, page(0, 1, (), Direction::Ascending)).await;
+        assert_eq!(listing.unwrap().total, there, "{org} {role:?}");
+        all = all.max(there);
+    }
+    all
+}
+
+/// a total is not counted when it is asked for, and right all the same.
+pub async fn a_total_is_what_there_is_after_any_history(store: AnyStore) {
+    let mut runner = TestRunner::default();
+    let mut most = 0;
+    for _ in 0..20 {
+        let history = histories().new_tree(&mut runner).unwrap().current();
+        for commit in history {
+            // Some are refused, which has to leave the totals alone.
+            drop(store.commit(commit.clone()).await);
+            for number in 1..=MANY {
+                let members = counted(&store, org_id(number)).await;
+                most = most.max(members);
+            }
+        }
+    }
+    assert!(most > 1, "there were members to count");
 }
 
 /// Ascending, as many as asked for.

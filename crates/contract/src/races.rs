@@ -8,15 +8,17 @@ use std::time::Duration;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
 use auth_domain::model::{
-    Action, Direction, Org, OrgOrder, OrgQuery, OrgRole, PlatformRole, UserId,
+    Action, Direction, Invite, InviteState, Org, OrgOrder, OrgQuery, OrgRole, PlatformRole,
+    Settlement, UserId,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::AnyStore;
+use crate::member_lists::counted;
 use crate::sample::{
-    account, commit, edit, given, guarded, key, key_id, membership, moment, org, org_id, outcome,
-    page, user,
+    account, commit, edit, given, guarded, invite, invite_id, key, key_id, membership, moment, org,
+    org_id, outcome, page, user,
 };
 
 /// Commits everything at once; gives the outcomes in the order of the commits.
@@ -325,6 +327,105 @@ pub async fn an_org_has_one_owner_whoever_races(store: AnyStore) {
     }
 }
 
+/// Accepted, declined, revoked, its inviter removed or demoted, the org deleted, all at the same moment:
+/// it ends once, and whoever is a member is so by it.
+pub async fn d25_r26_an_invite_ends_once_whoever_races(store: AnyStore) {
+    let (org, invitee) = (org_id(1), user(8));
+    let admin = |user| Guard::InOrg { user, org, action: Action::Admin };
+    for round in 1..=40_u32 {
+        given(
+            &store,
+            vec![
+                Change::InsertOrg(crate::sample::org(1, "acme")),
+                Change::InsertMembership(membership(org, user(1), OrgRole::Owner)),
+                Change::InsertMembership(membership(org, user(2), OrgRole::Admin)),
+                Change::InsertInvite(Invite {
+                    inviter: user(2),
+                    ..invite(round, org, Some(invitee), OrgRole::Editor)
+                }),
+            ],
+        )
+        .await;
+        let id = invite_id(round);
+        let settle = |to| Change::SettleInvite { id, org, invitee: Some(invitee), to };
+        let joined = membership(org, invitee, OrgRole::Editor);
+        let accept = vec![settle(Settlement::Accepted), Change::InsertMembership(joined)];
+        let may_invite = Guard::MayInvite { user: user(2), org };
+        let demoted =
+            Change::UpdateMembership { org, member: user(2), role: OrgRole::Viewer, at: moment(9) };
+        let mut commits = vec![
+            guarded(vec![may_invite], accept.clone()),
+            guarded(vec![may_invite], accept),
+            commit(vec![settle(Settlement::Declined)]),
+            guarded(vec![admin(user(1))], vec![settle(Settlement::Revoked)]),
+        ];
+        match round % 4 {
+            0 => commits.push(guarded(vec![admin(user(1))], vec![demoted])),
+            1 => commits.push(guarded(
+                vec![admin(user(1))],
+                vec![Change::RemoveMembership { org, member: user(2) }],
+            )),
+            2 => commits.push(guarded(vec![admin(user(1))], vec![Change::RemoveOrg(org)])),
+            _ => {}
+        }
+        let outcomes = at_once(&store, commits).await;
+        let answered = outcomes.iter().take(4).filter(|outcome| **outcome == "ok").count();
+        let refusals = ["ok", "invite_answered", "invite_void", "not_found"];
+        assert!(outcomes.iter().all(|told| refusals.contains(told)), "{round}: {outcomes:?}");
+        let member = store.membership(org, invitee).await.unwrap().is_some();
+        match store.invite(id).await.unwrap() {
+            None => assert!(round % 4 == 2 && !member, "{round}: {outcomes:?}"),
+            Some(found) => {
+                let ended = found.invite.state;
+                assert_ne!(ended, InviteState::Pending, "{round}: {outcomes:?}");
+                assert_eq!(ended == InviteState::Accepted, member, "{round}: {outcomes:?}");
+                // The removal of the inviter revokes, too.
+                let removed = round % 4 == 1 && ended == InviteState::Revoked;
+                assert!(answered == 1 || removed && answered == 0, "{round}: {outcomes:?}");
+                given(&store, vec![Change::RemoveOrg(org)]).await;
+            }
+        }
+    }
+}
+
+/// Of two who invite somebody at the same moment, or of one who invites and one who adds them, both or one
+/// may succeed, but there is never a second pending invite.
+pub async fn d81_one_of_two_invites_wins(store: AnyStore) {
+    let org = org_id(1);
+    given(
+        &store,
+        vec![
+            Change::InsertOrg(crate::sample::org(1, "acme")),
+            Change::InsertMembership(membership(org, user(1), OrgRole::Owner)),
+        ],
+    )
+    .await;
+    let guard = Guard::InOrg { user: user(1), org, action: Action::Admin };
+    for round in 0..20_u32 {
+        let invitee = user(100 + round);
+        let made = |number| {
+            let invite = invite(number, org, Some(invitee), OrgRole::Viewer);
+            guarded(vec![guard], vec![Change::InsertInvite(invite)])
+        };
+        let mut outcomes = at_once(&store, vec![made(2 * round), made(2 * round + 1)]).await;
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, ["already_exists", "ok"], "{round}");
+        let joins = membership(org, user(200 + round), OrgRole::Viewer);
+        let invited = invite(1_000 + round, org, Some(user(200 + round)), OrgRole::Viewer);
+        let outcomes = at_once(
+            &store,
+            vec![
+                guarded(vec![guard], vec![Change::InsertInvite(invited)]),
+                guarded(vec![guard], vec![Change::InsertMembership(joins)]),
+            ],
+        )
+        .await;
+        // Whoever was added first is not invited any more.
+        let fair = [["ok", "ok"], ["already_exists", "ok"]];
+        assert!(fair.iter().any(|fair| outcomes == fair), "{round}: {outcomes:?}");
+    }
+}
+
 /// at whatever point the caller stops waiting, the store goes on working.
 pub async fn a_caller_who_hangs_up_leaves_all_or_nothing(store: AnyStore) {
     for round in 1..=30 {
@@ -372,4 +473,57 @@ pub async fn writers_on_one_org_do_not_stop_each_other(store: AnyStore) {
         written.unwrap().unwrap();
     }
     assert_eq!(store.revision().await.unwrap(), i64::from(1 + WRITERS * EACH));
+}
+
+/// however many write memberships of the same orgs at the same time, in one commit or in several,
+/// guarded or not, the totals are what there is.
+pub async fn totals_are_right_whoever_races(store: AnyStore) {
+    const WRITERS: u32 = 8;
+    for round in 1..=3 {
+        let orgs = [org_id(round * 10), org_id(round * 10 + 1), org_id(round * 10 + 2)];
+        for org in orgs {
+            let id = round * 10;
+            let founded = Org { id: org, ..crate::sample::org(id, "acme") };
+            let owner = membership(org, user(1), OrgRole::Owner);
+            given(&store, vec![Change::InsertOrg(founded), Change::InsertMembership(owner)]).await;
+        }
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let store = store.clone();
+            writers.spawn(async move {
+                let at = moment(9);
+                for number in 0..6 {
+                    let member = user(100 + writer * 10 + number);
+                    let mut changes = Vec::new();
+                    for org in orgs {
+                        let joined = membership(org, member, OrgRole::Viewer);
+                        changes.push(Change::InsertMembership(joined));
+                        let role = if number % 2 == 0 { OrgRole::Admin } else { OrgRole::Editor };
+                        changes.push(Change::UpdateMembership { org, member, role, at });
+                    }
+                    // Half of them meet the others' orgs in another order, with nothing held before.
+                    if writer % 2 == 0 {
+                        changes.sort_by_key(|change| match change {
+                            Change::InsertMembership(joined) => std::cmp::Reverse(joined.org),
+                            Change::UpdateMembership { org, .. } => std::cmp::Reverse(*org),
+                            _ => std::cmp::Reverse(orgs[0]),
+                        });
+                    }
+                    store.commit(commit(changes)).await.unwrap();
+                    if number % 3 == 0 {
+                        let leave = |org| Change::RemoveMembership { org, member };
+                        store.commit(commit(orgs.map(leave).into())).await.unwrap();
+                    }
+                }
+            });
+        }
+        while let Some(written) = writers.join_next().await {
+            written.unwrap();
+        }
+        for org in orgs {
+            assert_eq!(counted(&store, org).await, 1 + u64::from(WRITERS) * 4);
+        }
+        given(&store, vec![Change::RemoveOrg(orgs[1])]).await;
+        assert_eq!(counted(&store, orgs[1]).await, 0);
+    }
 }

@@ -4,8 +4,9 @@ use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, AccountId, AccountStatus, Description, Direction, Key, KeyId, Membership, Metadata,
-    Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash, UserId,
+    Account, AccountId, AccountStatus, Description, Direction, Invite, InviteId, InviteState, Key,
+    KeyId, Membership, Metadata, Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash,
+    PlatformInviteId, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -38,6 +39,33 @@ pub const fn org_id(number: u32) -> OrgId {
 #[must_use]
 pub const fn key_id(number: u32) -> KeyId {
     KeyId::new(uuid(3, number as u128))
+}
+
+/// An invite's id.
+#[must_use]
+pub const fn invite_id(number: u32) -> InviteId {
+    InviteId::new(uuid(4, number as u128))
+}
+
+/// The id of an invite to the platform.
+#[must_use]
+pub const fn platform_invite_id(number: u32) -> PlatformInviteId {
+    PlatformInviteId::new(uuid(5, number as u128))
+}
+
+/// A pending invite by user 1 that can be accepted as long as these tests will be run.
+#[must_use]
+pub fn invite(number: u32, org: OrgId, invitee: Option<UserId>, role: OrgRole) -> Invite {
+    Invite {
+        id: invite_id(number),
+        org,
+        inviter: user(1),
+        invitee,
+        role,
+        state: InviteState::Pending,
+        created_at: moment(i64::from(number)),
+        expires_at: Timestamp::from_micros(i64::MAX),
+    }
 }
 
 /// A key without an end.

@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 use crate::backup::{Restoring, Seals};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
-use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, Token, UserId};
+use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId};
 use crate::ports::{Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens};
 use crate::{Timestamp, ops, policy};
 
@@ -56,10 +56,16 @@ pub struct Rules {
     pub direct_add: bool,
     /// The most rows that are restored at once, except by the operator.
     pub restore_rows: u64,
+    /// How long an invite can be accepted.
+    pub invite_life: Duration,
+    /// Where links in mails may lead: to these paths, or below them.
+    pub redirect_prefixes: Vec<RedirectPath>,
+    /// Whether mail is sent: without it none is queued.
+    pub mail: bool,
 }
 
 impl Default for Rules {
-    /// What the original does.
+    /// What the original does, without its mails.
     fn default() -> Self {
         Self {
             login_life: Duration::from_hours(10),
@@ -68,6 +74,9 @@ impl Default for Rules {
             self_register: true,
             direct_add: true,
             restore_rows: 10_000,
+            invite_life: Duration::from_hours(168),
+            redirect_prefixes: vec![RedirectPath::default()],
+            mail: false,
         }
     }
 }
@@ -481,14 +490,12 @@ impl Cx<'_> {
 
     /// Writes all of it or nothing, provided that what was authorized still holds.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
-        self.store().commit(self.commit_of(changes)).await?;
-        self.inner.ports.observer.committed();
-        Ok(())
+        self.commit_if(&[], changes).await
     }
 
     /// Begins a commit that is put together bit by bit, provided that what was authorized still holds.
     pub async fn restoring(&self) -> Result<Box<dyn Restoring>> {
-        self.store().restoring(self.commit_of(Vec::new())).await
+        self.store().restoring(self.commit_of(&[], Vec::new())).await
     }
 
     /// Ends it: all of it becomes true.
@@ -498,8 +505,20 @@ impl Cx<'_> {
         Ok(())
     }
 
-    fn commit_of(&self, changes: Vec<Change>) -> Commit {
+    /// The same as [`Cx::commit`], provided that these hold as well.
+    pub async fn commit_if(&self, also: &[Guard], changes: Vec<Change>) -> Result<()> {
+        let queues_mail = changes.iter().any(Change::queues_mail);
+        self.store().commit(self.commit_of(also, changes)).await?;
+        self.inner.ports.observer.committed();
+        if queues_mail {
+            self.inner.ports.observer.mail_queued();
+        }
+        Ok(())
+    }
+
+    fn commit_of(&self, also: &[Guard], changes: Vec<Change>) -> Commit {
         let mut guards = self.guards.clone();
+        guards.extend_from_slice(also);
         if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
             guards.push(Guard::KeyExists { key: *key, issuer: *user });
         }

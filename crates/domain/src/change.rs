@@ -5,8 +5,8 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::backup::Rows;
 use crate::model::{
-    Account, Action, Key, KeyId, Mail, Membership, Org, OrgEdit, OrgId, OrgRole, PlatformRole,
-    UserId,
+    Account, Action, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId,
+    OrgRole, PlatformInviteId, PlatformRole, Settlement, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -48,6 +48,21 @@ pub enum Guard {
         user: UserId,
         /// What they must be, at least.
         needed: PlatformRole,
+    },
+    /// The user may still give roles in the org, by [`crate::policy::may_invite`]; fails with its
+    /// error.
+    MayInvite {
+        /// Who.
+        user: UserId,
+        /// Where.
+        org: OrgId,
+    },
+    /// The user belongs to the org, as whatever. Fails with `NotFound`.
+    IsMember {
+        /// Who.
+        user: UserId,
+        /// Where.
+        org: OrgId,
     },
 }
 
@@ -96,8 +111,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// Takes a member out of an org, and with them the invites to it that they sent and nobody has
-    /// answered. Fails like [`Change::UpdateMembership`].
+    /// Takes a member out of an org, and revokes the invites to it that they sent and somebody could
+    /// still accept, dormant ones included. Fails like [`Change::UpdateMembership`].
     RemoveMembership {
         /// Where.
         org: OrgId,
@@ -131,11 +146,58 @@ pub enum Change {
         /// Whose.
         user: UserId,
     },
+    /// Makes an invite for somebody. One of theirs to the same org that nobody can accept any more,
+    /// because its time is over by the store's clock or for what it offers, is noted as expired
+    /// first. Fails with `AlreadyExists` when the id is taken, when they have another pending one to
+    /// that org, whoever made it, and when they belong to it; with `NotFound` without the org.
+    InsertInvite(Invite),
+    /// Makes an invite for whoever will answer a platform invite. Fails with `AlreadyExists` when the
+    /// id is taken and with `NotFound` without the org.
+    InsertDormantInvite {
+        /// The invite; it has no invitee.
+        invite: Invite,
+        /// What it waits for.
+        platform_invite: PlatformInviteId,
+    },
+    /// Gives a dormant invite to somebody; it waits for nothing any more. Fails with `NotFound`
+    /// without the invite, with `Conflict` when it is not dormant and pending, and like
+    /// [`Change::InsertInvite`] for what stands in its way.
+    ActivateInvite {
+        /// Which one.
+        id: InviteId,
+        /// Where to.
+        org: OrgId,
+        /// To whom.
+        invitee: UserId,
+        /// Until when it can be accepted.
+        expires_at: Timestamp,
+    },
+    /// Ends an invite that is pending by the store's clock; nothing else happens by it. Fails with
+    /// `NotFound` without the invite, with `InviteClosed` when its time is over and with `Conflict`
+    /// when it was ended before.
+    SettleInvite {
+        /// Which one.
+        id: InviteId,
+        /// Where to.
+        org: OrgId,
+        /// To whom, for the change log.
+        invitee: Option<UserId>,
+        /// How it ends.
+        to: Settlement,
+    },
     /// Opens an account. Fails with `AlreadyExists` when the id or the address is taken.
     InsertAccount(Account),
     /// Queues a mail. Nobody hears of it before the commit, nor if there is none. Fails with
     /// `AlreadyExists` when the id is taken.
     QueueMail(Mail),
+    /// Has a mail tried at once, also a dead one; one that somebody is sending is left to them. Fails
+    /// with `NotFound` when there is none.
+    RetryMail(MailId),
+    /// Deletes every mail that died before this moment. Nobody can tell.
+    PurgeMails {
+        /// Mails that died earlier go.
+        died_before: Timestamp,
+    },
     /// Brings back many rows at once. Fails like inserting each of them; a platform role that somebody has
     /// is never replaced.
     InsertRows(Rows),
@@ -156,4 +218,12 @@ pub struct Restored {
     pub left_out: u64,
     /// Whether those were brought back, too.
     pub revived: bool,
+}
+
+impl Change {
+    /// Whether a mail is due by it.
+    #[must_use]
+    pub const fn queues_mail(&self) -> bool {
+        matches!(self, Self::QueueMail(_) | Self::RetryMail(_))
+    }
 }

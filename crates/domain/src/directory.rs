@@ -64,6 +64,11 @@ pub(crate) async fn addresses(
     Ok(known)
 }
 
+/// Whether the directory knows this person and lets them sign in.
+pub(crate) async fn knows(directory: &dyn Directory, id: UserId) -> Result<bool> {
+    Ok(directory.people(&[id]).await?.iter().any(|person| person.id == id))
+}
+
 /// Who has each of these addresses, in their order. `NotFound` if the directory does not say so of
 /// every one, whatever else it says.
 pub(crate) async fn owners(directory: &dyn Directory, emails: &[Email]) -> Result<Vec<UserId>> {

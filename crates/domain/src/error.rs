@@ -36,6 +36,9 @@ pub enum Error {
     /// It contradicts what is stored, or what somebody else did a moment ago.
     #[error("{}", .0.text())]
     Conflict(Conflict),
+    /// The invite can neither be answered nor taken back any more.
+    #[error("{}", .0.text())]
+    InviteClosed(InviteClosed),
     /// Too many tries; the duration says when to come back.
     #[error("too many requests")]
     RateLimited(Duration),
@@ -77,6 +80,7 @@ impl Error {
             Self::NotFound(_) => "not_found",
             Self::AlreadyExists(_) => "already_exists",
             Self::Conflict(reason) => reason.code(),
+            Self::InviteClosed(reason) => reason.code(),
             Self::RateLimited(_) => "rate_limited",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
@@ -89,7 +93,7 @@ impl Error {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Unauthenticated(_) => "unauthenticated",
-            Self::Forbidden | Self::RegistrationClosed => "forbidden",
+            Self::Forbidden | Self::RegistrationClosed | Self::InviteClosed(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::AlreadyExists(_) | Self::Conflict(_) => "conflict",
             Self::RateLimited(_) => "rate_limited",
@@ -153,6 +157,10 @@ pub enum Invalid {
     MissingMemberId,
     /// No key was named.
     MissingKeyId,
+    /// No mail was named.
+    MissingMailId,
+    /// No invite was named.
+    MissingInviteId,
     /// No e-mail address was given.
     MissingEmail,
     /// No role was given.
@@ -185,6 +193,8 @@ pub enum Invalid {
     Password,
     /// No path to send the new user to.
     MissingRedirectPath,
+    /// An answer to an invite other than accepting and declining it.
+    InviteAction,
     /// A key's lifetime that cannot be granted.
     KeyLife,
     /// A row of a document that cannot be accepted.
@@ -213,6 +223,8 @@ impl Invalid {
         Self::MissingUserId,
         Self::MissingMemberId,
         Self::MissingKeyId,
+        Self::MissingMailId,
+        Self::MissingInviteId,
         Self::MissingEmail,
         Self::MissingRole,
         Self::Role,
@@ -229,6 +241,7 @@ impl Invalid {
         Self::EmailSize,
         Self::Password,
         Self::MissingRedirectPath,
+        Self::InviteAction,
         Self::KeyLife,
         Self::Row { list: "list", row: 0, problem: "says what is wrong with it" },
         Self::BackupSeal,
@@ -252,6 +265,8 @@ impl Invalid {
             Self::MissingUserId => "missing user id",
             Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
+            Self::MissingMailId => "missing mail id",
+            Self::MissingInviteId => "missing invite ID",
             Self::MissingEmail => "missing email",
             Self::MissingRole => "missing role",
             Self::Role => "invalid role",
@@ -267,6 +282,7 @@ impl Invalid {
             Self::EmailSize => "invalid email size",
             Self::Password => "password does not meet the requirements",
             Self::MissingRedirectPath => "missing redirect path",
+            Self::InviteAction => "invalid invite response action",
         }
     }
 
@@ -287,6 +303,8 @@ impl Invalid {
             Self::MissingUserId => "name a user by their id",
             Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
+            Self::MissingMailId => "name a mail by its id",
+            Self::MissingInviteId => "name an invite by its id",
             Self::MissingEmail => "give an e-mail address",
             Self::MissingRole => "give a role",
             Self::Role => "use one of the roles in docs/permissions.md",
@@ -302,7 +320,8 @@ impl Invalid {
             Self::Direction => "use asc or desc",
             Self::EmailSize => "an e-mail filter has at most 254 bytes",
             Self::Password => "use at least 8 and at most 72 bytes, without blanks",
-            Self::MissingRedirectPath => "give the path the new user is sent to",
+            Self::MissingRedirectPath => "give the path that the link in the mail leads to",
+            Self::InviteAction => "accept or decline",
             Self::KeyLife => {
                 "duration counts seconds: a whole number from 0 up to the longest life allowed, at most 100 years"
             }
@@ -322,6 +341,8 @@ impl Invalid {
             Self::MissingUserId => "missing_user_id",
             Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
+            Self::MissingMailId => "missing_mail_id",
+            Self::MissingInviteId => "missing_invite_id",
             Self::MissingEmail => "missing_email",
             Self::MissingRole => "missing_role",
             Self::Role => "invalid_role",
@@ -338,6 +359,7 @@ impl Invalid {
             Self::EmailSize => "invalid_email_size",
             Self::Password => "invalid_password",
             Self::MissingRedirectPath => "missing_redirect_path",
+            Self::InviteAction => "invalid_invite_action",
             Self::KeyLife => "invalid_key_life",
         }
     }
@@ -422,6 +444,12 @@ impl Unauthenticated {
     }
 }
 
+impl From<InviteClosed> for Error {
+    fn from(reason: InviteClosed) -> Self {
+        Self::InviteClosed(reason)
+    }
+}
+
 impl From<Conflict> for Error {
     fn from(reason: Conflict) -> Self {
         Self::Conflict(reason)
@@ -447,6 +475,8 @@ pub enum Conflict {
     LastRoot,
     /// The org would be left without its owner.
     OwnerStays,
+    /// Somebody answered the invite, or took it back, a moment ago.
+    InviteAnswered,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
     /// What is stored under an id of a backup is not what the backup says.
@@ -457,8 +487,14 @@ pub enum Conflict {
 
 impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
-    pub const ALL: &'static [Self] =
-        &[Self::LastRoot, Self::OwnerStays, Self::Contention, Self::Differs, Self::AddressTaken];
+    pub const ALL: &'static [Self] = &[
+        Self::LastRoot,
+        Self::OwnerStays,
+        Self::InviteAnswered,
+        Self::Contention,
+        Self::Differs,
+        Self::AddressTaken,
+    ];
 
     /// A sentence for people.
     #[must_use]
@@ -466,6 +502,7 @@ impl Conflict {
         match self {
             Self::LastRoot => "the last root cannot be removed",
             Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
+            Self::InviteAnswered => "the invite was answered or taken back a moment ago",
             Self::Contention => "others are changing the same; try again",
             Self::Differs => "what is stored differs from the backup",
             Self::AddressTaken => "another account has the e-mail address of one in the backup",
@@ -478,9 +515,55 @@ impl Conflict {
         match self {
             Self::LastRoot => "last_root",
             Self::OwnerStays => "owner_stays",
+            Self::InviteAnswered => "invite_answered",
             Self::Contention => "contention",
             Self::Differs => "differs_from_backup",
             Self::AddressTaken => "address_taken",
+        }
+    }
+}
+
+/// Why an invite is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InviteClosed {
+    /// It was answered or taken back.
+    Settled,
+    /// Its time is over.
+    Expired,
+    /// Whoever made it could not give that role any more.
+    Void,
+}
+
+impl InviteClosed {
+    /// Every reason, for the table in `docs/errors.md`.
+    pub const ALL: &'static [Self] = &[Self::Settled, Self::Expired, Self::Void];
+
+    /// What the original says in the same place.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Settled | Self::Void => "invalid invite state",
+            Self::Expired => "invite expired",
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Settled => "look at what became of it",
+            Self::Expired => "ask for another",
+            Self::Void => "ask somebody who may give that role for another",
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Settled => "invite_settled",
+            Self::Expired => "invite_expired",
+            Self::Void => "invite_void",
         }
     }
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::Change;
-use crate::model::{Account, Invite, Key, Membership, Org, PlatformRole, UserId};
+use crate::model::{
+    Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
+};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +87,17 @@ impl Record {
         Place { revision: self.revision, ordinal: self.ordinal }
     }
 
+    /// The org it happened in, if in one: what happens to an org or its members is filed under the org,
+    /// what happens to an invite under the invite.
+    #[must_use]
+    pub fn org(&self) -> Option<&str> {
+        match self.kind.split('.').next() {
+            Some("org" | "membership") => Some(&self.object),
+            Some("invite") => self.payload.get("org").and_then(Value::as_str),
+            _ => None,
+        }
+    }
+
     /// The user who asked for it, if one did: [`crate::Actor`] says how it is written.
     #[must_use]
     pub fn actor_user(&self) -> Option<&str> {
@@ -130,6 +143,8 @@ impl Fact {
             Change::PurgeKeys { .. }
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)
+            | Change::RetryMail(_)
+            | Change::PurgeMails { .. }
             | Change::InsertRows(_) => None,
             Change::InsertOrg(org) => Some(Self::org_created(org)),
             Change::UpdateOrg(edit) => fact("org.update", None, edit.id.to_string(), json!({})),
@@ -156,6 +171,24 @@ impl Fact {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
             Change::InsertAccount(account) => Some(Self::account_opened(account)),
+            Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
+                "invite.create",
+                invite.invitee.map(|invitee| invitee.to_string()),
+                invite.id.to_string(),
+                json!({ "org": invite.org.to_string(), "role": invite.role.as_str() }),
+            ),
+            Change::ActivateInvite { id, org, invitee, .. } => {
+                fact("invite.activate", Some(invitee.to_string()), id.to_string(), in_org(*org))
+            }
+            Change::SettleInvite { id, org, invitee, to } => {
+                let kind = match to {
+                    Settlement::Accepted => "invite.accept",
+                    Settlement::Declined => "invite.decline",
+                    Settlement::Revoked => "invite.revoke",
+                };
+                let invitee = invitee.map(|invitee| invitee.to_string());
+                fact(kind, invitee, id.to_string(), in_org(*org))
+            }
             Change::NoteRestore(restored) => fact(
                 "backup.restore",
                 None,
@@ -227,4 +260,9 @@ impl Fact {
             payload: json!({ "status": account.status.as_str() }),
         }
     }
+}
+
+/// What readers need of an invite beside its id.
+fn in_org(org: OrgId) -> Value {
+    json!({ "org": org.to_string() })
 }

@@ -27,6 +27,6 @@ pub mod ports;
 pub mod timestamp;
 
 pub use app::{Access, Actor, App, Caller, Cx, Operation, Rules};
-pub use error::{Conflict, Entity, Error, Invalid, Result, Unauthenticated};
+pub use error::{Conflict, Entity, Error, Invalid, InviteClosed, Result, Unauthenticated};
 pub use id::Id;
 pub use timestamp::Timestamp;

@@ -1,6 +1,6 @@
 //! Who may do what. Pure functions; every transport and both stores ask here.
 
-use crate::error::{Entity, Error, Result};
+use crate::error::{Entity, Error, InviteClosed, Result};
 use crate::model::{Action, OrgRole, PlatformRole, Standing};
 
 /// The one table of roles and actions.
@@ -25,6 +25,15 @@ pub const fn in_org(standing: &Standing, action: Action) -> Result<()> {
         (Some(_), true, _) => Ok(()),
         (None, true, Some(role)) if role_allows(role, action) => Ok(()),
         (None, true, Some(_)) => Err(Error::Forbidden),
+    }
+}
+
+/// Whether an invite by somebody who stands there can still be accepted: they may give every role that
+/// an invite offers. Whoever accepts is not told what became of them.
+pub fn may_invite(standing: &Standing) -> Result<()> {
+    match in_org(standing, Action::Admin) {
+        Err(_) if standing.org_exists => Err(Error::InviteClosed(InviteClosed::Void)),
+        other => other,
     }
 }
 
@@ -72,6 +81,23 @@ mod tests {
             assert!(matches!(in_org(&nowhere, action), Err(Error::NotFound(Entity::Org))));
         }
         assert!(matches!(in_org(&member(OrgRole::Viewer), Action::Admin), Err(Error::Forbidden)));
+    }
+
+    #[test]
+    fn s52_an_invite_is_worth_what_its_inviter_may_do_now() {
+        for role in OrgRole::ALL {
+            let allowed = role_allows(role, Action::Admin);
+            assert_eq!(may_invite(&member(role)).is_ok(), allowed, "{role}");
+        }
+        let root = Standing { platform: Some(PlatformRole::Admin), org_exists: true, org: None };
+        assert!(may_invite(&root).is_ok());
+        for lost in [Some(OrgRole::Viewer), None] {
+            let standing = Standing { platform: None, org_exists: true, org: lost };
+            let refused = may_invite(&standing);
+            assert!(matches!(refused, Err(Error::InviteClosed(InviteClosed::Void))), "{lost:?}");
+        }
+        let nowhere = Standing { platform: Some(PlatformRole::Root), ..Standing::default() };
+        assert!(matches!(may_invite(&nowhere), Err(Error::NotFound(Entity::Org))));
     }
 
     #[test]

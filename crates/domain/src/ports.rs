@@ -10,12 +10,14 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::backup::Backups;
 use crate::change::Commit;
-use crate::error::{Result, Unauthenticated};
+use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
-    PasswordHash, Person, RoleHolder, Standing, Token, Trust, UserId,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Invitation, InviteId,
+    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
+    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
+    OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, Token, Trust, UserId, Verdict, WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -24,7 +26,7 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Standings + Accounts + ChangeLog + Sinks + Backups
+    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails + Backups
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
@@ -89,6 +91,33 @@ pub trait Memberships: Send + Sync {
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<Membership>>;
+}
+
+/// Reading invites. Rows with a role or a state that does not exist, which the original's tables can
+/// hold, are not there.
+#[async_trait]
+pub trait Invites: Send + Sync {
+    /// The invite, if it exists, dormant or not.
+    async fn invite(&self, id: InviteId) -> Result<Option<OrgInvite>>;
+
+    /// The invites that match; dormant ones never do.
+    async fn invites(
+        &self,
+        query: &InviteQuery,
+        page: Page<InviteOrder>,
+    ) -> Result<Listing<OrgInvite>>;
+
+    /// The newest dormant invite that waits for this platform invite.
+    async fn dormant_invite(&self, waits_for: PlatformInviteId) -> Result<Option<OrgInvite>>;
+
+    /// All dormant invites that wait for this platform invite and offer a role that can be given, by
+    /// org and id, as this user finds them. Whether a rival can still be accepted, the store's clock
+    /// says.
+    async fn waiting_invites(
+        &self,
+        waits_for: PlatformInviteId,
+        user: UserId,
+    ) -> Result<Vec<WaitingInvite>>;
 }
 
 /// Reading where people stand.
@@ -183,6 +212,71 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, records: &[Record]) -> Result<()>;
 }
 
+/// Mails that wait to be sent, and who sends which.
+///
+/// Whoever sends one has to hold it, and only one holder has it at a time: for a while, by the store's
+/// clock, which also says what is due. Like that of [`Sinks`] this is bookkeeping and no
+/// [`crate::change::Change`].
+#[async_trait]
+pub trait Mails: Send + Sync {
+    /// How much there is.
+    async fn mail_depth(&self) -> Result<MailDepth>;
+
+    /// The mails there are, or those in one state, by id, ascending. `page.order` has nothing to say.
+    async fn mails(&self, state: Option<MailState>, page: Page<()>) -> Result<Listing<QueuedMail>>;
+
+    /// The invite, if it can be accepted at this moment, by the store's clock: its org exists, it
+    /// names somebody, nobody has answered it or taken it back, and its time is not over.
+    async fn invitation(&self, invite: InviteId) -> Result<Option<Invitation>>;
+
+    /// Takes up to `limit` of the mails that are due, those first that have been for longest, and
+    /// holds them for this long. Those of kinds that this version does not know are left alone. What
+    /// is due much later than any that was put off is left over from a clock that was set back, and
+    /// is due at once.
+    async fn claim_mails(
+        &self,
+        holder: Uuid,
+        hold: Duration,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>>;
+
+    /// Notes what became of a mail, if the holder still has it, and lets it go.
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled>;
+}
+
+/// Sends mail.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Sends one mail to one address. Once it says that it did, it did; when it fails, the mail may
+    /// have been sent all the same.
+    async fn send(&self, letter: &Letter) -> Result<(), Undelivered>;
+}
+
+/// Why a mail was not sent. Neither prints whom it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// Another try may do better.
+    #[error("not now: {problem}")]
+    Later {
+        /// Why: a word from a small set.
+        problem: &'static str,
+        /// Whether the mail server itself could not be used, whatever the mail.
+        is_down: bool,
+        /// What went wrong, for the log.
+        #[source]
+        cause: Cause,
+    },
+    /// This mail to this address will not be taken, however often it is tried.
+    #[error("never: {problem}")]
+    Never {
+        /// Why: a word from a small set.
+        problem: &'static str,
+        /// What went wrong, for the log.
+        #[source]
+        cause: Cause,
+    },
+}
+
 /// The time.
 pub trait Clock: Send + Sync {
     /// Now, in whole milliseconds.
@@ -219,14 +313,30 @@ pub trait Passwords: Send + Sync {
     async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool>;
 }
 
-/// Slows down guessing.
-pub trait Throttle: Send + Sync {
-    /// Counts a try of this address to sign in to this account, or fails with `RateLimited`. It is
-    /// counted before it is known how it ends, so that many at once are no way around the limit.
-    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()>;
+/// Something that is counted, so that nobody does too much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt<'a> {
+    /// Somebody signs in.
+    SignIn {
+        /// Where they are, if that is known.
+        from: Option<IpAddr>,
+        /// The account, by its address.
+        account: &'a str,
+    },
+    /// This user invites somebody, whom they may only guess at.
+    Inviting(UserId),
+    /// This user gets an invite.
+    BeingInvited(UserId),
+}
 
-    /// Takes the try back: it was not a guess.
-    fn take_back(&self, from: Option<IpAddr>, account: &str);
+/// Slows down guessing, and who would flood others.
+pub trait Throttle: Send + Sync {
+    /// Counts an attempt, or fails with `RateLimited`. It is counted before it is known how it ends,
+    /// so that many at once are no way around the limit.
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()>;
+
+    /// Takes an attempt back that ended as nothing to be counted.
+    fn take_back(&self, attempt: Attempt<'_>);
 }
 
 /// Watches operations, for metrics and for whoever waits for commits.
@@ -236,4 +346,7 @@ pub trait Observer: Send + Sync {
 
     /// Something was committed: whoever passes it on may look now.
     fn committed(&self) {}
+
+    /// A mail was queued or is due again: whoever sends it may look now.
+    fn mail_queued(&self) {}
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use auth_domain::model::{Email, KeyKind, OrgId, PlatformRole, Token, UserId};
+use auth_domain::model::{Email, KeyKind, OrgId, PlatformInviteId, PlatformRole, Token, UserId};
 use auth_domain::ops::access::{Authorize, Identify, Question};
+use auth_domain::ops::dormant_invites::{ActivateInvites, CreateDormantInvite, ViewDormantInvite};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::orgs::{ViewOrg, ViewOwner};
 use auth_domain::ops::roles::{AssignRole, RetrieveRole};
@@ -108,6 +109,44 @@ impl AuthService for AuthRpc {
             name: org.name.as_str().to_owned(),
         }))
     }
+
+    async fn create_dormant_org_invite(
+        &self,
+        request: Request<proto::CreateDormantOrgInviteReq>,
+    ) -> Result<Response<()>, Status> {
+        self.gate.admit(Method::CreateDormantOrgInvite, &request).map_err(status)?;
+        let (token, operation) = understand_dormant(request.into_inner()).map_err(status)?;
+        self.app.execute(Caller::Bearer(token), operation).await.map_err(status)?;
+        Ok(Response::new(()))
+    }
+
+    async fn activate_org_invite(
+        &self,
+        request: Request<proto::ActivateOrgInviteReq>,
+    ) -> Result<Response<()>, Status> {
+        let caller = self.gate.admit(Method::ActivateOrgInvite, &request).map_err(status)?;
+        let operation = understand_activate(&request.into_inner()).map_err(status)?;
+        self.app.execute(caller, operation).await.map_err(status)?;
+        Ok(Response::new(()))
+    }
+
+    async fn get_dormant_org_invite_by_platform_invite(
+        &self,
+        request: Request<proto::GetDormantOrgInviteByPlatformInviteReq>,
+    ) -> Result<Response<proto::OrgInvite>, Status> {
+        let method = Method::GetDormantOrgInviteByPlatformInvite;
+        let caller = self.gate.admit(method, &request).map_err(status)?;
+        let platform_invite =
+            understand_platform_invite(&request.into_inner().platform_invite_id).map_err(status)?;
+        let operation = ViewDormantInvite { platform_invite };
+        let found = self.app.execute(caller, operation).await.map_err(status)?;
+        Ok(Response::new(proto::OrgInvite {
+            id: found.invite.id.to_string(),
+            org_id: found.invite.org.to_string(),
+            org_name: found.org_name.as_str().to_owned(),
+            invitee_role: found.invite.role.as_str().to_owned(),
+        }))
+    }
 }
 
 impl AuthRpc {
@@ -164,6 +203,43 @@ fn understand_assign(asked: &proto::AssignRoleReq) -> Result<AssignRole> {
     }
     let user = understand_user(&asked.id)?;
     Ok(AssignRole { user, role: asked.role.parse()? })
+}
+
+/// In the order in which the original complains.
+fn understand_dormant(
+    asked: proto::CreateDormantOrgInviteReq,
+) -> Result<(Token, CreateDormantInvite)> {
+    let proto::CreateDormantOrgInviteReq { token, org_id, invitee_role, platform_invite_id } =
+        asked;
+    let token = understand_token(token)?;
+    if org_id.is_empty() {
+        return Err(Invalid::MissingOrgId.into());
+    }
+    if invitee_role.is_empty() {
+        return Err(Invalid::MissingRole.into());
+    }
+    let platform_invite = understand_platform_invite(&platform_invite_id)?;
+    let org = org_id.parse().map_err(|_| Error::malformed("orgID", "must be a UUID"))?;
+    let role = invitee_role.parse()?;
+    Ok((token, CreateDormantInvite { org, role, platform_invite }))
+}
+
+fn understand_activate(asked: &proto::ActivateOrgInviteReq) -> Result<ActivateInvites> {
+    let platform_invite = understand_platform_invite(&asked.platform_invite_id)?;
+    if asked.user_id.is_empty() {
+        return Err(Invalid::MissingUserId.into());
+    }
+    let path = asked.redirect_path.parse()?;
+    let user = asked.user_id.parse().map_err(|_| Error::malformed("userID", "must be a UUID"))?;
+    Ok(ActivateInvites { platform_invite, user, path })
+}
+
+/// Named by the service that keeps it: text that is no id is the caller's mistake.
+fn understand_platform_invite(id: &str) -> Result<PlatformInviteId> {
+    if id.is_empty() {
+        return Err(Invalid::MissingInviteId.into());
+    }
+    id.parse().map_err(|_| Error::malformed("platformInviteID", "must be a UUID"))
 }
 
 fn understand_user(id: &str) -> Result<UserId> {

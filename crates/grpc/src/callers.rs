@@ -60,6 +60,12 @@ pub enum Method {
     GetOwnerIdByOrg,
     /// `AuthService/ViewOrg`
     ViewOrg,
+    /// `AuthService/CreateDormantOrgInvite`
+    CreateDormantOrgInvite,
+    /// `AuthService/ActivateOrgInvite`
+    ActivateOrgInvite,
+    /// `AuthService/GetDormantOrgInviteByPlatformInvite`
+    GetDormantOrgInviteByPlatformInvite,
     /// `UsersService/GetUsersByIDs`
     GetUsersByIds,
     /// `UsersService/GetUsersByEmails`
@@ -68,13 +74,16 @@ pub enum Method {
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Issue,
         Self::AssignRole,
         Self::RetrieveRole,
         Self::GetOwnerIdByOrgId,
         Self::GetOwnerIdByOrg,
         Self::ViewOrg,
+        Self::CreateDormantOrgInvite,
+        Self::ActivateOrgInvite,
+        Self::GetDormantOrgInviteByPlatformInvite,
         Self::GetUsersByIds,
         Self::GetUsersByEmails,
     ];
@@ -89,6 +98,9 @@ impl Method {
             Self::GetOwnerIdByOrgId => "GetOwnerIDByOrgID",
             Self::GetOwnerIdByOrg => "GetOwnerIDByOrg",
             Self::ViewOrg => "ViewOrg",
+            Self::CreateDormantOrgInvite => "CreateDormantOrgInvite",
+            Self::ActivateOrgInvite => "ActivateOrgInvite",
+            Self::GetDormantOrgInviteByPlatformInvite => "GetDormantOrgInviteByPlatformInvite",
             Self::GetUsersByIds => "GetUsersByIDs",
             Self::GetUsersByEmails => "GetUsersByEmails",
         }
@@ -102,6 +114,9 @@ impl Method {
             | Self::GetOwnerIdByOrgId
             | Self::GetOwnerIdByOrg
             | Self::ViewOrg
+            | Self::CreateDormantOrgInvite
+            | Self::ActivateOrgInvite
+            | Self::GetDormantOrgInviteByPlatformInvite
             | Self::GetUsersByIds
             | Self::GetUsersByEmails => false,
         }

@@ -61,6 +61,16 @@ pub mod proto {
         }
     }
 
+    impl fmt::Debug for CreateDormantOrgInviteReq {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("CreateDormantOrgInviteReq")
+                .field("org_id", &self.org_id)
+                .field("invitee_role", &self.invitee_role)
+                .field("platform_invite_id", &self.platform_invite_id)
+                .finish_non_exhaustive()
+        }
+    }
+
     impl fmt::Debug for ViewOrgReq {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.debug_struct("ViewOrgReq").field("org_id", &self.org_id).finish_non_exhaustive()

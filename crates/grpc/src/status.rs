@@ -21,12 +21,10 @@ pub const fn code(error: &Error) -> Code {
         Error::Unauthenticated(_) => Code::Unauthenticated,
         Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
-        Error::AlreadyExists(_) => Code::AlreadyExists,
-        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays | Conflict::Differs) => {
-            Code::FailedPrecondition
-        }
-        Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
-        Error::Conflict(Conflict::Contention) => Code::Aborted,
+        Error::AlreadyExists(_) | Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
+        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays | Conflict::Differs)
+        | Error::InviteClosed(_) => Code::FailedPrecondition,
+        Error::Conflict(Conflict::InviteAnswered | Conflict::Contention) => Code::Aborted,
         Error::RateLimited(_) => Code::ResourceExhausted,
         Error::Unavailable(_) => Code::Unavailable,
         Error::Internal(_) => Code::Internal,
@@ -77,7 +75,7 @@ fn put_pushback(metadata: &mut MetadataMap, wait: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use auth_domain::{Entity, Unauthenticated};
+    use auth_domain::{Entity, InviteClosed, Unauthenticated};
 
     use super::*;
 
@@ -98,6 +96,11 @@ mod tests {
             assert_eq!(status.code(), Code::Unauthenticated);
             assert_eq!((status.message(), code_of(&status)), (reason.text(), reason.code()));
         }
+        for reason in InviteClosed::ALL {
+            let status = status((*reason).into());
+            assert_eq!(status.code(), Code::FailedPrecondition);
+            assert_eq!((status.message(), code_of(&status)), (reason.text(), reason.code()));
+        }
         for reason in Conflict::ALL {
             let status = status(Error::Conflict(*reason));
             assert_eq!((status.message(), code_of(&status)), (reason.text(), reason.code()));
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_not_shown() {
+    fn go29_d58_causes_are_not_shown() {
         for error in [Error::internal("SELECT secret"), Error::unavailable("10.0.0.7:5432")] {
             let status = status(error);
             assert!(!format!("{status:?}").contains("SELECT"), "{status:?}");

@@ -2,7 +2,8 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `member_backup`, `roles`, `accounts`, `backup`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `member_backup`, `invites`, `roles`, `mails`, `accounts`, `backup`,
+//!    `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -21,8 +22,10 @@ mod bearer;
 mod body;
 mod docs_page;
 mod health;
+mod invites;
 mod keys;
 mod limits;
+mod mails;
 mod member_backup;
 mod members;
 mod openapi;
@@ -39,7 +42,7 @@ use std::sync::Arc;
 use auth_domain::App;
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, post};
 use http::Method;
 
 use crate::openapi::Docs;
@@ -195,7 +198,9 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         orgs::ROUTES,
         members::ROUTES,
         member_backup::ROUTES,
+        invites::ROUTES,
         roles::ROUTES,
+        mails::ROUTES,
         accounts,
         backup::ROUTES,
         health::ROUTES,
@@ -215,6 +220,9 @@ pub fn router(app: App, options: Options) -> Router {
         if let Some(path) = route.without_id() {
             router = router.route(path, endpoint());
         }
+    }
+    for path in invites::OTHER_ANSWERS {
+        router = router.route(path, post(invites::other_answer));
     }
     router
         .fallback(limits::unmatched)

@@ -28,7 +28,7 @@ const BEARER: &str = "bearer";
 
 /// What holds for every route, so that no route repeats it.
 const ABOUT: &str = "\
-Keyward's HTTP interface: API keys, orgs, platform roles and, where the built-in directory is used, \
+Keyward's HTTP interface: API keys, orgs, their members and invites, platform roles and, where the built-in directory is used, \
 accounts.
 
 **Requests.** Bodies are one JSON document of the content type `application/json`: no member twice, \

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth_domain::{Conflict, Error, Invalid, Unauthenticated};
+use auth_domain::{Conflict, Error, Invalid, InviteClosed, Unauthenticated};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,7 +23,9 @@ pub const fn status(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden | Error::RegistrationClosed => StatusCode::FORBIDDEN,
+        Error::Forbidden | Error::RegistrationClosed | Error::InviteClosed(_) => {
+            StatusCode::FORBIDDEN
+        }
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::AlreadyExists(_) | Error::Conflict(_) => StatusCode::CONFLICT,
         Error::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -123,6 +125,7 @@ impl From<Error> for Problem {
             | Error::NotFound(_)
             | Error::AlreadyExists(_)
             | Error::Conflict(_)
+            | Error::InviteClosed(_)
             | Error::RateLimited(_)
             | Error::Unavailable(_)
             | Error::Internal(_) => error.to_string(),
@@ -144,6 +147,12 @@ impl From<Error> for Problem {
 
 impl From<Conflict> for Problem {
     fn from(reason: Conflict) -> Self {
+        Error::from(reason).into()
+    }
+}
+
+impl From<InviteClosed> for Problem {
+    fn from(reason: InviteClosed) -> Self {
         Error::from(reason).into()
     }
 }

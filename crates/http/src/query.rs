@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn r35_a_metadata_filter_is_an_object() {
+    fn d82_r35_a_metadata_filter_is_an_object() {
         let metadata = |query: &str| Parameters::parse(query).unwrap().metadata();
         assert_eq!(
             metadata("metadata={\"a\":1,\"b\":2}").unwrap(),

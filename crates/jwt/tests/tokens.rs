@@ -99,7 +99,7 @@ fn tokens_of_the_original_are_accepted() {
 }
 
 #[test]
-fn s1_the_key_fixes_the_algorithm() {
+fn go7_d62_s1_the_key_fixes_the_algorithm() {
     for (algorithm, name) in [(hmac::HMAC_SHA384, "HS384"), (hmac::HMAC_SHA512, "HS512")] {
         refused(&forge(algorithm, SECRET, &format!(r#"{{"alg":"{name}"}}"#), &payload("")));
     }

@@ -4,9 +4,10 @@
 //! membership. Commits that change an org or its members follow one another, which they do anyway when
 //! they take their revision.
 
+use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Guard};
-use auth_domain::error::{Result, Unauthenticated};
-use auth_domain::model::{Action, OrgId, PlatformRole, Standing, UserId};
+use auth_domain::error::{Entity, Error, Result, Unauthenticated};
+use auth_domain::model::{OrgId, PlatformRole, Standing, UserId};
 use auth_domain::policy;
 use sqlx::{PgConnection, query_scalar};
 
@@ -24,7 +25,19 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
             }
         }
         Guard::InOrg { user, org, action } => {
-            in_org(db, user, org, action, Hold::for_all(changes, org)).await
+            let standing = hold_standing(db, user, org, Hold::for_all(changes, org)).await?;
+            policy::in_org(&standing, action)
+        }
+        Guard::MayInvite { user, org } => {
+            let standing = hold_standing(db, user, org, Hold::for_all(changes, org)).await?;
+            policy::may_invite(&standing)
+        }
+        Guard::IsMember { user, org } => {
+            hold_org(db, org, Hold::for_all(changes, org)).await?;
+            match hold_membership(db, user, org).await? {
+                Some(_) => Ok(()),
+                None => Err(Error::NotFound(Entity::Membership)),
+            }
         }
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(hold_platform_role(db, user).await?, needed)
@@ -32,12 +45,9 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
     }
 }
 
-/// Checks a guard of a commit that is put together bit by bit and takes no org away.
-pub(crate) async fn check_alone(db: &mut PgConnection, guard: &Guard) -> Result<()> {
-    match *guard {
-        Guard::InOrg { user, org, action } => in_org(db, user, org, action, Hold::Alone).await,
-        Guard::KeyExists { .. } | Guard::OnPlatform { .. } => check(db, guard, &[]).await,
-    }
+/// Checks a guard of a commit that is put together bit by bit: what it will insert is not known yet.
+pub(crate) async fn check_before(db: &mut PgConnection, guard: &Guard) -> Result<()> {
+    check(db, guard, &[Change::InsertRows(Rows::Memberships(Vec::new()))]).await
 }
 
 /// How an org is held while a commit works on it, the weakest first.
@@ -61,6 +71,7 @@ impl Hold {
             Change::UpdateOrg(edit) if edit.id == org => Self::Alone,
             Change::InsertMembership(joined) if joined.org == org => Self::Alone,
             Change::InsertRows(_) => Self::Alone,
+            Change::InsertInvite(invite) if invite.org == org => Self::Alone,
             Change::UpdateMembership { org: id, .. } | Change::RemoveMembership { org: id, .. }
                 if *id == org =>
             {
@@ -80,25 +91,31 @@ impl Hold {
     }
 }
 
-async fn in_org(
+/// Where the user stands towards the org, and stays until the end.
+async fn hold_standing(
     db: &mut PgConnection,
     user: UserId,
     org: OrgId,
-    action: Action,
     hold: Hold,
-) -> Result<()> {
+) -> Result<Standing> {
     let platform = hold_platform_role(db, user).await?;
     let org_exists = hold_org(db, org, hold).await?;
-    let role: Option<String> = query_scalar(
-        "SELECT role FROM org_memberships WHERE member_id = $1 AND org_id = $2 FOR SHARE",
-    )
-    .bind(user.uuid())
-    .bind(org.uuid())
-    .fetch_optional(db)
-    .await
-    .map_err(failure)?;
-    let org = roles::known(role);
-    policy::in_org(&Standing { platform, org_exists, org }, action)
+    let org = roles::known(hold_membership(db, user, org).await?);
+    Ok(Standing { platform, org_exists, org })
+}
+
+/// The role in a membership, whatever it says, if there is one.
+async fn hold_membership(
+    db: &mut PgConnection,
+    user: UserId,
+    org: OrgId,
+) -> Result<Option<String>> {
+    query_scalar("SELECT role FROM org_memberships WHERE member_id = $1 AND org_id = $2 FOR SHARE")
+        .bind(user.uuid())
+        .bind(org.uuid())
+        .fetch_optional(db)
+        .await
+        .map_err(failure)
 }
 
 /// The lock keeps the role from being taken or replaced.

@@ -1,8 +1,8 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `members`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log, and
-//! `sinks` those about how far it was passed on; `backup` those about all of it.
+//! `orgs`, `members`, `invites`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
+//! `sinks` those about how far it was passed on, `mails` those of the queue, and `backup` those about all of it.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
 
@@ -12,6 +12,7 @@ mod config;
 mod connections;
 mod failure;
 mod guards;
+mod invites;
 mod keys;
 mod log;
 mod mails;
@@ -33,9 +34,10 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
-    UserId,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, InviteOrder,
+    InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
+    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use uuid::Uuid;
@@ -118,6 +120,33 @@ impl ports::Memberships for PgStore {
 }
 
 #[async_trait]
+impl ports::Invites for PgStore {
+    async fn invite(&self, id: InviteId) -> Result<Option<OrgInvite>> {
+        invites::find(&self.database, id).await
+    }
+
+    async fn invites(
+        &self,
+        query: &InviteQuery,
+        page: Page<InviteOrder>,
+    ) -> Result<Listing<OrgInvite>> {
+        invites::list(&self.database, query, page).await
+    }
+
+    async fn dormant_invite(&self, waits_for: PlatformInviteId) -> Result<Option<OrgInvite>> {
+        invites::dormant(&self.database, waits_for).await
+    }
+
+    async fn waiting_invites(
+        &self,
+        waits_for: PlatformInviteId,
+        user: UserId,
+    ) -> Result<Vec<WaitingInvite>> {
+        invites::waiting(&self.database, waits_for, user).await
+    }
+}
+
+#[async_trait]
 impl ports::Standings for PgStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.database, user, org).await
@@ -184,6 +213,34 @@ impl ports::Sinks for PgStore {
 
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
         sinks::release(&self.database, sink, holder).await
+    }
+}
+
+#[async_trait]
+impl ports::Mails for PgStore {
+    async fn mail_depth(&self) -> Result<MailDepth> {
+        mails::depth(&self.database).await
+    }
+
+    async fn mails(&self, state: Option<MailState>, page: Page<()>) -> Result<Listing<QueuedMail>> {
+        mails::list(&self.database, state, page).await
+    }
+
+    async fn invitation(&self, invite: InviteId) -> Result<Option<Invitation>> {
+        mails::invitation(&self.database, invite).await
+    }
+
+    async fn claim_mails(
+        &self,
+        holder: Uuid,
+        hold: Duration,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>> {
+        mails::claim(&self.database, holder, hold, limit).await
+    }
+
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled> {
+        mails::settle(&self.database, id, holder, verdict).await
     }
 }
 

@@ -11,14 +11,19 @@ use sqlx::{FromRow, Row, ValueRef};
 use crate::moment::Moment;
 
 /// A statement giving one page of what another statement matches, with the number of all matches on
-/// every row, both from one snapshot. A page without elements is one row of nulls. `$1` is the limit,
-/// `$2` the offset; the first column must never be null.
+/// every row, both from one snapshot: counted, unless a third statement knows it. A page without elements
+/// is one row of nulls. `$1` is the limit, `$2` the offset; the first column must never be null.
 macro_rules! page {
-    ($matching:literal, $order:literal) => {
+    ($matching:expr, $order:literal) => {
+        page!($matching, $order, "SELECT count(*) FROM matching")
+    };
+    ($matching:expr, $order:literal, $total:expr) => {
         concat!(
             "WITH matching AS NOT MATERIALIZED (",
             $matching,
-            ") SELECT counted.total, page.* FROM (SELECT count(*) AS total FROM matching) AS counted \
+            ") SELECT counted.total, page.* FROM (SELECT (",
+            $total,
+            ") AS total) AS counted \
              LEFT JOIN (SELECT * FROM matching ORDER BY ",
             $order,
             " LIMIT $1 OFFSET $2) AS page ON TRUE ORDER BY ",

@@ -13,38 +13,33 @@ const ORIGINAL: [&str; 6] = ["auth_1", "auth_2", "auth_3", "auth_4", "auth_5", "
 /// How many of these we need.
 const NEEDED: usize = 4;
 
-/// The indexes we add to tables of the original: version and name.
-macro_rules! index {
-    ($version:literal, $name:literal) => {
+/// A file of statements of ours: its version, the number it begins with, and its name.
+macro_rules! statements {
+    ($version:literal, $number:literal, $name:literal) => {
         (
             $version,
             $name,
-            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+            include_str!(concat!("../../../migrations/postgres/", $number, "_", $name, ".sql")),
         )
     };
 }
-const INDEXES: [(i64, &str, &str); 5] = [
-    index!(2, "keyward_org_memberships_org_id_member_id"),
-    index!(3, "keyward_org_invites_org_id_state"),
-    index!(4, "keyward_org_invites_inviter_id"),
-    index!(5, "keyward_dormant_org_invites_platform_invite_id"),
-    index!(6, "keyward_keys_issuer_id"),
+/// The indexes we add to tables of the original.
+const INDEXES: [(i64, &str, &str); 7] = [
+    statements!(2, "0002", "keyward_org_memberships_org_id_member_id"),
+    statements!(3, "0003", "keyward_org_invites_org_id_state"),
+    statements!(4, "0004", "keyward_org_invites_inviter_id"),
+    statements!(5, "0005", "keyward_dormant_org_invites_platform_invite_id"),
+    statements!(6, "0006", "keyward_keys_issuer_id"),
+    statements!(10, "0010", "keyward_org_invites_invitee_id"),
+    statements!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
 ];
 
-/// What we add after them: version and name.
-macro_rules! table {
-    ($version:literal, $file:literal, $name:literal) => {
-        (
-            $version,
-            $name,
-            include_str!(concat!("../../../migrations/postgres/", $file, "_", $name, ".sql")),
-        )
-    };
-}
-const TABLES: [(i64, &str, &str); 3] = [
-    table!(7, "0007", "keyward_sinks"),
-    table!(8, "0008", "keyward_mails"),
-    table!(11, "0011", "keyward_instance"),
+/// Tables of our own beyond the first, and what they need.
+const TABLES: [(i64, &str, &str); 4] = [
+    statements!(7, "0007", "keyward_sinks"),
+    statements!(8, "0008", "keyward_mails"),
+    statements!(9, "0009", "keyward_member_counts"),
+    statements!(11, "0011", "keyward_instance"),
 ];
 
 /// Brings the database to where this version needs it. The caller holds the lock.

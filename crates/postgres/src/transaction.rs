@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, backup, guards, keys, log, mails, members, orgs, roles};
+use crate::{accounts, backup, guards, invites, keys, log, mails, members, orgs, roles};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -129,8 +129,18 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> 
         }
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
+        Change::InsertInvite(invite) => invites::insert(db, invite).await,
+        Change::InsertDormantInvite { invite, platform_invite } => {
+            invites::insert_dormant(db, invite, *platform_invite).await
+        }
+        Change::ActivateInvite { id, org, invitee, expires_at } => {
+            invites::activate(db, *id, *org, *invitee, *expires_at).await
+        }
+        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
+        Change::RetryMail(id) => mails::retry(db, *id).await,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
         Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
         // All there is of it is its fact.
         Change::NoteRestore(_) => Ok(()),

@@ -10,7 +10,7 @@ pub(crate) fn fields(record: &Record) -> Vec<(&'static str, String)> {
         ("id", record.object.clone()),
         // The same whenever this event is told again.
         ("event_id", record.place().to_string()),
-        ("evt_org_id", org(record).to_owned()),
+        ("evt_org_id", record.org().unwrap_or_default().to_owned()),
         ("evt_group_id", String::new()),
         ("occurred_at", record.occurred_at.to_string()),
     ];
@@ -21,14 +21,6 @@ pub(crate) fn fields(record: &Record) -> Vec<(&'static str, String)> {
         fields.push(("jwt_identity_user_id", user.to_owned()));
     }
     fields
-}
-
-/// The org it happened in, if in one: what happens to an org or its members is filed under the org.
-fn org(record: &Record) -> &str {
-    match record.kind.split('.').next() {
-        Some("org" | "membership") => &record.object,
-        _ => "",
-    }
 }
 
 #[cfg(test)]
@@ -46,7 +38,7 @@ mod tests {
             subject: subject.map(Into::into),
             object: "the object".into(),
             actor: actor.into(),
-            payload: json!({ "secret": "stays here" }),
+            payload: json!({ "secret": "stays here", "org": "the org" }),
             occurred_at: Timestamp::from_micros(1_700_000_000_123_000),
         }
     }
@@ -76,6 +68,9 @@ mod tests {
         assert_eq!(find(&joined, "subject").as_deref(), Some("u2"));
         assert_eq!(find(&joined, "evt_org_id").as_deref(), Some("the object"));
         assert_eq!(find(&joined, "jwt_identity_user_id"), None);
+        let invited = record("invite.create", Some("u2"), "user:u1");
+        assert_eq!(find(&invited, "id").as_deref(), Some("the object"));
+        assert_eq!(find(&invited, "evt_org_id").as_deref(), Some("the org"));
         let issued = record("key.issue", Some("u2"), "user:u2");
         assert_eq!(find(&issued, "evt_org_id").as_deref(), Some(""));
         assert_eq!(find(&issued, "jwt_identity_user_id").as_deref(), Some("u2"));

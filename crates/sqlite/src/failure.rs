@@ -21,8 +21,7 @@ fn refused(refusal: Box<dyn DatabaseError>) -> Error {
             Some(entity) => Error::AlreadyExists(entity),
             None => Error::internal(refusal),
         },
-        // What refers to anything refers to orgs; only what waits for a platform invite refers to an
-        // invite, and whoever writes that looks first.
+        // Memberships and invites refer to orgs; what refers to invites is written with them.
         ErrorKind::ForeignKeyViolation => Error::NotFound(Entity::Org),
         _ if is_outage(&*refusal) => Error::unavailable(refusal),
         _ => Error::internal(refusal),
@@ -36,9 +35,9 @@ fn taken(message: &str) -> Option<Entity> {
         "keys" => Some(Entity::Key),
         "orgs" => Some(Entity::Org),
         "org_memberships" => Some(Entity::Membership),
+        "org_invites" | "dormant_org_invites" => Some(Entity::Invite),
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
-        "org_invites" | "dormant_org_invites" => Some(Entity::Invite),
         "users_roles" => Some(Entity::PlatformRole),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Checks inside the transaction what the decision to write was based on.
 
 use auth_domain::change::Guard;
-use auth_domain::error::{Result, Unauthenticated};
+use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
@@ -19,6 +19,13 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
         Guard::InOrg { user, org, action } => {
             policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
         }
+        Guard::MayInvite { user, org } => {
+            policy::may_invite(&roles::standing(db, user, Some(org)).await?)
+        }
+        Guard::IsMember { user, org } => match roles::standing(db, user, Some(org)).await?.org {
+            Some(_) => Ok(()),
+            None => Err(Error::NotFound(Entity::Membership)),
+        },
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }

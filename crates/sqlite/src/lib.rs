@@ -1,14 +1,15 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
-//! `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
-//! passed on, and `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
+//! `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! passed on, `mails` for the queue, `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
 mod accounts;
 mod backup;
 mod failure;
 mod guards;
+mod invites;
 mod keys;
 mod log;
 mod mails;
@@ -28,9 +29,10 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
-    UserId,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, InviteOrder,
+    InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
+    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -88,8 +90,18 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         }
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
+        Change::InsertInvite(invite) => invites::insert(db, invite).await,
+        Change::InsertDormantInvite { invite, platform_invite } => {
+            invites::insert_dormant(db, invite, *platform_invite).await
+        }
+        Change::ActivateInvite { id, org, invitee, expires_at } => {
+            invites::activate(db, *id, *org, *invitee, *expires_at).await
+        }
+        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
+        Change::RetryMail(id) => mails::retry(db, *id).await,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
         Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
         // All there is of it is its fact.
         Change::NoteRestore(_) => Ok(()),
@@ -149,6 +161,33 @@ impl ports::Memberships for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Membership>> {
         members::after(&self.readers, org, role, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::Invites for SqliteStore {
+    async fn invite(&self, id: InviteId) -> Result<Option<OrgInvite>> {
+        invites::find(&self.readers, id).await
+    }
+
+    async fn invites(
+        &self,
+        query: &InviteQuery,
+        page: Page<InviteOrder>,
+    ) -> Result<Listing<OrgInvite>> {
+        invites::list(&self.readers, query, page).await
+    }
+
+    async fn dormant_invite(&self, waits_for: PlatformInviteId) -> Result<Option<OrgInvite>> {
+        invites::dormant(&self.readers, waits_for).await
+    }
+
+    async fn waiting_invites(
+        &self,
+        waits_for: PlatformInviteId,
+        user: UserId,
+    ) -> Result<Vec<WaitingInvite>> {
+        invites::waiting(&self.readers, waits_for, user).await
     }
 }
 
@@ -219,6 +258,34 @@ impl ports::Sinks for SqliteStore {
 
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()> {
         sinks::release(&self.writer, sink, holder).await
+    }
+}
+
+#[async_trait]
+impl ports::Mails for SqliteStore {
+    async fn mail_depth(&self) -> Result<MailDepth> {
+        mails::depth(&self.readers).await
+    }
+
+    async fn mails(&self, state: Option<MailState>, page: Page<()>) -> Result<Listing<QueuedMail>> {
+        mails::list(&self.readers, state, page).await
+    }
+
+    async fn invitation(&self, invite: InviteId) -> Result<Option<Invitation>> {
+        mails::invitation(&self.readers, invite).await
+    }
+
+    async fn claim_mails(
+        &self,
+        holder: Uuid,
+        hold: Duration,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>> {
+        mails::claim(&self.writer, holder, hold, limit).await
+    }
+
+    async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled> {
+        mails::settle(&self.writer, id, holder, verdict).await
     }
 }
 

@@ -19,7 +19,10 @@ mod subscriber;
 mod trace;
 mod traceparent;
 
-pub use metrics::{Metrics, build_info, not_published, outbox, published, refused};
+pub use metrics::{
+    Metrics, build_info, mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails,
+    not_published, outbox, published, refused,
+};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
 pub use subscriber::{Telemetry, init, init_for_commands};

@@ -1,12 +1,14 @@
-//! Starts ephemeral PostgreSQL and Redis servers and the real binary, for tests.
+//! Starts ephemeral PostgreSQL, Redis and SMTP servers and the real binary, for tests.
 
 mod postgres;
 mod redis;
 mod server;
+mod smtp;
 
 pub use postgres::{Database, Postgres};
 pub use redis::Redis;
 pub use server::{ADMIN_EMAIL, ADMIN_PASSWORD, SECRET, Server, Setup, workspace};
+pub use smtp::{Manner, Received, Smtp, SmtpSetup};
 
 /// Sends a process a signal by name, such as `TERM`. By the shell's own `kill`, because a small system
 /// has no program of that name.

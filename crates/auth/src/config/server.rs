@@ -227,4 +227,12 @@ pub(crate) struct Limits {
         value_parser = count
     )]
     pub(crate) login_failures_per_account: u32,
+
+    /// The most invites one user may try to make in an hour. Each try tells whether an address is known.
+    #[arg(long, env = "MF_AUTH_INVITES_PER_INVITER", default_value = "60", value_parser = count)]
+    pub(crate) invites_per_inviter: u32,
+
+    /// The most invites one user gets in a day.
+    #[arg(long, env = "MF_AUTH_INVITES_PER_INVITEE", default_value = "5", value_parser = count)]
+    pub(crate) invites_per_invitee: u32,
 }

@@ -170,6 +170,19 @@ pub(crate) fn email(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name of somebody mails come from.
+pub(crate) fn bounded_name(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) || text.len() > 254 {
+        return Err("must be one line of at most 254 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// How the connection to the mail server is protected.
+pub(crate) fn tls(text: &str) -> Result<auth_smtp::Tls, String> {
+    text.parse()
+}
+
 /// The parts of a list separated by commas, blanks around them dropped, empty ones left out.
 pub(crate) fn secret_list(list: &SecretString) -> Vec<SecretString> {
     list.expose_secret()

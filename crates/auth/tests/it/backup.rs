@@ -26,7 +26,7 @@ async fn backup(setup: &Setup, file: &std::path::Path) -> String {
 /// The report, from among the lines.
 fn report(said: &str) -> Value {
     let (from, to) = (said.find("{\n").unwrap(), said.rfind("\n}").unwrap());
-    serde_json::from_str(&said[from..to + 2]).unwrap_or_else(|error| panic!("{error}: {said}"))
+    serde_json::from_str(&said[from..to + 2]).unwrap()
 }
 
 /// People, orgs, members, a key: the ids of an org and the value of the key.

@@ -97,6 +97,63 @@ async fn slowest(server: &Server, token: &str, orgs: &mut Vec<String>) -> Durati
 }
 
 #[tokio::test]
+async fn invites_are_told_under_their_org_and_without_an_address() {
+    for (store, setup) in stores().await {
+        let redis = Redis::start().await.unwrap();
+        let server = telling(setup, &redis).start().await.unwrap();
+        let (ada, bob) = (
+            server.user("ada@example.com").await.unwrap(),
+            server.user("bob@example.com").await.unwrap(),
+        );
+        let org = found(&server, &ada, "acme").await;
+        let mut ids = Vec::new();
+        for (by, method, rest) in [
+            (&bob, Method::POST, "/decline"),
+            (&ada, Method::DELETE, ""),
+            (&bob, Method::POST, "/accept"),
+        ] {
+            let body =
+                json!({ "email": "bob@example.com", "role": "viewer", "redirect_path": "/v" });
+            let path = format!("/orgs/{org}/invites");
+            let made = server.send(Method::POST, &path, Some(&ada), Some(&body)).await.unwrap();
+            let path = made.headers()["location"].to_str().unwrap().to_owned();
+            let answer =
+                server.send(method, &format!("{path}{rest}"), Some(by), None).await.unwrap();
+            assert!(answer.status().is_success(), "{store} {rest}");
+            ids.push(path.strip_prefix("/invites/").unwrap().to_owned());
+        }
+        remove(&server, &ada, &org).await;
+        let mut all = Vec::new();
+        eventually("the removal is told", SOON, async || {
+            all = events(&redis).await;
+            of_orgs(&all).contains(&("org.remove", &org))
+        })
+        .await;
+        let told: Vec<_> = all
+            .iter()
+            .filter(|event| event["operation"].starts_with("invite."))
+            .map(|event| (&*event["operation"], &*event["id"]))
+            .collect();
+        let expected = [
+            ("invite.create", &*ids[0]),
+            ("invite.decline", &*ids[0]),
+            ("invite.create", &*ids[1]),
+            ("invite.revoke", &*ids[1]),
+            ("invite.create", &*ids[2]),
+            ("invite.accept", &*ids[2]),
+        ];
+        assert_eq!(told, expected, "{store}");
+        let bob = crate::world::identify(&server, &bob).await.unwrap();
+        for event in all.iter().filter(|event| event["operation"].starts_with("invite.")) {
+            assert_eq!((&event["evt_org_id"], &event["subject"]), (&org, &bob), "{store}");
+        }
+        let after = all.iter().position(|event| event["operation"] == "invite.accept").unwrap() + 1;
+        assert_eq!(all[after]["operation"], "membership.create", "{store}");
+        assert!(!format!("{all:?}").contains('@'), "{store}: no e-mail address: {all:?}");
+    }
+}
+
+#[tokio::test]
 async fn c88_org_events_are_told_in_commit_order_with_the_fields_of_the_original() {
     for (store, setup) in stores().await {
         let redis = Redis::start().await.unwrap();
@@ -148,7 +205,7 @@ async fn consumers_of_the_original_read_them() {
 }
 
 #[tokio::test]
-async fn r23_events_wait_for_a_redis_that_is_away_and_writes_do_not() {
+async fn d51_go33_r23_events_wait_for_a_redis_that_is_away_and_writes_do_not() {
     for (store, setup) in stores().await {
         let mut redis = Redis::start().await.unwrap();
         let server = telling(setup, &redis).start().await.unwrap();

@@ -1,10 +1,14 @@
 //! Secrets and addresses do not show, at any level of logging.
 
 use auth_testkit::{ADMIN_PASSWORD, SECRET};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::world::{authorize, embedded, found, identify, make_key};
+
+const MALLORY: &str = "0192d3f0-6666-7abc-8def-000000000666";
 
 #[tokio::test]
 async fn s91_no_secret_is_logged_even_at_trace_level() {
@@ -52,5 +56,36 @@ async fn s91_no_secret_is_logged_even_at_trace_level() {
     for address in ["ada.lovelace", "admin@example.com"] {
         let lines: Vec<_> = output.lines().filter(|line| line.contains(address)).collect();
         assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn d74_d84_a_bad_credential_makes_no_noise_and_nothing_of_it_is_believed() {
+    let setup = embedded().set("MF_AUTH_LOG_LEVEL", "trace").set("MF_AUTH_SECRET", SECRET);
+    let server = setup.start().await.unwrap();
+    let login = server.user("ada.lovelace@example.com").await.unwrap();
+    let before = server.output().len();
+    // What it says is known to whoever made it, and only its signature is wrong.
+    let claims = format!(
+        "{{\"exp\":9999999999,\"iat\":1,\"iss\":\"mainflux.auth\",\"sub\":\"mallory@evil.example\",\
+         \"issuer_id\":\"{MALLORY}\",\"type\":0}}"
+    );
+    let (header, rest) = login.split_once('.').unwrap();
+    let (_, signature) = rest.split_once('.').unwrap();
+    let forged = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims));
+    for token in [None, Some(forged.as_str()), Some("x.y.z")] {
+        let answer = server.send(Method::GET, "/orgs", token, None).await.unwrap();
+        assert_eq!(answer.status(), 401);
+        identify(&server, token.unwrap_or_default()).await.unwrap_err();
+    }
+    let output = server.output();
+    let lines: Vec<_> = output[before..].lines().collect();
+    assert!(lines.iter().any(|line| line.contains("invalid_token")), "they are in the log");
+    for line in lines {
+        assert!(
+            !line.contains("\"level\":\"error\"") && !line.contains("\"level\":\"warn\""),
+            "{line}"
+        );
+        assert!(!line.contains("evil.example") && !line.contains(MALLORY), "{line}");
     }
 }

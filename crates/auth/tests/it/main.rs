@@ -8,13 +8,20 @@
 )]
 
 mod backup;
+mod contract;
 mod crash;
 mod docs;
 mod events;
 mod fleet;
+mod floods;
+mod injection;
+mod invite_races;
+mod invites;
 mod leaks;
+mod mail;
 mod member_races;
 mod members;
+mod migrating;
 mod ops;
 mod outage;
 mod readme;

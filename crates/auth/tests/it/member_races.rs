@@ -99,8 +99,23 @@ impl Game {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_org_has_one_owner_after_a_thousand_races() {
+async fn r26_s38_d70_an_org_has_one_owner_after_a_thousand_races() {
     let (here, there) =
         tokio::join!(Game::new(embedded()), async { Game::new(postgres().await).await });
     tokio::join!(here.play("embedded"), there.play("postgres"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d81_one_of_many_who_add_the_same_member_wins() {
+    for (store, setup) in [("embedded", embedded()), ("postgres", postgres().await)] {
+        let game = Game::new(setup).await;
+        let [ada, bob] = [0, 1].map(|place| &game.players[place]);
+        for round in 0..10 {
+            let add = || game.grant(Method::POST, &ada.token, bob, "viewer");
+            let mut outcomes: [u16; 5] = tokio::join!(add(), add(), add(), add(), add()).into();
+            outcomes.sort_unstable();
+            assert_eq!(outcomes, [200, 409, 409, 409, 409], "{store}, round {round}");
+            assert_eq!(game.remove(&ada.token, bob).await, 204);
+        }
+    }
 }

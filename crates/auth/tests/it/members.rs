@@ -81,7 +81,7 @@ async fn login(server: &Server, number: u32) -> String {
 }
 
 #[tokio::test]
-async fn s84_d08_people_elsewhere_are_shown_as_far_as_they_are_known() {
+async fn s84_d08_d34_people_elsewhere_are_shown_as_far_as_they_are_known() {
     for (store, setup) in stores().await {
         let users = Users::start(5).await;
         let server = fleet(setup, &users).await;
@@ -136,7 +136,7 @@ async fn s84_d08_people_elsewhere_are_shown_as_far_as_they_are_known() {
 }
 
 #[tokio::test]
-async fn r49_d05_odd_ids_never_reach_the_users_service() {
+async fn go22_r49_d05_odd_ids_never_reach_the_users_service() {
     let users = Users::start(3).await;
     let server = fleet(crate::world::embedded(), &users).await;
     let owner = login(&server, 1).await;

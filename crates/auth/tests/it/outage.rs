@@ -35,16 +35,21 @@ async fn cannot_tell(server: &Server, login: &str, key: &str, org: &str) {
 }
 
 #[tokio::test]
-async fn r1_a_database_that_stopped() {
+async fn d61_d54_go30_s24_r1_a_database_that_stopped() {
     let mut postgres = Postgres::start().await.unwrap();
     let database = postgres.database().await.unwrap();
     let server = embedded().on(&database).start().await.unwrap();
     let login = server.user("ada@example.com").await.unwrap();
     let org = found(&server, &login, "acme").await;
-    let (_, key) = make_key(&server, &login).await;
+    let (id, key) = make_key(&server, &login).await;
+    let revoke = async || {
+        let path = format!("/keys/{id}");
+        server.send(reqwest::Method::DELETE, &path, Some(&login), None).await.unwrap().status()
+    };
 
     postgres.stop().await.unwrap();
     cannot_tell(&server, &login, &key, &org).await;
+    assert_eq!(revoke().await, 503, "what was not stored is not confirmed");
     postgres.start_again().await.unwrap();
     eventually("it answers again", Duration::from_secs(5), async || {
         authorize(&server, &login, &org, "owner").await.is_ok()
@@ -52,6 +57,8 @@ async fn r1_a_database_that_stopped() {
     })
     .await;
     assert_eq!(get(&server, &format!("/orgs/{org}"), &login).await.status(), 200);
+    assert_eq!(revoke().await, 204);
+    assert_eq!(code(identify(&server, &key).await), Code::Unauthenticated);
 }
 
 #[tokio::test]

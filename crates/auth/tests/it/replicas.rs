@@ -3,7 +3,7 @@
 use crate::world::{authorize, found, identify, make_key, postgres};
 
 #[tokio::test]
-async fn r34_ten_replicas_on_an_empty_database_all_come_up() {
+async fn d75_go37_r34_ten_replicas_on_an_empty_database_all_come_up() {
     let setup = postgres().await;
     let mut starting = tokio::task::JoinSet::new();
     for _ in 0..10 {

@@ -19,7 +19,7 @@ async fn refuses(setup: &Setup, saying: &[&str]) {
 }
 
 #[tokio::test]
-async fn s14_a_bad_secret_stops_the_start() {
+async fn d03_go3_s14_a_bad_secret_stops_the_start() {
     let thirty_one = "0123456789abcdef0123456789abcde";
     for secret in
         ["auth", "secret", "mainflux", "short", thirty_one, "secretsecretsecretsecretsecretsecret"]
@@ -150,9 +150,38 @@ async fn contradictions_stop_the_start_in_one_clear_line() {
         ("MF_AUTH_ES_URL", "redis://localhost:6379/zero"),
         ("MF_AUTH_CHANGES_KEEP", "59m"),
         ("MF_USERS_CLIENT_TLS", "perhaps"),
+        ("MF_HOST", "example.com"),
+        ("MF_HOST", "https://user@example.com"),
+        ("MF_HOST", "https://example.com/?next="),
+        ("MF_EMAIL_HOST", "mail.example.com"),
+        ("MF_EMAIL_PORT", "smtp"),
+        ("MF_AUTH_EMAIL_TLS", "perhaps"),
+        ("MF_EMAIL_FROM_NAME", "two\nlines"),
     ] {
         refuses(&embedded().set(name, value), &[name]).await;
     }
+}
+
+#[tokio::test]
+async fn mail_settings_that_cannot_work_stop_the_start() {
+    let mailing = embedded()
+        .set("MF_EMAIL_HOST", "mail.example.com")
+        .set("MF_EMAIL_FROM_ADDRESS", "keyward@example.com");
+    for (name, value) in [
+        ("MF_EMAIL_HOST", "mail example com"),
+        ("MF_EMAIL_FROM_ADDRESS", "Keyward <keyward@example.com>"),
+        ("MF_EMAIL_FROM_ADDRESS", "a@example.com,b@example.com"),
+        ("MF_AUTH_EMAIL_CA_CERTS", "/nowhere/ca.pem"),
+    ] {
+        refuses(&mailing.clone().set(name, value), &[name]).await;
+    }
+    let in_clear =
+        mailing.set("MF_AUTH_EMAIL_TLS", "none").set("MF_EMAIL_PASSWORD", "hunter2-for-mail");
+    refuses(&in_clear, &["MF_AUTH_EMAIL_TLS", "over TLS"]).await;
+    let (_, output) = in_clear.run(&[]).await.unwrap();
+    assert!(!output.contains("hunter2"), "{output}");
+    // Without a mail server nothing of it matters.
+    embedded().set("MF_AUTH_EMAIL_CA_CERTS", "/nowhere/ca.pem").start().await.unwrap();
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tonic::transport::Endpoint;
 use crate::world::{eventually, found, stores};
 
 #[tokio::test]
-async fn r31_a_stop_under_load_fails_no_accepted_request() {
+async fn d52_go35_r31_a_stop_under_load_fails_no_accepted_request() {
     for (store, setup) in stores().await {
         let mut server = setup.start().await.unwrap();
         let login = server.user("ada@example.com").await.unwrap();

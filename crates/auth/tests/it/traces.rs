@@ -43,7 +43,7 @@ impl Collector {
 }
 
 #[tokio::test]
-async fn spans_join_the_callers_trace() {
+async fn d56_spans_join_the_callers_trace() {
     let collector = Collector::default();
     let endpoint = collector.start().await;
     let server = embedded().set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).start().await.unwrap();

@@ -66,6 +66,12 @@ impl Users {
         self.state.lock().unwrap().manner = manner;
     }
 
+    /// It knows somebody else as well.
+    pub fn know(&self, id: &str, email: &str) {
+        let person = User { id: id.to_owned(), email: email.to_owned(), status: String::new() };
+        self.state.lock().unwrap().people.push(person);
+    }
+
     /// It names this person no more: they are disabled or gone.
     pub fn disable(&self, number: u32) {
         self.state.lock().unwrap().people.retain(|user| user.id != id(number));

@@ -35,6 +35,13 @@ impl RedirectPath {
     }
 }
 
+impl Default for RedirectPath {
+    /// The top, `/`.
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
 impl FromStr for RedirectPath {
     type Err = Error;
 

@@ -1,9 +1,12 @@
 //! Mails, before they are written: what one is about, never its text or an address.
 
+use std::str::FromStr;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{InviteId, RedirectPath};
-use crate::error::Entity;
+use super::{Email, InviteId, Name, OrgRole, RedirectPath, UserId};
+use crate::error::{Entity, Error};
 use crate::id::Noun;
 use crate::{Id, Timestamp};
 
@@ -41,6 +44,9 @@ pub enum Message {
 }
 
 impl Message {
+    /// The word for each kind there is. A queue shared with a newer version may hold others.
+    pub const KINDS: [&str; 1] = ["org_invite"];
+
     /// The word for it in the queue.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -73,6 +79,178 @@ impl Message {
     }
 }
 
+/// Where a mail in the queue stands. One that was sent is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// It will be tried, perhaps again.
+    Queued,
+    /// It will not be tried any more, unless somebody says so.
+    Dead,
+}
+
+impl MailState {
+    /// Every state.
+    pub const ALL: [Self; 2] = [Self::Queued, Self::Dead];
+
+    /// The word on the wire and in the tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl FromStr for MailState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or(Error::malformed("state", "is neither queued nor dead"))
+    }
+}
+
+/// A [`Mail`] as the queue holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedMail {
+    /// Which one.
+    pub id: MailId,
+    /// The word for what it says.
+    pub kind: String,
+    /// What it says; nothing if this version cannot read it.
+    pub message: Option<Message>,
+    /// When what it tells of happened.
+    pub created_at: Timestamp,
+    /// After this moment it is not tried any more.
+    pub expires_at: Timestamp,
+    /// Where it stands.
+    pub state: MailState,
+    /// How often sending it failed.
+    pub attempts: u32,
+    /// When it is tried next, by the store's clock; for a dead one, when it died.
+    pub due_at: Timestamp,
+    /// Why the last try failed: a word from a small set.
+    pub problem: Option<String>,
+}
+
+/// A mail that its holder is to send now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedMail {
+    /// Which one.
+    pub mail: QueuedMail,
+    /// Whether its time is over, by the store's clock.
+    pub is_late: bool,
+}
+
+/// What a holder says became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was sent, or need not be: it leaves the queue.
+    Done,
+    /// It is to be tried again, unless its time will be over by then: that makes it dead.
+    Later {
+        /// After how long.
+        after: Duration,
+        /// Whether that was a try to send it.
+        counts: bool,
+        /// Why: a word from a small set.
+        problem: &'static str,
+    },
+    /// It cannot be sent, however often it is tried.
+    Dead {
+        /// Why: a word from a small set.
+        problem: &'static str,
+    },
+}
+
+/// What a [`Verdict`] led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The mail has left the queue.
+    Gone,
+    /// The mail is still there, in this state.
+    Is(MailState),
+    /// Nothing was noted: the hold had ended, and it is somebody else's now.
+    Lost,
+}
+
+/// How much there is in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailDepth {
+    /// How many mails are still to be sent, counted up to [`MailDepth::MOST`].
+    pub queued: u64,
+    /// Whether one of them is due and nobody's.
+    pub due: bool,
+    /// How many are dead, counted as far.
+    pub dead: u64,
+    /// When the oldest that is still to be sent was queued.
+    pub since: Option<Timestamp>,
+}
+
+impl MailDepth {
+    /// The queue is counted this far and no further, so that looking at it costs the same however
+    /// long it is.
+    pub const MOST: i64 = 10_000;
+}
+
+/// An invite that can still be accepted, with what the invitee is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// What the org is called now.
+    pub org: Name,
+    /// Who is invited.
+    pub invitee: UserId,
+    /// What they become.
+    pub role: OrgRole,
+    /// Until when they can accept.
+    pub expires_at: Timestamp,
+}
+
+/// A mail that can be written: whom it goes to, and what it tells them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// To whom, as the directory knows them now.
+    pub to: Email,
+    /// What it tells.
+    pub content: Content,
+}
+
+/// What a mail tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// You are invited to an org.
+    OrgInvite {
+        /// Which invite.
+        invite: InviteId,
+        /// Where on the front end it is answered.
+        path: RedirectPath,
+        /// What the org is called.
+        org: Name,
+        /// What the invitee would be.
+        role: OrgRole,
+        /// Until when they can accept.
+        expires_at: Timestamp,
+    },
+}
+
+/// A mail, written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Which mail: the same whenever it is sent again, so that whoever receives it can tell.
+    pub id: MailId,
+    /// The one whom it goes to.
+    pub to: Email,
+    /// When what it tells of happened.
+    pub at: Timestamp,
+    /// One line.
+    pub subject: String,
+    /// For those who read text.
+    pub text: String,
+    /// For those who see.
+    pub html: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +262,7 @@ mod tests {
             path: "/app/invites".parse().unwrap(),
         };
         assert_eq!(Message::stored(message.kind(), &message.payload()), Some(message.clone()));
+        assert!(Message::KINDS.contains(&message.kind()));
         assert_eq!(Message::stored("of_tomorrow", &message.payload()), None);
         assert_eq!(Message::stored(message.kind(), &json!({})), None);
     }

@@ -16,10 +16,16 @@ mod token;
 
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
-pub use invite::{Invite, InviteId, InviteState, PlatformInvite, PlatformInviteId};
+pub use invite::{
+    Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,
+    PlatformInviteId, Rival, Settlement, ShownInvite, WaitingInvite,
+};
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use link::RedirectPath;
-pub use mail::{Mail, MailId, Message};
+pub use mail::{
+    ClaimedMail, Content, Draft, Invitation, Letter, Mail, MailDepth, MailId, MailState, Message,
+    QueuedMail, Settled, Verdict,
+};
 pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};

@@ -22,6 +22,8 @@ pub enum OrgRole {
 impl OrgRole {
     /// Every role, the least first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Admin, Self::Owner];
+    /// The roles that are given to members; the other one comes with the org.
+    pub const GIVEN: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
 
     /// The word on the wire and in the tables.
     #[must_use]

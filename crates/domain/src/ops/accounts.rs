@@ -12,6 +12,7 @@ use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PlatformRole, Token,
 };
+use crate::ports::Attempt;
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -156,12 +157,13 @@ impl Operation for Login {
 
     /// Unknown address, wrong password and disabled account answer alike and take as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
-        let (from, key) = (self.from, self.email.key().to_owned());
-        cx.throttle().enter(from, &key)?;
+        let key = self.email.key().to_owned();
+        let attempt = Attempt::SignIn { from: self.from, account: &key };
+        cx.throttle().enter(attempt)?;
         let proved = prove(cx, &self.email, self.password).await;
         // Only a wrong guess stays counted: an outage must not lock anybody out.
         if !matches!(proved, Ok(None)) {
-            cx.throttle().take_back(from, &key);
+            cx.throttle().take_back(attempt);
         }
         let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
         keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)

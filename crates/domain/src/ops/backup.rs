@@ -12,7 +12,7 @@ use crate::backup::read::{Reader, Reading, Step};
 use crate::backup::seal::{BEGINNING, Passing};
 use crate::backup::{Part, Report, Section, Sink, Source};
 use crate::change::{Change, Restored};
-use crate::error::{Error, Invalid, Result};
+use crate::error::{Error, Result};
 use crate::model::PlatformRole;
 
 /// Who asks for a backup or brings one back.

@@ -4,7 +4,10 @@ pub mod access;
 pub mod accounts;
 pub mod backup;
 pub mod changes;
+pub mod dormant_invites;
+pub mod invites;
 pub mod keys;
+pub mod mails;
 pub mod member_backup;
 pub mod members;
 pub mod orgs;
@@ -23,6 +26,10 @@ pub const NAMES: &[&str] = &[
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
     changes::PurgeChanges::NAME,
+    mails::PrepareMail::NAME,
+    mails::ListMails::NAME,
+    mails::RetryMail::NAME,
+    mails::PurgeMails::NAME,
     orgs::CreateOrg::NAME,
     orgs::ViewOrg::NAME,
     orgs::ListOrgs::NAME,
@@ -36,6 +43,15 @@ pub const NAMES: &[&str] = &[
     members::RemoveMembers::NAME,
     members::LeaveOrg::NAME,
     members::TransferOwnership::NAME,
+    invites::CreateInvite::NAME,
+    invites::RespondInvite::NAME,
+    invites::RevokeInvite::NAME,
+    invites::ViewInvite::NAME,
+    invites::ListInvitesByOrg::NAME,
+    invites::ListInvitesByUser::NAME,
+    dormant_invites::CreateDormantInvite::NAME,
+    dormant_invites::ViewDormantInvite::NAME,
+    dormant_invites::ActivateInvites::NAME,
     roles::AssignRole::NAME,
     roles::RetrieveRole::NAME,
     roles::ListRoles::NAME,

@@ -41,7 +41,7 @@ async fn d62_two_logins_in_one_second_are_two_tokens() {
 }
 
 #[tokio::test]
-async fn go0_nobody_else_may() {
+async fn d02_go0_nobody_else_may() {
     let world = world().await;
     let operation = || IssueToken { user: user(7), email: "a@b.io".into(), kind: KeyKind::Login };
     assert!(world.as_anyone(operation()).await.is_err());

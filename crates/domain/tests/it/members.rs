@@ -1,93 +1,20 @@
 //! Members, and directories that say odd things about them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use auth_domain::model::{
-    Direction, Email, Member, MemberOrder, MemberQuery, OrgId, OrgRole, Page, Person, PlatformRole,
-    UserId,
+    Direction, Member, MemberOrder, MemberQuery, OrgId, OrgRole, Page, PlatformRole,
 };
 use auth_domain::ops::members::{
     AddMembers, Batch, Grant, ListMembers, RemoveMembers, TransferOwnership, UpdateMembers,
     ViewMember,
 };
-use auth_domain::ports::{Directory, MAX_PEOPLE, Memberships, Orgs};
+use auth_domain::ports::{MAX_PEOPLE, Memberships, Orgs};
 use auth_domain::{Conflict, Error, Id, Result};
 
+use crate::elsewhere::{Elsewhere, Manner, number};
 use crate::world::{World, user, world, world_with};
-
-/// How a directory answers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Manner {
-    Well,
-    Empty,
-    Short,
-    Reversed,
-    Twice,
-    WithStrangers,
-    Away,
-}
-
-/// Another service's directory: everybody is `user<n>@example.com`.
-struct Elsewhere {
-    manner: Mutex<Manner>,
-    calls: Mutex<Vec<usize>>,
-}
-
-impl Elsewhere {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { manner: Mutex::new(Manner::Well), calls: Mutex::default() })
-    }
-
-    fn behave(&self, manner: Manner) {
-        *self.manner.lock().unwrap() = manner;
-    }
-
-    /// How many people each call since the last question named.
-    fn calls(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.calls.lock().unwrap())
-    }
-
-    fn answer(&self, mut people: Vec<Person>) -> Result<Vec<Person>> {
-        self.calls.lock().unwrap().push(people.len());
-        let manner = *self.manner.lock().unwrap();
-        match manner {
-            Manner::Well => {}
-            Manner::Empty => people.clear(),
-            Manner::Short => drop(people.pop()),
-            Manner::Reversed => people.reverse(),
-            Manner::Twice => people.extend(people.clone()),
-            Manner::WithStrangers => people.insert(0, person(user(4711))),
-            Manner::Away => return Err(Error::unavailable("10.0.0.7:8184")),
-        }
-        Ok(people)
-    }
-}
-
-fn number(id: UserId) -> u128 {
-    id.uuid().as_u128()
-}
-
-fn person(id: UserId) -> Person {
-    Person { id, email: format!("user{}@example.com", number(id)) }
-}
-
-#[async_trait]
-impl Directory for Elsewhere {
-    async fn people(&self, ids: &[UserId]) -> Result<Vec<Person>> {
-        self.answer(ids.iter().map(|id| person(*id)).collect())
-    }
-
-    async fn people_by_emails(&self, emails: &[Email]) -> Result<Vec<Person>> {
-        let number = |email: &Email| email.key()[4..].split('@').next().unwrap().parse().unwrap();
-        self.answer(emails.iter().map(|email| person(user(number(email)))).collect())
-    }
-
-    fn is_built_in(&self) -> bool {
-        false
-    }
-}
 
 /// An org with its owner, user 1, and members 2 to 4; people are known elsewhere.
 async fn acme() -> (World, OrgId, Arc<Elsewhere>) {

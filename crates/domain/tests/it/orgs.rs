@@ -33,7 +33,7 @@ async fn names(world: &World, number: u128, part: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn d21_founding_an_org_makes_its_owner_a_member_in_the_same_commit() {
+async fn d21_go15_founding_an_org_makes_its_owner_a_member_in_the_same_commit() {
     let world = world().await;
     let org = world.org(1, "acme").await;
     assert_eq!(world.store.org(org).await.unwrap().unwrap().owner, user(1));
@@ -105,7 +105,7 @@ async fn d19_whoever_is_allowed_to_can_delete() {
 }
 
 #[tokio::test]
-async fn go14_a_bulk_delete_takes_all_or_none() {
+async fn d22_go14_a_bulk_delete_takes_all_or_none() {
     let world = world().await;
     let (mine, other) = (world.org(1, "mine").await, world.org(1, "other").await);
     let foreign = world.org(9, "foreign").await;

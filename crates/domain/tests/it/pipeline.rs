@@ -55,7 +55,7 @@ fn every_operation_has_a_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn go5_a_recovery_token_opens_nothing() {
+async fn d11_go5_a_recovery_token_opens_nothing() {
     let world = world().await;
     let org = world.org(1, "acme").await;
     let by = || Caller::Bearer(world.token(1, KeyKind::Recovery));

@@ -1,6 +1,5 @@
 //! A small world to run use cases in.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use auth_domain::model::{
     Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
-    ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::{HmacSeals, HmacTokens};
@@ -45,8 +44,13 @@ pub async fn world_by(rules: Rules) -> World {
 
 /// The same with people known elsewhere.
 pub async fn world_with(directory: Arc<dyn Directory>) -> World {
+    world_of(Rules::default(), directory).await
+}
+
+/// The same by other rules and with people known elsewhere.
+pub async fn world_of(rules: Rules, directory: Arc<dyn Directory>) -> World {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-    build(Rules::default(), store, directory)
+    build(rules, store, directory)
 }
 
 fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -> World {
@@ -63,7 +67,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
-        throttle: Arc::new(ThreeTries::default()),
+        throttle: Arc::new(FewTries::default()),
         seals: Arc::new(
             HmacSeals::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap(),
         ),
@@ -184,7 +188,7 @@ impl Ids for CountedIds {
 
 /// Which operations ended how, and how many commits there were.
 #[derive(Default)]
-pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>, AtomicU64);
+pub struct Seen(Mutex<Vec<(&'static str, &'static str)>>, AtomicU64, AtomicU64);
 
 impl Seen {
     /// The newest of them.
@@ -196,6 +200,11 @@ impl Seen {
     pub fn commits(&self) -> u64 {
         self.1.load(Ordering::SeqCst)
     }
+
+    /// How many times it heard that mail is due.
+    pub fn mails(&self) -> u64 {
+        self.2.load(Ordering::SeqCst)
+    }
 }
 
 impl Observer for Seen {
@@ -205,6 +214,10 @@ impl Observer for Seen {
 
     fn committed(&self) {
         self.1.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn mail_queued(&self) {
+        self.2.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -233,23 +246,28 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses an account after three failed tries.
+/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite.
 #[derive(Default)]
-struct ThreeTries(Mutex<Vec<String>>);
+struct FewTries(Mutex<Vec<String>>);
 
-impl Throttle for ThreeTries {
-    fn enter(&self, _from: Option<IpAddr>, account: &str) -> Result<()> {
-        let mut tries = self.0.lock().unwrap();
-        if tries.iter().filter(|name| *name == account).count() >= 3 {
+impl Throttle for FewTries {
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let most = match attempt {
+            Attempt::SignIn { .. } => 3,
+            Attempt::Inviting(_) => 60,
+            Attempt::BeingInvited(_) => 5,
+        };
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        if tries.iter().filter(|other| **other == attempt).count() >= most {
             return Err(Error::RateLimited(Duration::from_mins(1)));
         }
-        tries.push(account.to_owned());
+        tries.push(attempt);
         Ok(())
     }
 
-    fn take_back(&self, _from: Option<IpAddr>, account: &str) {
-        let mut tries = self.0.lock().unwrap();
-        let last = tries.iter().rposition(|name| name == account).unwrap();
+    fn take_back(&self, attempt: Attempt<'_>) {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
     }
 }

@@ -71,7 +71,7 @@ async fn row_80_each_role_may_do_what_its_name_says_and_less() {
 }
 
 #[tokio::test]
-async fn row_82_an_org_that_does_not_exist_looks_like_one_that_is_not_yours() {
+async fn d15_row_82_an_org_that_does_not_exist_looks_like_one_that_is_not_yours() {
     let (world, _) = peopled().await;
     let mut auth = world.auth().await;
     let unknown = user(12345).to_string();

@@ -128,7 +128,7 @@ fn payload(issuer: &str, made: i64, kind: u8) -> String {
 }
 
 #[tokio::test]
-async fn row_78_forged_tokens_are_unauthenticated() {
+async fn d63_row_78_forged_tokens_are_unauthenticated() {
     let mut auth = world().await.auth().await;
     let now = 1_700_000_000;
     let good = payload("mainflux.auth", now, 0);
@@ -146,7 +146,7 @@ async fn row_78_forged_tokens_are_unauthenticated() {
 }
 
 #[tokio::test]
-async fn row_79_what_has_ended_is_unauthenticated_and_an_ended_key_is_removed() {
+async fn d14_go9_row_79_what_has_ended_is_unauthenticated_and_an_ended_key_is_removed() {
     let world = world().await;
     let mut auth = world.auth().await;
     let login = world.login(7);
@@ -173,7 +173,7 @@ async fn row_79_what_has_ended_is_unauthenticated_and_an_ended_key_is_removed() 
 }
 
 #[tokio::test]
-async fn s8_the_kind_of_a_token_can_be_told() {
+async fn go6_d11_s8_the_kind_of_a_token_can_be_told() {
     let world = world().await;
     let mut auth = world.auth().await;
     for kind in [KeyKind::Login, KeyKind::Recovery] {
@@ -187,7 +187,8 @@ fn messages_do_not_print_their_tokens() {
     let token = proto::Token { value: "sesame".into() };
     let asked = proto::AuthorizeReq { token: "sesame".into(), ..Default::default() };
     let view = proto::ViewOrgReq { token: "sesame".into(), org_id: "7".into() };
-    let printed = format!("{token:?} {asked:?} {view:?}");
+    let dormant = proto::CreateDormantOrgInviteReq { token: "sesame".into(), ..Default::default() };
+    let printed = format!("{token:?} {asked:?} {view:?} {dormant:?}");
     assert!(!printed.contains("sesame"), "{printed}");
     assert!(printed.contains("org_id"), "{printed}");
 }

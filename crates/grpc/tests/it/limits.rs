@@ -114,7 +114,7 @@ async fn s90_bytes_that_are_no_message_are_refused_without_naming_our_insides() 
 }
 
 #[tokio::test]
-async fn a_call_takes_no_longer_than_its_client_allows() {
+async fn d60_r13_a_call_takes_no_longer_than_its_client_allows() {
     let world = world().await;
     let started = Instant::now();
     let headers = by_hand(&world, IDENTIFY, Some("50m"), nothing()).await;

@@ -35,7 +35,7 @@ async fn s78_only_the_exact_path_is_a_method() {
         "/protomfx.authservice/Identify",
         "/AuthService/Identify",
         "/mainflux.AuthService/Identify",
-        "/protomfx.AuthService/CreateDormantOrgInvite",
+        "/protomfx.AuthService/CreateOrgInvite",
         "/protomfx.ThingsService/Identify",
     ] {
         let headers = by_hand(&world, path, None, frame(&message)).await;

@@ -57,7 +57,7 @@ async fn the_last_root_keeps_the_role() {
 }
 
 #[tokio::test]
-async fn roles_and_users_that_cannot_be_are_refused_in_the_order_of_the_original() {
+async fn d16_roles_and_users_that_cannot_be_are_refused_in_the_order_of_the_original() {
     let mut auth = world().await.auth().await;
     let id = user(7).to_string();
     let answer = assign(&mut auth, "", "").await;

@@ -1,6 +1,6 @@
 //! A service on a loopback socket, and hands to set it up with.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::{IssueKey, IssuedKey};
 use auth_domain::ops::orgs::CreateOrg;
-use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
@@ -234,11 +234,11 @@ impl Passwords for Nothing {
 }
 
 impl Throttle for Nothing {
-    fn enter(&self, _from: Option<IpAddr>, _account: &str) -> Result<()> {
+    fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _from: Option<IpAddr>, _account: &str) {}
+    fn take_back(&self, _: Attempt<'_>) {}
 }
 
 impl Observer for Nothing {

@@ -1,6 +1,6 @@
 //! What a list can be asked for.
 
-use auth_domain::model::{Direction, MAX_LIMIT, MAX_OFFSET, OrgRole};
+use auth_domain::model::{Direction, InviteState, MAX_LIMIT, MAX_OFFSET, MailState, OrgRole};
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type};
@@ -83,6 +83,18 @@ impl Asked {
     ) -> Self {
         let default = words.first().map(|word| (*word).into());
         Self { name, about, schema: types::words(words).default(default).into() }
+    }
+
+    /// Only mails in a state.
+    pub(crate) fn mail_state(about: &'static str) -> Self {
+        let schema = types::words(MailState::ALL.map(MailState::as_str)).into();
+        Self { name: "state", about, schema }
+    }
+
+    /// Only invites of which something became.
+    pub(crate) fn invite_state(about: &'static str) -> Self {
+        let schema = types::words(InviteState::ALL.map(InviteState::as_str)).into();
+        Self { name: "state", about, schema }
     }
 
     /// As a query parameter. An object is written there as JSON.

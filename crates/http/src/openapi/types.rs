@@ -102,6 +102,40 @@ wire_type! {
 }
 
 wire_type! {
+    /// Where a mail stands.
+    MailState = words(model::MailState::ALL.map(model::MailState::as_str))
+        .description(Some(
+            "Where a mail stands: a `queued` one will be tried, a `dead` one was given up. One that was \
+             sent is not in the list any more.",
+        ))
+}
+
+wire_type! {
+    /// A role that is given to members.
+    GivenRole = words(model::OrgRole::GIVEN.map(model::OrgRole::as_str))
+        .description(Some("A role that members are given: every one but `owner`."))
+}
+
+wire_type! {
+    /// Where a link leads.
+    RedirectPath = text()
+        .min_length(Some(1))
+        .max_length(Some(model::RedirectPath::MAX))
+        .pattern(Some("^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?)?$"))
+        .description(Some(
+            "A path on the front end: a slash, then plain segments of letters, digits and `-._~`, none of \
+             dots only.",
+        ))
+        .examples(["/invites"])
+}
+
+wire_type! {
+    /// What became of an invite.
+    InviteState = words(model::InviteState::ALL.map(model::InviteState::as_str))
+        .description(Some("What became of an invite. Only one that is `pending` can be accepted."))
+}
+
+wire_type! {
     /// Which way a list is ordered.
     Direction = words(model::Direction::ALL.map(model::Direction::as_str))
         .description(Some("Which way a list is ordered."))

@@ -23,10 +23,13 @@ pub fn resolved(value: &'static Value) -> &'static Value {
 }
 
 /// Whether the answer to this request is one that the description gives; panics if not. What no
-/// route matched is nothing the description speaks of.
+/// route matched is nothing the description speaks of, nor is what is neither accepting nor declining.
 pub fn check(method: &Method, path: &str, status: u16, headers: &HeaderMap, body: &[u8]) {
     let media_type = headers.get("content-type").map_or("", |value| value.to_str().unwrap());
-    let unmatched = matches!(status, 302 | 405) || media_type.starts_with("text/plain");
+    let no_answer = |body| body_has_code(body, "invalid_invite_action");
+    let unmatched = matches!(status, 302 | 405)
+        || media_type.starts_with("text/plain")
+        || status == 400 && no_answer(body);
     let Some(template) = template(path).filter(|_| !unmatched) else {
         assert!(unmatched, "{method} {path} is not described and answers {status}");
         return;
@@ -58,6 +61,11 @@ pub fn check(method: &Method, path: &str, status: u16, headers: &HeaderMap, body
         let code = value["code"].as_str().unwrap();
         assert!(content["examples"].get(code).is_some(), "{name} is not said to have code {code}");
     }
+}
+
+fn body_has_code(body: &[u8], code: &str) -> bool {
+    let problem: Result<Value, _> = serde_json::from_slice(body);
+    problem.is_ok_and(|problem| problem["code"] == code)
 }
 
 /// The template of a path: word for word if there is one, else with variable segments.

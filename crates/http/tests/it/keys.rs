@@ -81,7 +81,7 @@ async fn r3_r4_r5_types_and_durations_out_of_range_are_refused() {
 
 /// Around every power of two of either sign: an end after the beginning, or a refusal.
 #[tokio::test]
-async fn s23_no_duration_makes_a_key_that_ended_before_it_began() {
+async fn d17_go10_s23_no_duration_makes_a_key_that_ended_before_it_began() {
     let world = World::new().await;
     let ada = world.person("ada").await;
     let powers = (0..63).map(|bits| 1_i64 << bits);
@@ -99,7 +99,7 @@ async fn s23_no_duration_makes_a_key_that_ended_before_it_began() {
 }
 
 #[tokio::test]
-async fn an_operator_can_demand_an_end() {
+async fn d12_an_operator_can_demand_an_end() {
     let day = std::time::Duration::from_hours(24);
     let rules = Rules { max_key_life: Some(day), ..Rules::default() };
     let world = World::with(Options::default(), rules).await;
@@ -133,7 +133,7 @@ async fn s22_no_type_is_issued_on_a_credential_that_is_not_a_login() {
 }
 
 #[tokio::test]
-async fn r6_go2_only_api_keys_are_issued_here() {
+async fn d04_r6_go2_only_api_keys_are_issued_here() {
     let world = World::new().await;
     let ada = world.person("ada").await;
     for body in [r#"{"type":0}"#, r#"{"type":1}"#, "{}", "null", r#"{"type":null}"#] {

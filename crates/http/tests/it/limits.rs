@@ -79,7 +79,7 @@ async fn hasty() -> World {
 }
 
 #[tokio::test]
-async fn s80_go21_a_body_without_a_length_is_read_up_to_the_limit() {
+async fn d37_s80_go21_a_body_without_a_length_is_read_up_to_the_limit() {
     let world = World::new().await;
     let (answer, read) = post(&world, 100_000, Then::Ends, None).await;
     answer.assert_refused(413, "request body too large");

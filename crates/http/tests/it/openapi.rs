@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use auth_domain::Operation;
-use auth_domain::model::{Email, OrgRole};
+use auth_domain::change::{Change, Commit};
+use auth_domain::model::{Email, Invite, InviteState, OrgRole, UserId};
+use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
+use auth_domain::{Id, Operation, Timestamp};
 use auth_http::Route;
 use expect_test::expect_file;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::described::{API, fault, operation, resolved};
-use crate::support::World;
+use crate::mails;
+use crate::support::{CENTURY, NOW, World};
 
 /// Every operation with its route.
 fn operations() -> impl Iterator<Item = (&'static Route, &'static Value)> {
@@ -184,10 +187,40 @@ fn of_this_world(mut body: Value, org: &str, member: &str) -> Value {
     body
 }
 
+/// The id of an invite of somebody to another org, by somebody with an account.
+async fn invite(world: &World, org: &str, invitee: UserId) -> String {
+    let inviter = world.account("inviter").await;
+    world.join(org, &inviter, OrgRole::Admin).await;
+    let other = world.org(&inviter, &json!({ "name": "Other" })).await;
+    let invite = Invite {
+        id: Id::new(invitee.uuid()),
+        org: other.parse().unwrap(),
+        inviter: inviter.id,
+        invitee: Some(invitee),
+        role: OrgRole::Viewer,
+        state: InviteState::Pending,
+        created_at: Timestamp::from_seconds(NOW),
+        expires_at: Timestamp::from_seconds(NOW + 2 * CENTURY),
+    };
+    let (id, changes) = (invite.id.to_string(), vec![Change::InsertInvite(invite)]);
+    let at = Timestamp::from_seconds(NOW);
+    let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
+    world.store().commit(commit).await.unwrap();
+    id
+}
+
+/// The id of a mail that was given up.
+async fn mail(world: &World) -> String {
+    mails::queued(world, 1..=1).await;
+    mails::mail_id(1).to_string()
+}
+
 #[tokio::test]
 async fn the_examples_get_the_answers_they_promise() {
     for (route, operation) in of_views() {
         let world = World::new().await;
+        // The store judges by its own clock whether an invite's time is over.
+        world.clock.advance(CENTURY);
         let root = world.root().await;
         let org = world.org(&root, &json!({ "name": "Acme" })).await;
         let (key, _) = world.api_key(&root).await;
@@ -200,17 +233,26 @@ async fn the_examples_get_the_answers_they_promise() {
         let ada = Email::from_str("ada@example.com").unwrap();
         let ada = world.store().account_by_email(&ada).await.unwrap().map(|account| account.id);
         let member = ada.unwrap_or(root.id);
-        if route.path.starts_with("/orgs/{id}/") && route.operation != AddMembers::NAME {
+        let joins = [AddMembers::NAME, CreateInvite::NAME].contains(&route.operation);
+        if route.path.starts_with("/orgs/{id}/") && !joins {
             world.join_user(&org, member, OrgRole::Viewer).await;
         }
-        if ["/users/profile", "/orgs/{id}/leave"].contains(&route.path) {
+        let invite = invite(&world, &org, member).await;
+        let mail = mail(&world).await;
+        let as_ada = ["/users/profile", "/orgs/{id}/leave"].contains(&route.path);
+        if as_ada || route.operation == RespondInvite::NAME {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
             let answer = world.post("/tokens").body(&credentials).send().await;
             answer.json()["token"].as_str().unwrap().clone_into(&mut token);
         }
         // Taking the last root's role would be refused.
         let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
-        let id = if route.path.starts_with("/keys") { &key } else { &org };
+        let id = match route.path {
+            path if path.starts_with("/keys") => &key,
+            path if path.starts_with("/invites") => &invite,
+            path if path.starts_with("/mails") => &mail,
+            _ => &org,
+        };
         let member = member.to_string();
         let path = route.path.replace("{id}", id).replace("{user_id}", &other.id.to_string());
         let path = path.replace("{member_id}", &member);

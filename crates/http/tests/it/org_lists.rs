@@ -43,7 +43,7 @@ async fn r30_a_page_without_a_query() {
 }
 
 #[tokio::test]
-async fn r31_r32_r33_what_a_query_may_say() {
+async fn d42_r31_r32_r33_what_a_query_may_say() {
     let world = World::new().await;
     let ada = world.person("ada").await;
     for (query, text) in [

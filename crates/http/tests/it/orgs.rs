@@ -95,7 +95,7 @@ async fn r18_r19_names_and_descriptions_have_limits() {
 }
 
 #[tokio::test]
-async fn s68_go23_text_that_no_store_holds_is_refused() {
+async fn d43_s68_go23_text_that_no_store_holds_is_refused() {
     let world = World::new().await;
     let ada = world.person("ada").await;
     for body in [
@@ -283,7 +283,7 @@ async fn s49_what_a_client_may_not_set_is_ignored() {
 }
 
 #[tokio::test]
-async fn s74_go25_update_refuses_what_create_refuses() {
+async fn d48_s74_go25_update_refuses_what_create_refuses() {
     let acme = Acme::new().await;
     for body in [
         json!({}),

@@ -13,7 +13,7 @@ async fn login(world: &World) -> Answer {
 }
 
 #[tokio::test]
-async fn s90_a_problem_has_every_member_in_order() {
+async fn d38_s90_a_problem_has_every_member_in_order() {
     let world = World::new().await;
     let answer = world.get("/orgs").header(REQUEST_ID, "req-1").send().await;
     assert_eq!(answer.header("content-type"), "application/problem+json");

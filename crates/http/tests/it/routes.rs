@@ -26,6 +26,9 @@ fn body(route: &Route) -> Option<Value> {
             Some(json!({ "org_memberships": [{ "email": "ada@example.com" }] }))
         }
         ("PATCH", "/orgs/{id}/memberships") => Some(json!({ "member_ids": [NOBODY] })),
+        ("POST", "/orgs/{id}/invites") => Some(json!({
+            "email": "ada@example.com", "role": "viewer", "redirect_path": "/v"
+        })),
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
         ("POST", "/restore") => Some(json!({ "orgs": [] })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),

@@ -1,6 +1,6 @@
 //! A world to send requests to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
-use auth_domain::ports::{Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
 use auth_jwt::{HmacSeals, HmacTokens};
@@ -32,6 +32,9 @@ use crate::described;
 
 /// When everything happens unless a test moves the clock.
 pub const NOW: i64 = 1_700_000_000;
+
+/// As far ahead are tests whose invites the store, which has a clock of its own, must not find expired.
+pub const CENTURY: i64 = 100 * 365 * 24 * 3600;
 
 /// A service of its own, and what a test can turn in it.
 pub struct World {
@@ -69,7 +72,7 @@ impl World {
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
             tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
-            throttle: Arc::new(ThreeTries::default()),
+            throttle: Arc::new(FewTries::default()),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             observer: Arc::clone(&observer) as Arc<dyn Observer>,
         };
@@ -347,23 +350,28 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses an address that failed three times at one account.
+/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite.
 #[derive(Default)]
-struct ThreeTries(Mutex<Vec<(Option<IpAddr>, String)>>);
+struct FewTries(Mutex<Vec<String>>);
 
-impl Throttle for ThreeTries {
-    fn enter(&self, from: Option<IpAddr>, account: &str) -> Result<()> {
-        let mut tries = self.0.lock().unwrap();
-        if tries.iter().filter(|(a, b)| *a == from && b == account).count() >= 3 {
+impl Throttle for FewTries {
+    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+        let most = match attempt {
+            Attempt::SignIn { .. } => 3,
+            Attempt::Inviting(_) => 60,
+            Attempt::BeingInvited(_) => 5,
+        };
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        if tries.iter().filter(|other| **other == attempt).count() >= most {
             return Err(Error::RateLimited(Duration::from_millis(1_500)));
         }
-        tries.push((from, account.to_owned()));
+        tries.push(attempt);
         Ok(())
     }
 
-    fn take_back(&self, from: Option<IpAddr>, account: &str) {
-        let mut tries = self.0.lock().unwrap();
-        let last = tries.iter().rposition(|(a, b)| *a == from && b == account).unwrap();
+    fn take_back(&self, attempt: Attempt<'_>) {
+        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
     }
 }

@@ -3,7 +3,7 @@
 use auth_domain::Timestamp;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Entity, Error, Result};
-use auth_domain::model::{Account, Invite, Key, KeyKind, Membership, Org, RoleHolder};
+use auth_domain::model::{Account, Invite, Key, KeyKind, Membership, Org, RoleHolder, UserId};
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ async fn invites(db: &mut PgConnection, rows: &[Invite]) -> Result<()> {
          $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[])",
     )
     .bind(column(rows, |row| row.id.uuid()))
-    .bind(column(rows, |row| row.invitee.map(|invitee| invitee.uuid())))
+    .bind(column(rows, |row| row.invitee.map(UserId::uuid)))
     .bind(column(rows, |row| row.inviter.uuid()))
     .bind(column(rows, |row| row.org.uuid()))
     .bind(column(rows, |row| row.role.as_str()))

@@ -157,7 +157,7 @@ impl Restoring for PgRestoring {
 
     /// Orgs that a guard is about are held so that nobody else changes their members meanwhile.
     async fn hold(&mut self, guard: &Guard) -> Result<()> {
-        self.held.run(async |db| guards::check_alone(db, guard).await).await
+        self.held.run(async |db| guards::check_before(db, guard).await).await
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {

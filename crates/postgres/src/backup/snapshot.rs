@@ -130,6 +130,46 @@ impl PgSnapshot {
             .await
     }
 
+    /// Some orgs, and how many rows were read.
+    async fn orgs(&mut self, tally: &mut Tally) -> Result<(Rows, usize)> {
+        let rows: Vec<OrgRow> = self.read(ORGS).await?;
+        let read = rows.len();
+        let mut orgs: Vec<Org> = Vec::with_capacity(read);
+        for row in rows {
+            let odd = row.is_without_times();
+            let org = Org::try_from(row)?;
+            self.pass(Some((org.id.uuid(), Uuid::nil())));
+            if org.owner.is_nil() {
+                tally.leave_out();
+            } else {
+                tally.normalise(odd);
+                orgs.push(org);
+            }
+        }
+        Ok((Rows::Orgs(orgs), read))
+    }
+
+    /// Some invites, and how many rows were read.
+    async fn invites(&mut self, tally: &mut Tally) -> Result<(Rows, usize)> {
+        let rows: Vec<InviteRow> = self.read(INVITES).await?;
+        self.pass(rows.last().map(|row| (row.id, Uuid::nil())));
+        let read = rows.len();
+        let rows = rows.into_iter().filter_map(|row| {
+            let stored = StoredInvite {
+                id: row.id,
+                org: row.org_id,
+                inviter: row.inviter_id,
+                invitee: row.invitee_id,
+                role: row.invitee_role,
+                state: row.state,
+                created_at: row.created_at.map(|moment| moment.0),
+                expires_at: row.expires_at.map(|moment| moment.0),
+            };
+            stored.understand(tally)
+        });
+        Ok((Rows::Invites(rows.collect()), read))
+    }
+
     async fn odd_keys(&mut self) -> Result<u64> {
         let count: i64 = self
             .held
@@ -163,23 +203,7 @@ impl Snapshot for PgSnapshot {
         }
         let mut tally = Tally::default();
         let (rows, read) = match section {
-            Section::Orgs => {
-                let rows: Vec<OrgRow> = self.read(ORGS).await?;
-                let read = rows.len();
-                let mut orgs: Vec<Org> = Vec::with_capacity(read);
-                for row in rows {
-                    let odd = row.is_without_times();
-                    let org = Org::try_from(row)?;
-                    self.pass(Some((org.id.uuid(), Uuid::nil())));
-                    if org.owner.is_nil() {
-                        tally.leave_out();
-                    } else {
-                        tally.normalise(odd);
-                        orgs.push(org);
-                    }
-                }
-                (Rows::Orgs(orgs), read)
-            }
+            Section::Orgs => self.orgs(&mut tally).await?,
             Section::Memberships => {
                 let rows: Vec<MembershipRow> = self.read(MEMBERSHIPS).await?;
                 self.pass(rows.last().map(|row| (row.org_id, row.member_id)));
@@ -197,25 +221,7 @@ impl Snapshot for PgSnapshot {
                 });
                 (Rows::Memberships(rows.collect()), read)
             }
-            Section::Invites => {
-                let rows: Vec<InviteRow> = self.read(INVITES).await?;
-                self.pass(rows.last().map(|row| (row.id, Uuid::nil())));
-                let read = rows.len();
-                let rows = rows.into_iter().filter_map(|row| {
-                    let stored = StoredInvite {
-                        id: row.id,
-                        org: row.org_id,
-                        inviter: row.inviter_id,
-                        invitee: row.invitee_id,
-                        role: row.invitee_role,
-                        state: row.state,
-                        created_at: row.created_at.map(|moment| moment.0),
-                        expires_at: row.expires_at.map(|moment| moment.0),
-                    };
-                    stored.understand(&mut tally)
-                });
-                (Rows::Invites(rows.collect()), read)
-            }
+            Section::Invites => self.invites(&mut tally).await?,
             Section::Dormant => {
                 let rows: Vec<(Uuid, Uuid)> = self.read(DORMANT).await?;
                 self.pass(rows.last().copied());

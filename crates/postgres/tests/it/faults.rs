@@ -141,7 +141,7 @@ async fn r2_a_locked_table_stops_only_those_who_need_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_the_pool_is_never_exceeded_and_nobody_starves() {
+async fn d65_go31_r3_the_pool_is_never_exceeded_and_nobody_starves() {
     const POOL: u32 = 3;
     let database = database().await;
     let config =
@@ -274,7 +274,7 @@ async fn somebody_waits(database: &Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r22_a_caller_who_hangs_up_leaves_nothing_half_done() {
+async fn d59_r22_a_caller_who_hangs_up_leaves_nothing_half_done() {
     let database = database().await;
     let config =
         PgConfig { pool_max: 1, acquire_timeout: Duration::from_secs(5), ..config(&database) };

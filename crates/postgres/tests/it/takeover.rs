@@ -3,10 +3,11 @@
 use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
-    Direction, Key, KeyId, KeyOrder, Membership, Metadata, Org, OrgEdit, OrgId, OrgOrder, OrgQuery,
-    OrgRole, Page, PlatformRole, UserId,
+    Direction, Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, Key, KeyId,
+    KeyOrder, Membership, Metadata, Org, OrgEdit, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
+    PlatformInviteId, PlatformRole, UserId,
 };
-use auth_domain::ports::{Keys, Memberships, Orgs, Standings, Store};
+use auth_domain::ports::{Invites, Keys, Memberships, Orgs, Standings, Store};
 use auth_postgres::PgStore;
 use auth_testkit::Database;
 use serde_json::json;
@@ -216,8 +217,8 @@ async fn removing_an_org_takes_the_invites_of_the_original_along() {
 #[tokio::test]
 async fn s41_go16_a_member_who_goes_takes_their_unanswered_invites_along() {
     let (database, store) = taken_over().await;
-    let pending = "UPDATE org_invites SET inviter_id = '00000000-0000-4000-8000-0000000000a6' \
-        WHERE id = '00000000-0000-4000-8000-0000000000d1'; \
+    let pending = "UPDATE org_invites SET inviter_id = '00000000-0000-4000-8000-0000000000a6', \
+        expires_at = '9999-01-01' WHERE id = '00000000-0000-4000-8000-0000000000d1'; \
         INSERT INTO org_invites SELECT '00000000-0000-4000-8000-0000000000d4', NULL, inviter_id, org_id, \
         invitee_role, created_at, expires_at, 'declined' FROM org_invites \
         WHERE id = '00000000-0000-4000-8000-0000000000d1'";
@@ -231,6 +232,79 @@ async fn s41_go16_a_member_who_goes_takes_their_unanswered_invites_along() {
         .await
         .unwrap();
     assert_eq!(states, "revoked pending pending declined");
+}
+
+#[tokio::test]
+async fn d09_d10_invites_of_the_original_are_read_and_odd_ones_harm_nobody() {
+    let (database, store) = taken_over().await;
+    let invite = |last: u128| InviteId::new(uuid(last));
+    database
+        .execute(
+            "INSERT INTO org_invites (id, invitee_id, inviter_id, org_id, invitee_role, created_at, \
+             expires_at, state) SELECT ('00000000-0000-4000-8000-0000000000' || odd.id)::uuid, \
+             ('00000000-0000-4000-8000-0000000000' || invitee)::uuid, inviter_id, org_id, role, NULL, \
+             expiry::timestamptz, odd.state FROM org_invites, (VALUES \
+             ('d4', 'a8', 'boss', '9999-01-01', 'pending'), \
+             ('d5', 'a9', 'viewer', '9999-01-01', 'asleep'), \
+             ('d6', 'aa', 'owner', '9999-01-01', 'pending'), \
+             ('d7', 'ab', 'viewer', NULL, 'pending'), \
+             ('d8', 'ac', 'viewer', 'infinity', 'pending') \
+             ) AS odd (id, invitee, role, expiry, state) \
+             WHERE org_invites.id = '00000000-0000-4000-8000-0000000000d1'; \
+             UPDATE org_invites SET invitee_role = 'owner' \
+             WHERE id = '00000000-0000-4000-8000-0000000000d3'",
+        )
+        .await
+        .unwrap();
+    let now = Timestamp::from_seconds(1_800_000_000);
+    let listed = async |states: &[InviteState]| -> Vec<_> {
+        let of = InvitesOf::Org(org(0xb1));
+        let query = InviteQuery { of, states: states.to_vec(), at: now };
+        let listing = store.invites(&query, by_id(InviteOrder::Id)).await.unwrap();
+        assert_eq!(listing.total, listing.items.len() as u64);
+        let seen = listing.items.into_iter().map(|found| found.invite);
+        seen.map(|invite| (invite.id, invite.role, invite.state_at(now))).collect()
+    };
+    let (d1, d6, d7, d8) = (invite(0xd1), invite(0xd6), invite(0xd7), invite(0xd8));
+    let all = [
+        (d1, OrgRole::Editor, InviteState::Expired),
+        (d6, OrgRole::Owner, InviteState::Pending),
+        (d7, OrgRole::Viewer, InviteState::Expired),
+        (d8, OrgRole::Viewer, InviteState::Pending),
+    ];
+    assert_eq!(listed(&InviteState::ALL).await, all);
+    assert_eq!(listed(&[InviteState::Pending]).await, [all[1], all[3]]);
+    assert_eq!(listed(&[InviteState::Expired]).await, [all[0], all[2]]);
+    for odd in [0xd4, 0xd5] {
+        assert_eq!(store.invite(invite(odd)).await.unwrap(), None, "{odd:x}");
+    }
+    let ends = store.invite(d8).await.unwrap().unwrap().invite.expires_at;
+    assert_eq!(ends.to_string(), "9999-12-31T23:59:59.999999Z");
+
+    // What nobody can accept blocks no other, and what offers to own wakes up for nobody.
+    for (last, invitee) in [(0xe4, 0xa8), (0xe6, 0xaa), (0xe7, 0xab)] {
+        let made = Invite {
+            id: invite(last),
+            org: org(0xb1),
+            inviter: user(0xa1),
+            invitee: Some(user(invitee)),
+            role: OrgRole::Viewer,
+            state: InviteState::Pending,
+            created_at: now,
+            expires_at: ends,
+        };
+        let changes = vec![Change::InsertInvite(made)];
+        let commit = Commit { actor: "system".into(), at: now, guards: vec![], changes };
+        store.commit(commit).await.unwrap();
+    }
+    let platform_invite = PlatformInviteId::new(uuid(0xe1));
+    let waiting = store.waiting_invites(platform_invite, user(0xa9)).await.unwrap();
+    let waiting: Vec<_> = waiting.iter().map(|one| one.invite.id).collect();
+    assert_eq!(waiting, [invite(0xd2)]);
+    assert_eq!(
+        store.dormant_invite(platform_invite).await.unwrap().unwrap().invite.id,
+        invite(0xd2)
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! What is measured at every call is in [`operations`], which is made for that. Everything else
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
+mod mail;
 mod operations;
 mod process;
 
@@ -13,6 +14,7 @@ use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails};
 use self::operations::Operations;
 
 /// All numbers of this process.
@@ -80,6 +82,7 @@ impl Metrics {
 }
 
 fn describe() {
+    mail::describe();
     describe_gauge!("auth_grpc_open", "1 when gRPC trusts whoever reaches its port.");
     describe_gauge!(
         "auth_weak_verify_keys",
@@ -144,6 +147,12 @@ mod tests {
         outbox(3, Duration::from_millis(1_500));
         published(4);
         not_published("stream");
+        mails(5, 1, Duration::from_millis(2_500));
+        mail_sent();
+        mail_dropped("untrue");
+        mail_failed("connect");
+        mail_died("recipient");
+        mail_tried("send_org_invite", Duration::from_millis(500));
         metrics.upkeep();
         let text = metrics.render();
         for line in [
@@ -157,6 +166,16 @@ mod tests {
             "auth_outbox_age_seconds 1.5",
             "auth_events_published_total 4",
             r#"auth_events_failures_total{away="stream"} 1"#,
+            r#"auth_mails{state="queued"} 5"#,
+            r#"auth_mails{state="dead"} 1"#,
+            "auth_mails_age_seconds 2.5",
+            "auth_mails_sent_total 1",
+            r#"auth_mails_dropped_total{reason="untrue"} 1"#,
+            r#"auth_mails_failures_total{problem="connect"} 1"#,
+            r#"auth_mails_dead_total{problem="recipient"} 1"#,
+            r#"auth_email_request_count{method="send_org_invite"} 1"#,
+            r#"auth_email_request_latency_microseconds_sum{method="send_org_invite"} 0.5"#,
+            r#"auth_email_request_latency_microseconds_count{method="send_org_invite"} 1"#,
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
         }

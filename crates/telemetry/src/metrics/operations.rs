@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn d_55_dashboards_of_the_original_find_their_names() {
+    fn d55_dashboards_of_the_original_find_their_names() {
         let operations = Operations::new(&["issue_token", "issue_key"]);
         operations.observe("issue_key", "ok", Duration::from_millis(500));
         operations.observe("issue_key", "invalid", Duration::from_millis(500));

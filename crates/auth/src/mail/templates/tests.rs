@@ -1,0 +1,145 @@
+//! What mails say.
+
+use auth_domain::model::{MailId, Name};
+use auth_domain::ports::Ids;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::RandomIds;
+
+const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
+
+fn draft(org: &str, role: OrgRole) -> Draft {
+    Draft {
+        to: "bob@example.org".parse().unwrap(),
+        content: Content::OrgInvite {
+            invite: INVITE.parse().unwrap(),
+            path: "/invites".parse().unwrap(),
+            org: Name::stored(org.to_owned()),
+            role,
+            expires_at: Timestamp::from_seconds(1_796_393_100),
+        },
+    }
+}
+
+fn writer(directory: Option<&Path>) -> (Writer, Vec<String>) {
+    Writer::new("https://example.com/app".parse().unwrap(), directory)
+}
+
+fn written(writer: &Writer, org: &str) -> Letter {
+    let id = MailId::new(RandomIds.next());
+    writer.write(id, Timestamp::from_seconds(0), draft(org, OrgRole::Editor)).unwrap()
+}
+
+/// What an HTML reader shows of text we wrote.
+fn unescaped(html: &str) -> String {
+    [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#x2f;", "/"),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(html.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[test]
+fn an_invite_says_where_as_what_and_until_when() {
+    let (writer, problems) = writer(None);
+    assert_eq!(problems, [] as [&str; 0]);
+    let letter = written(&writer, "Acme");
+    assert_eq!(letter.subject, "You're invited to join 'Acme'");
+    let link = format!("https://example.com/app/invites/{INVITE}");
+    assert!(letter.html.contains(&format!("href=\"{link}\"")), "{}", letter.html);
+    for part in [&letter.text, &letter.html] {
+        for says in [&*link, "an editor of", "4 December 2026, 14:05 UTC"] {
+            assert!(part.contains(says), "{says} is not in {part}");
+        }
+    }
+    assert!(!letter.html.contains("src="), "nothing is fetched: {}", letter.html);
+    let viewer = writer.write(letter.id, letter.at, draft("Acme", OrgRole::Viewer)).unwrap();
+    assert!(viewer.text.contains("a viewer of"));
+}
+
+#[test]
+fn s61_html_in_a_name_is_text() {
+    let name = "<script>alert('x')</script> \"A\" & {{ link }} {% if 1 %}";
+    let letter = written(&writer(None).0, name);
+    assert!(!letter.html.contains("<script"), "{}", letter.html);
+    assert!(unescaped(&letter.html).contains(name), "{}", letter.html);
+    assert!(letter.text.contains(name) && letter.subject.contains(name));
+}
+
+#[test]
+fn s60_a_subject_is_one_line() {
+    let letter = written(&writer(None).0, "Acme\r\nBcc: x@example.org\0\u{202e}moc");
+    assert_eq!(letter.subject, "You're invited to join 'Acme Bcc: x@example.org moc'");
+}
+
+#[test]
+fn an_operator_may_replace_some() {
+    let dir = tempfile::tempdir().unwrap();
+    let subject = "{{ org_name }} wants you as {{ role }}\n";
+    std::fs::write(dir.path().join("org_invite.subject.txt"), subject).unwrap();
+    let layout = "<main>{% block content %}{% endblock %}</main>";
+    std::fs::write(dir.path().join("layout.html"), layout).unwrap();
+    let (writer, problems) = writer(Some(dir.path()));
+    assert_eq!(problems, [] as [&str; 0]);
+    let letter = written(&writer, "A & B");
+    assert_eq!(letter.subject, "A & B wants you as editor");
+    assert!(letter.html.starts_with("<main>") && letter.html.contains("A &amp; B"));
+    assert!(letter.text.starts_with("You're invited to join A & B."));
+}
+
+#[test]
+fn go36_d07_a_broken_or_missing_template_is_named_and_replaced() {
+    let (_, problems) = writer(Some(Path::new("/nowhere")));
+    assert!(problems[0].starts_with("/nowhere has none of layout.html"), "{problems:?}");
+    for (file, text, problem) in [
+        ("org_invite.txt", "{% if %}", "org_invite.txt cannot be used"),
+        ("org_invite.html", "{{ no_such_value }}", "org_invite cannot be written"),
+        ("layout.html", "{% include 'x' %}", "org_invite cannot be written"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(file), text).unwrap();
+        let (writer, problems) = writer(Some(dir.path()));
+        assert!(problems.iter().any(|line| line.starts_with(problem)), "{problems:?}");
+        assert!(problems.iter().all(|line| !line.contains('\n')), "{problems:?}");
+        assert_eq!(written(&writer, "Acme").subject, "You're invited to join 'Acme'", "{file}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("org_invite.txt")).unwrap();
+    std::fs::write(dir.path().join("layout.html"), [0xff, 0xfe]).unwrap();
+    let (writer, problems) = writer(Some(dir.path()));
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(written(&writer, "Acme").html.contains("<h1"));
+}
+
+#[test]
+fn go36_a_template_that_fails_later_is_replaced_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "{{ no_such_value if org_name == 'Odd' else org_name }}";
+    std::fs::write(dir.path().join("org_invite.txt"), text).unwrap();
+    let (writer, problems) = writer(Some(dir.path()));
+    assert_eq!(problems, [] as [&str; 0]);
+    assert_eq!(written(&writer, "Acme").text, "Acme\n");
+    assert!(written(&writer, "Odd").text.starts_with("You're invited"));
+}
+
+proptest! {
+    #[test]
+    fn s61_whatever_an_org_is_called_the_mail_keeps_its_shape(
+        name in prop_oneof![".{0,254}", "(?s).{0,80}", "[<>&\"'/{}%#a ]{0,80}"],
+    ) {
+        let (writer, _) = writer(None);
+        let (letter, plain) = (written(&writer, &name), written(&writer, "x"));
+        prop_assert!(!letter.subject.chars().any(char::is_control));
+        let tags = |html: &str| html.matches('<').count();
+        prop_assert_eq!(tags(&letter.html), tags(&plain.html));
+        let quotes = |html: &str| html.matches('"').count();
+        prop_assert_eq!(quotes(&letter.html), quotes(&plain.html));
+        prop_assert_eq!(letter.text.lines().count(), plain.text.lines().count());
+    }
+}

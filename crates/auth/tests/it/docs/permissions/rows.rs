@@ -1,0 +1,93 @@
+//! What to ask of each route: one row each, by noun.
+//!
+//! A new route needs a row here: in the file of its noun, or in a new file with a line in [`NOUNS`].
+//! A row asks what would be served if the caller may. Then write the document again and read in the
+//! difference whether everybody is answered as you meant.
+
+mod accounts;
+mod backup;
+mod health;
+mod invites;
+mod keys;
+mod mails;
+mod members;
+mod orgs;
+mod roles;
+
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use super::scene::Scene;
+
+/// The document's tables of routes.
+pub const NOUNS: &[(&str, &[Row])] = &[
+    ("API keys", keys::ROWS),
+    ("Orgs", orgs::ROWS),
+    ("Members", members::ROWS),
+    ("Invites", invites::ROWS),
+    ("Platform roles", roles::ROWS),
+    ("Mails", mails::ROWS),
+    ("Accounts", accounts::ROWS),
+    ("Backups", backup::ROWS),
+    ("Health", health::ROWS),
+];
+
+/// A request to one route. Several rows may ask the same route for different things.
+pub struct Row {
+    /// The route: its method and its path as the router has it.
+    pub route: &'static str,
+    /// What is asked of it, if the route alone does not say, like `of somebody else`.
+    pub of: &'static str,
+    /// Who may, in words, with what an operator may change of it.
+    pub who: &'static str,
+    /// Sets the scene for the request and words it.
+    pub ask: Ask,
+}
+
+/// Sets a scene and words a request.
+pub type Ask = for<'a> fn(&'a Scene) -> Later<'a, Request>;
+/// A value that takes some doing.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Row {
+    pub const fn new(route: &'static str, who: &'static str, ask: Ask) -> Self {
+        Self { route, of: "", who, ask }
+    }
+
+    /// The same route, asked for something else.
+    pub const fn of(mut self, of: &'static str) -> Self {
+        self.of = of;
+        self
+    }
+}
+
+/// A request without its method, which the route says, and without credentials.
+pub struct Request {
+    pub path: String,
+    pub body: Option<Value>,
+    pub content_type: &'static str,
+}
+
+/// A request without a body.
+pub fn at(path: impl Into<String>) -> Request {
+    Request { path: path.into(), body: None, content_type: "application/json" }
+}
+
+impl Request {
+    pub fn with(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With a file as its body.
+    pub fn file(mut self, body: Value) -> Self {
+        self.content_type = "application/octet-stream";
+        self.with(body)
+    }
+
+    /// The request, for a scene that is set already.
+    pub fn now<'a>(self) -> Later<'a, Self> {
+        Box::pin(std::future::ready(self))
+    }
+}

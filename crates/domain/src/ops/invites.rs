@@ -1,0 +1,353 @@
+//! Invites to orgs: making, showing, answering and taking them back.
+//!
+//! An invite is left once. Whoever reads it first decides by what they see, and [`Change::SettleInvite`]
+//! decides again, by the store's clock, in the transaction that makes the invitee a member: of two who
+//! saw it pending one is told that the other was faster. What the inviter may give is asked again at that
+//! moment, so an invite is never worth more than whoever made it.
+
+use std::collections::BTreeSet;
+
+use crate::Timestamp;
+use crate::app::{Access, Cx, Operation};
+use crate::change::{Change, Guard};
+use crate::directory;
+use crate::error::{Conflict, Entity, Error, InviteClosed, Result};
+use crate::model::{
+    Action, Email, Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, Listing,
+    Mail, Membership, Message, OrgId, OrgInvite, OrgRole, Page, RedirectPath, Settlement,
+    ShownInvite, UserId,
+};
+use crate::ports::Attempt;
+
+/// How often an operation starts anew because others changed what it had decided by.
+pub(super) const TRIES: u32 = 5;
+
+/// Invites somebody to an org.
+#[derive(Debug)]
+pub struct CreateInvite {
+    /// Which org.
+    pub org: OrgId,
+    /// Their address.
+    pub email: Email,
+    /// What they become if they accept.
+    pub role: OrgRole,
+    /// Where on the front end the mail leads.
+    pub path: RedirectPath,
+}
+
+impl Operation for CreateInvite {
+    type Output = InviteId;
+    const NAME: &'static str = "create_org_invite";
+
+    fn access(&self) -> Access {
+        Access::InOrg(self.org, Action::Admin)
+    }
+
+    /// Whoever is not registered is not found, so every try counts against the inviter; against the
+    /// invitee only invites that were made.
+    async fn run(self, cx: &mut Cx<'_>) -> Result<InviteId> {
+        if self.role == OrgRole::Owner {
+            return Err(Error::malformed("role", "owner is given by transferring the org"));
+        }
+        check_path(cx, &self.path)?;
+        cx.throttle().enter(Attempt::Inviting(cx.identity()?.user))?;
+        let found = directory::owners(cx.directory(), &[self.email]).await?.pop();
+        let invitee = found.ok_or(Error::NotFound(Entity::Account))?;
+        cx.throttle().enter(Attempt::BeingInvited(invitee))?;
+        let invite = invite(cx, self.org, Some(invitee), self.role)?;
+        let id = invite.id;
+        let mail = mail(cx, id, invite.expires_at, &self.path);
+        let changes = [Change::InsertInvite(invite)].into_iter().chain(mail).collect();
+        let made = cx.commit(changes).await;
+        if made.is_err() {
+            cx.throttle().take_back(Attempt::BeingInvited(invitee));
+        }
+        made.map(|()| id)
+    }
+}
+
+/// A fresh invite by the caller.
+pub(super) fn invite(
+    cx: &Cx<'_>,
+    org: OrgId,
+    invitee: Option<UserId>,
+    role: OrgRole,
+) -> Result<Invite> {
+    Ok(Invite {
+        id: cx.new_id(),
+        org,
+        inviter: cx.identity()?.user,
+        invitee,
+        role,
+        state: InviteState::Pending,
+        created_at: cx.now,
+        expires_at: cx.now.plus(cx.rules().invite_life),
+    })
+}
+
+/// Whether a mail may lead there.
+pub(super) fn check_path(cx: &Cx<'_>, path: &RedirectPath) -> Result<()> {
+    if cx.rules().redirect_prefixes.iter().any(|prefix| path.is_below(prefix)) {
+        Ok(())
+    } else {
+        Err(Error::malformed("redirect_path", "is not one that links may lead to here"))
+    }
+}
+
+/// The mail that tells the invitee, if anybody sends mails.
+pub(super) fn mail(
+    cx: &Cx<'_>,
+    invite: InviteId,
+    expires_at: Timestamp,
+    path: &RedirectPath,
+) -> Option<Change> {
+    let message = || Message::OrgInvite { invite, path: path.clone() };
+    cx.rules().mail.then(|| {
+        let (id, message, created_at) = (cx.new_id(), message(), cx.now);
+        Change::QueueMail(Mail { id, message, created_at, expires_at })
+    })
+}
+
+/// What to do with an invite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Become a member by it.
+    Accept,
+    /// Do not.
+    Decline,
+}
+
+/// Answers an invite. Only the invitee does, whatever somebody else is.
+#[derive(Debug)]
+pub struct RespondInvite {
+    /// Which one.
+    pub id: InviteId,
+    /// How.
+    pub answer: Answer,
+}
+
+impl Operation for RespondInvite {
+    type Output = ();
+    const NAME: &'static str = "respond_org_invite";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let invitee = cx.identity()?.user;
+        let invite = find(cx, self.id).await?.invite;
+        if invite.invitee != Some(invitee) {
+            return Err(Error::Forbidden);
+        }
+        check_open(cx, &invite)?;
+        match self.answer {
+            Answer::Accept => accept(cx, &invite, invitee).await,
+            Answer::Decline => cx.commit(vec![settle(&invite, Settlement::Declined)]).await,
+        }
+    }
+}
+
+async fn find(cx: &Cx<'_>, id: InviteId) -> Result<OrgInvite> {
+    cx.store().invite(id).await?.ok_or(Error::NotFound(Entity::Invite))
+}
+
+fn check_open(cx: &Cx<'_>, invite: &Invite) -> Result<()> {
+    match invite.state_at(cx.now) {
+        InviteState::Pending => Ok(()),
+        InviteState::Expired => Err(InviteClosed::Expired.into()),
+        InviteState::Accepted | InviteState::Declined | InviteState::Revoked => {
+            Err(InviteClosed::Settled.into())
+        }
+    }
+}
+
+fn settle(invite: &Invite, to: Settlement) -> Change {
+    let Invite { id, org, invitee, .. } = *invite;
+    Change::SettleInvite { id, org, invitee, to }
+}
+
+/// Makes the invitee a member. If they are one already, the invite is used up all the same: they keep
+/// the role they have and are told.
+async fn accept(cx: &Cx<'_>, invite: &Invite, member: UserId) -> Result<()> {
+    let Invite { org, inviter, role, .. } = *invite;
+    // Rows of the original may offer it. Nobody gives it by an invite.
+    if role == OrgRole::Owner || !directory::knows(cx.directory(), inviter).await? {
+        return Err(InviteClosed::Void.into());
+    }
+    let accepted = || settle(invite, Settlement::Accepted);
+    let at = cx.now;
+    let joined = Membership { org, member, role, created_at: at, updated_at: at };
+    for _ in 0..TRIES {
+        let may_invite = Guard::MayInvite { user: inviter, org };
+        let changes = vec![accepted(), Change::InsertMembership(joined.clone())];
+        match cx.commit_if(&[may_invite], changes).await {
+            Err(Error::AlreadyExists(Entity::Membership)) => {}
+            other => return other,
+        }
+        let is_member = Guard::IsMember { user: member, org };
+        match cx.commit_if(&[is_member], vec![accepted()]).await {
+            Ok(()) => return Err(Error::AlreadyExists(Entity::Membership)),
+            // They left in between, so they can join.
+            Err(Error::NotFound(Entity::Membership)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Err(Conflict::Contention.into())
+}
+
+/// Takes an invite back: for whoever made it and for everybody who could make it.
+#[derive(Debug)]
+pub struct RevokeInvite {
+    /// Which one.
+    pub id: InviteId,
+}
+
+impl Operation for RevokeInvite {
+    type Output = ();
+    const NAME: &'static str = "revoke_org_invite";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let invite = find(cx, self.id).await?.invite;
+        if invite.inviter != cx.identity()?.user {
+            authorize_admin(cx, invite.org).await?;
+        }
+        check_open(cx, &invite)?;
+        cx.commit(vec![settle(&invite, Settlement::Revoked)]).await
+    }
+}
+
+/// Whoever asks for an invite by its id knows that there is the org.
+async fn authorize_admin(cx: &mut Cx<'_>, org: OrgId) -> Result<()> {
+    match cx.authorize(Access::InOrg(org, Action::Admin)).await {
+        Err(Error::NotFound(Entity::Org)) => Err(Error::Forbidden),
+        other => other,
+    }
+}
+
+/// Shows an invite to the two it is between and to everybody who could make it.
+#[derive(Debug)]
+pub struct ViewInvite {
+    /// Which one.
+    pub id: InviteId,
+}
+
+impl Operation for ViewInvite {
+    type Output = ShownInvite;
+    const NAME: &'static str = "view_org_invite";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<ShownInvite> {
+        let user = cx.identity()?.user;
+        let found = find(cx, self.id).await?;
+        if found.invite.inviter != user && found.invite.invitee != Some(user) {
+            authorize_admin(cx, found.invite.org).await?;
+        }
+        let shown = show(cx, vec![found]).await?.pop();
+        shown.ok_or(Error::NotFound(Entity::Invite))
+    }
+}
+
+/// Lists the invites to an org.
+#[derive(Debug)]
+pub struct ListInvitesByOrg {
+    /// Which org.
+    pub org: OrgId,
+    /// Only those in one of these states.
+    pub states: Vec<InviteState>,
+    /// Which part of them.
+    pub page: Page<InviteOrder>,
+}
+
+impl Operation for ListInvitesByOrg {
+    type Output = Listing<ShownInvite>;
+    const NAME: &'static str = "list_org_invites_by_org";
+
+    fn access(&self) -> Access {
+        Access::InOrg(self.org, Action::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<ShownInvite>> {
+        list(cx, InvitesOf::Org(self.org), self.states, self.page).await
+    }
+}
+
+/// Which invites of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those they received.
+    Received,
+    /// Those they sent.
+    Sent,
+}
+
+/// Lists the invites of a user: one's own, or anybody's for whoever has a platform role.
+#[derive(Debug)]
+pub struct ListInvitesByUser {
+    /// Whose.
+    pub user: UserId,
+    /// Which of theirs.
+    pub side: Side,
+    /// Only those in one of these states.
+    pub states: Vec<InviteState>,
+    /// Which part of them.
+    pub page: Page<InviteOrder>,
+}
+
+impl Operation for ListInvitesByUser {
+    type Output = Listing<ShownInvite>;
+    const NAME: &'static str = "list_org_invites_by_user";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<ShownInvite>> {
+        let caller = cx.identity()?.user;
+        if caller != self.user && cx.store().standing(caller, None).await?.platform.is_none() {
+            return Err(Error::Forbidden);
+        }
+        let of = match self.side {
+            Side::Received => InvitesOf::Invitee(self.user),
+            Side::Sent => InvitesOf::Inviter(self.user),
+        };
+        list(cx, of, self.states, self.page).await
+    }
+}
+
+async fn list(
+    cx: &Cx<'_>,
+    of: InvitesOf,
+    states: Vec<InviteState>,
+    page: Page<InviteOrder>,
+) -> Result<Listing<ShownInvite>> {
+    let query = InviteQuery { of, states, at: cx.now };
+    let found = cx.store().invites(&query, page).await?;
+    Ok(Listing { items: show(cx, found.items).await?, total: found.total })
+}
+
+/// As they are now, with the addresses of everybody in them: one call to the directory.
+async fn show(cx: &Cx<'_>, invites: Vec<OrgInvite>) -> Result<Vec<ShownInvite>> {
+    let people = invites.iter().map(|found| &found.invite);
+    let people = people.flat_map(|invite| invite.invitee.into_iter().chain([invite.inviter]));
+    let people: Vec<UserId> = people.collect::<BTreeSet<_>>().into_iter().collect();
+    let addresses = directory::addresses(cx.directory(), &people).await?;
+    let address = |user: UserId| addresses.get(&user).cloned().unwrap_or_default();
+    let shown = |OrgInvite { mut invite, org_name }: OrgInvite| {
+        invite.state = invite.state_at(cx.now);
+        ShownInvite {
+            invitee_email: invite.invitee.map(address).unwrap_or_default(),
+            inviter_email: address(invite.inviter),
+            invite,
+            org_name,
+        }
+    };
+    Ok(invites.into_iter().map(shown).collect())
+}

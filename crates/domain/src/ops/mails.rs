@@ -1,0 +1,116 @@
+//! Mails: from what one is about to what it says, and looking after the queue.
+
+use std::time::Duration;
+
+use crate::app::{Access, Cx, Operation};
+use crate::change::Change;
+use crate::directory;
+use crate::error::Result;
+use crate::model::{
+    Content, Draft, Invitation, Listing, MailId, MailState, Message, Page, PlatformRole, QueuedMail,
+};
+
+/// Finds out, right before a mail is sent, whether it is still true and whom it goes to.
+#[derive(Debug)]
+pub struct PrepareMail {
+    /// What it is about.
+    pub message: Message,
+}
+
+/// What is to be done with a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It is to be sent.
+    Ready(Draft),
+    /// What it says is no longer so.
+    Untrue,
+    /// The directory knows nobody it could go to.
+    Nobody,
+    /// The directory knows them by something that is no address.
+    NoAddress,
+}
+
+impl Operation for PrepareMail {
+    type Output = Prepared;
+    const NAME: &'static str = "prepare_mail";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    /// Fails with `Unavailable` when the directory is away.
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Prepared> {
+        let Message::OrgInvite { invite, path } = self.message;
+        let Some(invitation) = cx.store().invitation(invite).await? else {
+            return Ok(Prepared::Untrue);
+        };
+        let Invitation { org, invitee, role, expires_at } = invitation;
+        let known = directory::addresses(cx.directory(), &[invitee]).await?;
+        let Some(address) = known.get(&invitee) else { return Ok(Prepared::Nobody) };
+        let Ok(to) = address.parse() else { return Ok(Prepared::NoAddress) };
+        let content = Content::OrgInvite { invite, path, org, role, expires_at };
+        Ok(Prepared::Ready(Draft { to, content }))
+    }
+}
+
+/// Lists the mails that wait or are dead.
+#[derive(Debug)]
+pub struct ListMails {
+    /// Only those in this state.
+    pub state: Option<MailState>,
+    /// Which part of them.
+    pub page: Page<()>,
+}
+
+impl Operation for ListMails {
+    type Output = Listing<QueuedMail>;
+    const NAME: &'static str = "list_mails";
+
+    fn access(&self) -> Access {
+        Access::OnPlatform(PlatformRole::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<QueuedMail>> {
+        cx.store().mails(self.state, self.page).await
+    }
+}
+
+/// Has a mail tried at once, also a dead one.
+#[derive(Debug)]
+pub struct RetryMail {
+    /// Which one.
+    pub id: MailId,
+}
+
+impl Operation for RetryMail {
+    type Output = ();
+    const NAME: &'static str = "retry_mail";
+
+    fn access(&self) -> Access {
+        Access::OnPlatform(PlatformRole::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        cx.commit(vec![Change::RetryMail(self.id)]).await
+    }
+}
+
+/// Deletes mails that died long ago.
+#[derive(Debug)]
+pub struct PurgeMails {
+    /// How long they are kept.
+    pub keep: Duration,
+}
+
+impl Operation for PurgeMails {
+    type Output = ();
+    const NAME: &'static str = "purge_mails";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        cx.commit(vec![Change::PurgeMails { died_before: cx.now.minus(self.keep) }]).await
+    }
+}

@@ -1,0 +1,54 @@
+//! What becomes of mails.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+pub(super) fn describe() {
+    describe_gauge!("auth_mails", "Mails in the queue, by state.");
+    describe_gauge!("auth_mails_age_seconds", "How long the oldest mail still to be sent waits.");
+    describe_counter!("auth_mails_sent_total", "Mails that the mail server took.");
+    describe_counter!("auth_mails_dropped_total", "Mails that were not needed any more.");
+    describe_counter!("auth_mails_failures_total", "Tries to send a mail that failed.");
+    describe_counter!("auth_mails_dead_total", "Mails that were given up.");
+    describe_counter!("auth_email_request_count", "Number of requests received.");
+    describe_histogram!(
+        "auth_email_request_latency_microseconds",
+        "Total duration of requests in seconds."
+    );
+}
+
+/// Says how many mails are still to be sent and how many are dead, and how long the oldest waits.
+pub fn mails(queued: u64, dead: u64, age: Duration) {
+    let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    gauge!("auth_mails", "state" => "queued").set(number(queued));
+    gauge!("auth_mails", "state" => "dead").set(number(dead));
+    gauge!("auth_mails_age_seconds").set(age.as_secs_f64());
+}
+
+/// Counts a mail that was sent.
+pub fn mail_sent() {
+    counter!("auth_mails_sent_total").increment(1);
+}
+
+/// Counts a mail that was not needed any more, for this reason: a word from a small set.
+pub fn mail_dropped(reason: &'static str) {
+    counter!("auth_mails_dropped_total", "reason" => reason).increment(1);
+}
+
+/// Counts a try that failed with this problem: a word from a small set.
+pub fn mail_failed(problem: &'static str) {
+    counter!("auth_mails_failures_total", "problem" => problem).increment(1);
+}
+
+/// Counts a mail that was given up for this problem: a word from a small set.
+pub fn mail_died(problem: &'static str) {
+    counter!("auth_mails_dead_total", "problem" => problem).increment(1);
+}
+
+/// Counts a try to send a mail under the original's names, for its dashboards. The time is in seconds
+/// there too, whatever the name says (D-55).
+pub fn mail_tried(method: &'static str, took: Duration) {
+    counter!("auth_email_request_count", "method" => method).increment(1);
+    histogram!("auth_email_request_latency_microseconds", "method" => method).record(took);
+}
