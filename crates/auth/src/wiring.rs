@@ -211,10 +211,10 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
     }
     let quota = |attempts, minutes| Quota { attempts, within: Duration::from_mins(minutes) };
     Arc::new(Limiter::new(Quotas {
-        per_address: quota(limits.login_failures_per_address, 1),
-        per_account: quota(limits.login_failures_per_account, 10),
-        per_inviter: quota(limits.invites_per_inviter, 60),
-        per_invitee: quota(limits.invites_per_invitee, 24 * 60),
+        address: quota(limits.login_failures_per_address, 1),
+        account: quota(limits.login_failures_per_account, 10),
+        inviter: quota(limits.invites_per_inviter, 60),
+        invitee: quota(limits.invites_per_invitee, 24 * 60),
     }))
 }
 

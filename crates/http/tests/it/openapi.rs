@@ -189,13 +189,13 @@ fn of_this_world(mut body: Value, org: &str, member: &str) -> Value {
 
 /// The id of an invite of somebody to another org, by somebody with an account.
 async fn invite(world: &World, org: &str, invitee: UserId) -> String {
-    let inviter = world.account("inviter").await;
-    world.join(org, &inviter, OrgRole::Admin).await;
-    let other = world.org(&inviter, &json!({ "name": "Other" })).await;
+    let boss = world.account("inviter").await;
+    world.join(org, &boss, OrgRole::Admin).await;
+    let other = world.org(&boss, &json!({ "name": "Other" })).await;
     let invite = Invite {
         id: Id::new(invitee.uuid()),
         org: other.parse().unwrap(),
-        inviter: inviter.id,
+        inviter: boss.id,
         invitee: Some(invitee),
         role: OrgRole::Viewer,
         state: InviteState::Pending,
