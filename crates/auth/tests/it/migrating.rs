@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::{AssignRoleReq, AuthorizeReq, IssueReq, OrgId, RetrieveRoleReq, Token};
-use auth_testkit::{Postgres, Redis, workspace};
+use auth_testkit::{Postgres, Redis, Smtp, SmtpSetup, workspace};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use self::original::{ADA, ORG, UNREADABLE, VARIABLES, VIEWER};
+use self::original::{ADA, MAIL_USER, ORG, UNREADABLE, VARIABLES, VIEWER};
 use self::shell::{Shell, blocks};
 use crate::users::{Users, email, id};
 use crate::world::{code, eventually};
@@ -31,6 +31,7 @@ struct Fleet {
     shell: Shell,
     users: Users,
     redis: Redis,
+    smtp: Smtp,
     dir: TempDir,
     http: u16,
     grpc: u16,
@@ -44,6 +45,12 @@ impl Fleet {
         users.know(ADA, "ada@example.com");
         users.know(VIEWER, "viewer@example.com");
         let redis = Redis::start().await.unwrap();
+        let smtp = Smtp::with(SmtpSetup {
+            starttls: true,
+            account: Some((MAIL_USER.0.to_owned(), MAIL_USER.1.to_owned())),
+            ..SmtpSetup::default()
+        });
+        let smtp = smtp.await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let [http, grpc, ops] = free_ports();
         let here = |name: &str| match name {
@@ -57,6 +64,8 @@ impl Fleet {
             "MF_AUTH_SECRET" => Some(secret.to_owned()),
             "MF_USERS_GRPC_URL" => Some(users.address.to_string()),
             "MF_AUTH_ES_URL" => Some(redis.address()),
+            "MF_EMAIL_HOST" => Some("localhost".to_owned()),
+            "MF_EMAIL_PORT" => Some(smtp.port().to_string()),
             _ => None,
         };
         let mut file = String::new();
@@ -76,9 +85,10 @@ impl Fleet {
             ("MF_AUTH_HTTP_HOST", "127.0.0.1".to_owned()),
             ("MF_AUTH_GRPC_HOST", "127.0.0.1".to_owned()),
             ("MF_AUTH_OPS_PORT", ops.to_string()),
+            ("MF_AUTH_EMAIL_CA_CERTS", smtp.authority().display().to_string()),
         ];
         let shell = Shell::open(dir.path(), &variables);
-        Self { shell, users, redis, dir, http, grpc }
+        Self { shell, users, redis, smtp, dir, http, grpc }
     }
 
     /// What the database says to this, line by line.
@@ -188,6 +198,8 @@ async fn live(fleet: &mut Fleet, secret: &str, is_weak: bool) -> (String, String
     assert_eq!(emails, ["", "ada@example.com", "user2@example.com", "viewer@example.com"]);
     assert!(fleet.users.calls() > 0);
 
+    join_by_mail(fleet, &key).await;
+
     let told = format!("operation org.create id {org}");
     eventually("the event is told", Duration::from_mins(1), async || {
         let words = fleet.redis.ask(&["XRANGE", "mainflux.auth", "-", "+"]).await.unwrap();
@@ -195,6 +207,27 @@ async fn live(fleet: &mut Fleet, secret: &str, is_weak: bool) -> (String, String
     })
     .await;
     (login, issued["value"].as_str().unwrap().to_owned())
+}
+
+/// Somebody is invited by mail and accepts.
+async fn join_by_mail(fleet: &mut Fleet, inviter: &str) {
+    let invite = json!({ "email": email(3), "role": "viewer", "redirect_path": "/invite" });
+    let path = format!("/orgs/{ORG}/invites");
+    let made = fleet.send(Method::POST, &path, inviter, Some(invite)).await;
+    assert_eq!(made.status(), 201, "{:?}", made.text().await);
+    let made = made.headers()["location"].to_str().unwrap().to_owned();
+    let id_of_invite = made.strip_prefix("/invites/").unwrap();
+    let link = format!("http://localhost/invite/{id_of_invite}");
+    eventually("the mail is there", Duration::from_mins(1), async || {
+        let mails = fleet.smtp.received();
+        let mail = mails.iter().find(|mail| mail.to == [email(3)]);
+        mail.is_some_and(|mail| mail.tls && mail.part("text/plain").unwrap().contains(&link))
+    })
+    .await;
+    let issue = IssueReq { id: id(3), email: email(3), r#type: 0 };
+    let login = fleet.auth().await.issue(issue).await.unwrap().into_inner().value;
+    let accepted = fleet.send(Method::POST, &format!("{made}/accept"), &login, None).await;
+    assert_eq!(accepted.status(), 201);
 }
 
 /// Swaps in, lives, swaps back, lets the original write, comes again, and leaves for good.
@@ -250,12 +283,12 @@ async fn there_and_back(secret: &str, is_weak: bool) {
     let join = format!(
         "INSERT INTO org_memberships (org_id, member_id, role, created_at, updated_at) \
          VALUES ('{ORG}', '{}', 'viewer', now(), now())",
-        id(3)
+        id(4)
     );
     assert_eq!(fleet.ask(&join).await, ["INSERT 0 1"]);
     fleet.shell.run(start).await;
     let members = fleet.get(&format!("/orgs/{ORG}/memberships"), &original::adas_key(secret)).await;
-    assert_eq!(members["total"], 5, "{members}");
+    assert_eq!(members["total"], 6, "{members}");
     fleet.shell.run(back).await;
 
     for block in blocks(GUIDE, "removal") {

@@ -11,5 +11,6 @@ mod invites;
 mod limits;
 mod owners;
 mod paths;
+mod reference;
 mod roles;
 mod world;

@@ -4,7 +4,6 @@
 
 mod everywhere;
 mod invites;
-mod invites;
 mod keys;
 mod members;
 mod orgs;

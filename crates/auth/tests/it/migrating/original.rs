@@ -14,6 +14,9 @@ pub const ADA: &str = "00000000-0000-4000-8000-0000000000a1";
 pub const VIEWER: &str = "00000000-0000-4000-8000-0000000000a6";
 pub const ORG: &str = "00000000-0000-4000-8000-0000000000b1";
 
+/// How it signs in to the mail server.
+pub const MAIL_USER: (&str, &str) = ("18bf7f70705139", "2b0d302e775b1e");
+
 /// Every variable it reads, with the value of the file it ships or one that fits.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("MF_AUTH_LOG_LEVEL", "debug"),
@@ -47,8 +50,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("MF_AUTH_ES_DB", "0"),
     ("MF_EMAIL_HOST", "smtp.example.com"),
     ("MF_EMAIL_PORT", "2525"),
-    ("MF_EMAIL_USERNAME", "18bf7f70705139"),
-    ("MF_EMAIL_PASSWORD", "2b0d302e775b1e"),
+    ("MF_EMAIL_USERNAME", MAIL_USER.0),
+    ("MF_EMAIL_PASSWORD", MAIL_USER.1),
     ("MF_EMAIL_FROM_ADDRESS", "from@example.com"),
     ("MF_EMAIL_FROM_NAME", "Example"),
     ("MF_EMAIL_BASE_TEMPLATE", "base.tmpl"),
