@@ -157,11 +157,11 @@ fn invites() -> impl Strategy<Value = Invite> {
     let roles = select(OrgRole::ALL.to_vec());
     let people = (users(), users());
     (invite_numbers(), numbers(), people, roles, states, moments(), ends()).prop_map(
-        |(number, org, (inviter, invitee), role, state, created_at, expires_at)| Invite {
+        |(number, org, (from, to), role, state, created_at, expires_at)| Invite {
             id: invite_id(number),
             org: org_id(org),
-            inviter,
-            invitee: Some(invitee),
+            inviter: from,
+            invitee: Some(to),
             role,
             state,
             created_at,

@@ -14,7 +14,7 @@ async fn scene(store: &AnyStore) {
     use InviteState::{Accepted, Declined, Expired, Pending, Revoked};
     let mut changes =
         vec![Change::InsertOrg(org(1, "acme")), Change::InsertOrg(org(2, "umbrella"))];
-    for (number, org, inviter, invitee, state, end) in [
+    for (number, org, from, to, state, end) in [
         (1, 1, 1, 5, Pending, 100),
         (2, 1, 2, 6, Pending, 10),
         (3, 2, 1, 5, Declined, 100),
@@ -22,10 +22,10 @@ async fn scene(store: &AnyStore) {
         (5, 2, 2, 6, Revoked, 100),
         (6, 2, 1, 7, Expired, 10),
     ] {
-        let one = invite(number, org_id(org), Some(user(invitee)), OrgRole::Viewer);
+        let one = invite(number, org_id(org), Some(user(to)), OrgRole::Viewer);
         let created_at = moment(i64::from(number) % 4);
         let expires_at = moment(end);
-        let inviter = user(inviter);
+        let inviter = user(from);
         changes.push(Change::InsertInvite(Invite {
             inviter,
             state,

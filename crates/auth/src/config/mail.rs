@@ -17,7 +17,7 @@ pub(crate) struct Mail {
     #[arg(long, env = "MF_EMAIL_HOST")]
     pub(crate) email_host: Option<String>,
 
-    /// Its port.
+    /// The port of the mail server.
     #[arg(long, env = "MF_EMAIL_PORT", default_value = "25", value_parser = port)]
     pub(crate) email_port: u16,
 

@@ -45,12 +45,14 @@ impl FromStr for Base {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || "is not a URL like https://example.com or https://example.com/app".to_owned();
-        // A parser would mend these.
-        if text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+        // A parser would mend what is not written like this.
+        let place = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
+        if place.is_none_or(|place| place.starts_with('/')) || text.contains(odd) {
             return Err(wrong());
         }
         let url = Url::parse(text).map_err(|_| wrong())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain(&url) {
+        if !url.has_host() || !is_plain(&url) {
             return Err(wrong());
         }
         let path = url.path().parse().map_err(|_| wrong())?;
@@ -103,6 +105,8 @@ mod tests {
             "mailto:ada@example.com",
             "http://",
             "http:///app",
+            "http:example.com",
+            "https:/example.com",
             "https://user@example.com",
             "https://user:pass@example.com",
             "https://example.com?x=1",

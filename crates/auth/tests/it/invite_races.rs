@@ -56,10 +56,9 @@ impl Game {
             let id = identify(&server, &token).await.unwrap();
             players.push(Player { email, token, id });
         }
-        let mut next = players.into_iter();
-        let (owner, inviter, invitee) =
-            (next.next().unwrap(), next.next().unwrap(), next.next().unwrap());
-        Self { server, root, owner, inviter, invitee }
+        let mut players = players.into_iter();
+        let mut next = || players.next().unwrap();
+        Self { server, root, owner: next(), inviter: next(), invitee: next() }
     }
 
     async fn send(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> u16 {

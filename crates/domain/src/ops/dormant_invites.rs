@@ -130,8 +130,8 @@ impl ActivateInvites {
                 |rival: Rival| (rival.role, rival.created_at, rival.id) > worth(&kept.invite);
             !kept.rival.is_some_and(better)
         });
-        let invites = waiting.iter().map(|one| &one.invite);
-        let others = invites.filter(|one| kept.is_none_or(|kept| kept.invite.id != one.id));
+        let all = waiting.iter().map(|one| &one.invite);
+        let others = all.filter(|one| kept.is_none_or(|kept| kept.invite.id != one.id));
         changes.extend(others.map(|other| revoke(other.id, other.org, None)));
         let Some(WaitingInvite { invite: Invite { id, org, .. }, rival, .. }) = kept else {
             return;

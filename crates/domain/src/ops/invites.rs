@@ -50,10 +50,9 @@ impl Operation for CreateInvite {
             return Err(Error::malformed("role", "owner is given by transferring the org"));
         }
         check_path(cx, &self.path)?;
-        let inviter = cx.identity()?.user;
-        cx.throttle().enter(Attempt::Inviting(inviter))?;
-        let invitee = directory::owners(cx.directory(), &[self.email]).await?.pop();
-        let invitee = invitee.ok_or(Error::NotFound(Entity::Account))?;
+        cx.throttle().enter(Attempt::Inviting(cx.identity()?.user))?;
+        let found = directory::owners(cx.directory(), &[self.email]).await?.pop();
+        let invitee = found.ok_or(Error::NotFound(Entity::Account))?;
         cx.throttle().enter(Attempt::BeingInvited(invitee))?;
         let invite = invite(cx, self.org, Some(invitee), self.role)?;
         let id = invite.id;
@@ -343,9 +342,12 @@ async fn show(cx: &Cx<'_>, invites: Vec<OrgInvite>) -> Result<Vec<ShownInvite>> 
     let address = |user: UserId| addresses.get(&user).cloned().unwrap_or_default();
     let shown = |OrgInvite { mut invite, org_name }: OrgInvite| {
         invite.state = invite.state_at(cx.now);
-        let invitee_email = invite.invitee.map(address).unwrap_or_default();
-        let inviter_email = address(invite.inviter);
-        ShownInvite { invite, org_name, invitee_email, inviter_email }
+        ShownInvite {
+            invitee_email: invite.invitee.map(address).unwrap_or_default(),
+            inviter_email: address(invite.inviter),
+            invite,
+            org_name,
+        }
     };
     Ok(invites.into_iter().map(shown).collect())
 }

@@ -13,12 +13,12 @@ use crate::support::{NOW, World};
 const FORBIDDEN: &str = "failed to perform authorization over the entity";
 const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
 
-const fn mail_id(number: u128) -> MailId {
+pub const fn mail_id(number: u128) -> MailId {
     MailId::new(Uuid::from_u128(number))
 }
 
 /// Mails about an invite, with these numbers; the first of them is dead.
-async fn queued(world: &World, numbers: std::ops::RangeInclusive<u128>) {
+pub async fn queued(world: &World, numbers: std::ops::RangeInclusive<u128>) {
     let at = Timestamp::from_seconds(NOW);
     for number in numbers.clone() {
         let message = Message::OrgInvite {

@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::described::{API, fault, operation, resolved};
+use crate::mails;
 use crate::support::{CENTURY, NOW, World};
 
 /// Every operation with its route.
@@ -203,6 +204,12 @@ async fn invite(world: &World, org: &str, invitee: UserId) -> String {
     id
 }
 
+/// The id of a mail that was given up.
+async fn mail(world: &World) -> String {
+    mails::queued(world, 1..=1).await;
+    mails::mail_id(1).to_string()
+}
+
 #[tokio::test]
 async fn the_examples_get_the_answers_they_promise() {
     for (route, operation) in operations() {
@@ -226,6 +233,7 @@ async fn the_examples_get_the_answers_they_promise() {
             world.join_user(&org, member, OrgRole::Viewer).await;
         }
         let invite = invite(&world, &org, member).await;
+        let mail = mail(&world).await;
         let as_ada = ["/users/profile", "/orgs/{id}/leave"].contains(&route.path);
         if as_ada || route.operation == RespondInvite::NAME {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
@@ -237,6 +245,7 @@ async fn the_examples_get_the_answers_they_promise() {
         let id = match route.path {
             path if path.starts_with("/keys") => &key,
             path if path.starts_with("/invites") => &invite,
+            path if path.starts_with("/mails") => &mail,
             _ => &org,
         };
         let member = member.to_string();

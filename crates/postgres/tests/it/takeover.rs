@@ -241,7 +241,7 @@ async fn d09_d10_invites_of_the_original_are_read_and_odd_ones_harm_nobody() {
     database
         .execute(
             "INSERT INTO org_invites (id, invitee_id, inviter_id, org_id, invitee_role, created_at, \
-             expires_at, state) SELECT ('00000000-0000-4000-8000-0000000000' || id)::uuid, \
+             expires_at, state) SELECT ('00000000-0000-4000-8000-0000000000' || odd.id)::uuid, \
              ('00000000-0000-4000-8000-0000000000' || invitee)::uuid, inviter_id, org_id, role, NULL, \
              expiry::timestamptz, odd.state FROM org_invites, (VALUES \
              ('d4', 'a8', 'boss', '9999-01-01', 'pending'), \
