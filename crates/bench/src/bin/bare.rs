@@ -33,6 +33,10 @@ empty! {
     assign_role: proto::AssignRoleReq => (),
     retrieve_role: proto::RetrieveRoleReq => proto::RetrieveRoleRes,
     view_org: proto::ViewOrgReq => proto::Org,
+    create_dormant_org_invite: proto::CreateDormantOrgInviteReq => (),
+    activate_org_invite: proto::ActivateOrgInviteReq => (),
+    get_dormant_org_invite_by_platform_invite:
+        proto::GetDormantOrgInviteByPlatformInviteReq => proto::OrgInvite,
 }
 
 #[tokio::main]
