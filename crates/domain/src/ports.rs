@@ -12,8 +12,8 @@ use crate::change::Commit;
 use crate::error::{Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, Claims, Email, Key, KeyId, KeyOrder, Listing, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
+    Account, AccountId, AccountQuery, Claims, Email, Evidence, Key, KeyId, KeyOrder, Listing,
+    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
     PasswordHash, Person, RoleHolder, Standing, Token, Trust, UserId,
 };
 
@@ -93,6 +93,13 @@ pub trait Memberships: Send + Sync {
 pub trait Standings: Send + Sync {
     /// The user's platform role, and their role in the org if one is asked about: one statement.
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+
+    /// Where the user stands towards each of these, as [`Standings::standing`] would say it, in the
+    /// order asked, repeated ones again; all from one snapshot: one statement.
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>>;
+
+    /// The rows behind [`Standings::standing`], with their times: one statement.
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence>;
 
     /// Everybody with a platform role, by user id, ascending. `page.order` has nothing to say.
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>>;

@@ -31,9 +31,9 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
-    UserId,
+    Account, AccountId, AccountQuery, Email, Evidence, Key, KeyId, KeyOrder, Listing, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
+    RoleHolder, Standing, UserId,
 };
 use auth_domain::ports;
 use uuid::Uuid;
@@ -119,6 +119,14 @@ impl ports::Memberships for PgStore {
 impl ports::Standings for PgStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.database, user, org).await
+    }
+
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>> {
+        roles::standings(&self.database, user, orgs).await
+    }
+
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence> {
+        roles::evidence(&self.database, user, org).await
     }
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {

@@ -26,9 +26,9 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
-    UserId,
+    Account, AccountId, AccountQuery, Email, Evidence, Key, KeyId, KeyOrder, Listing, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page,
+    RoleHolder, Standing, UserId,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -151,6 +151,14 @@ impl ports::Memberships for SqliteStore {
 impl ports::Standings for SqliteStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.readers, user, org).await
+    }
+
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>> {
+        roles::standings(&self.readers, user, orgs).await
+    }
+
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence> {
+        roles::evidence(&self.readers, user, org).await
     }
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {

@@ -2,6 +2,7 @@
 
 mod account;
 mod email;
+mod evidence;
 mod invite;
 mod key;
 mod link;
@@ -16,6 +17,7 @@ mod token;
 
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
+pub use evidence::{Evidence, Explanation};
 pub use invite::{Invite, InviteId, InviteState, PlatformInvite, PlatformInviteId};
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use link::RedirectPath;

@@ -3,6 +3,8 @@
 pub mod access;
 pub mod accounts;
 pub mod changes;
+pub mod checks;
+pub mod explain;
 pub mod keys;
 pub mod members;
 pub mod orgs;
@@ -14,6 +16,9 @@ use crate::app::Operation;
 pub const NAMES: &[&str] = &[
     access::Identify::NAME,
     access::Authorize::NAME,
+    checks::IdentifyAndAuthorize::NAME,
+    checks::AuthorizeMany::NAME,
+    explain::Explain::NAME,
     keys::IssueToken::NAME,
     keys::IssueKey::NAME,
     keys::ViewKey::NAME,
