@@ -21,7 +21,7 @@ use crate::AnyStore;
 use crate::sample::{account, key_id, metadata, moment, org_id, user};
 
 /// How many users, orgs and keys there are.
-const MANY: u32 = 4;
+pub const MANY: u32 = 4;
 
 fn users() -> impl Strategy<Value = UserId> {
     (1..=MANY).prop_map(user)

@@ -110,6 +110,7 @@ fn who(operation: &str) -> Option<&'static str> {
         "leave_org" => "every member but the owner",
         "transfer_org" => "owner, with a login token",
         "list_roles" => "a platform role, with a login token",
+        "explain" => "a platform role, with a login token",
         "grant_role" | "remove_role" => "root, with a login token",
         "self_register" => "anybody, unless the operator closed it",
         "login" => "anybody with the right password",

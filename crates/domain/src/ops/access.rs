@@ -98,15 +98,15 @@ pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identit
 
 /// Whether they may do this.
 pub(crate) async fn authorize(cx: &Cx<'_>, who: &Identity, question: Question) -> Result<()> {
-    decide(&cx.store().standing(who.user, question.org()).await?, question)
+    decide(cx.store().standing(who.user, question.org()).await?, question)
 }
 
 /// Whether somebody who stands there may do this. A stranger to an org is not told whether it exists.
-pub(crate) fn decide(standing: &Standing, question: Question) -> Result<()> {
+pub(crate) fn decide(standing: Standing, question: Question) -> Result<()> {
     match question {
         Question::Root => policy::on_platform(standing.platform, PlatformRole::Admin),
         Question::Org(_, action) => {
-            policy::in_org(standing, action).map_err(|refusal| match refusal {
+            policy::in_org(&standing, action).map_err(|refusal| match refusal {
                 Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
                 other => other,
             })

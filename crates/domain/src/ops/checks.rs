@@ -90,9 +90,9 @@ impl Operation for AuthorizeMany {
             return Err(Error::internal("the store answered another number of questions"));
         }
         standings
-            .iter()
-            .zip(&self.questions)
-            .map(|(standing, question)| Verdict::of(decide(standing, *question)))
+            .into_iter()
+            .zip(self.questions)
+            .map(|(standing, question)| Verdict::of(decide(standing, question)))
             .collect()
     }
 }

@@ -4,6 +4,8 @@
 mod access;
 mod accounts;
 mod changes;
+mod checks;
+mod explain;
 mod keys;
 mod members;
 mod orgs;

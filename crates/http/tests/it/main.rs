@@ -9,6 +9,7 @@
 mod accounts;
 mod described;
 mod docs_page;
+mod explain;
 mod keys;
 mod limits;
 mod members;

@@ -28,6 +28,7 @@ fn body(route: &Route) -> Option<Value> {
         ("PATCH", "/orgs/{id}/memberships") => Some(json!({ "member_ids": [NOBODY] })),
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),
+        ("POST", "/explain") => Some(json!({ "user_id": NOBODY, "subject": "root" })),
         ("POST", "/register") => Some(json!({
             "user": { "email": "new@example.com", "password": "password1" }, "redirect_path": "/v"
         })),

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod contract;
+mod explain;
 mod faults;
 mod schema;
 mod takeover;
