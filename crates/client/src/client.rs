@@ -16,7 +16,7 @@ use tonic_prost::ProstCodec;
 
 use crate::builder::{Builder, CurrentTrace};
 use crate::error::{Error, Failure, Pushback, Result};
-use crate::model::{Check, Identity, PlatformRole, TokenKind, Verdict, verdict};
+use crate::model::{Check, Identity, Org, PlatformRole, TokenKind, Verdict, verdict};
 use crate::proto;
 use crate::proto::v1;
 use crate::retry::{self, Budget};
@@ -52,6 +52,7 @@ const IDENTIFY: Method = Method::read("/protomfx.AuthService/Identify");
 const AUTHORIZE: Method = Method::read("/protomfx.AuthService/Authorize");
 const RETRIEVE_ROLE: Method = Method::read("/protomfx.AuthService/RetrieveRole");
 const OWNER: Method = Method::read("/protomfx.AuthService/GetOwnerIDByOrgID");
+const VIEW_ORG: Method = Method::read("/protomfx.AuthService/ViewOrg");
 const ISSUE: Method = Method::write("/protomfx.AuthService/Issue");
 const ASSIGN_ROLE: Method = Method::write("/protomfx.AuthService/AssignRole");
 const IDENTIFY_AND_AUTHORIZE: Method = Method::read("/auth.v1.Checks/IdentifyAndAuthorize");
@@ -213,6 +214,14 @@ impl AuthClient {
         let asked = proto::OrgId { value: org_id.to_owned() };
         let answer: proto::OwnerId = self.call(OWNER, asked, self.deadline()).await?;
         Ok(answer.value)
+    }
+
+    /// An org, if the token's user may see it; [`Error::NotFound`] if not. For services that auth knows.
+    /// The original has it since v0.35.
+    pub async fn view_org(&self, token: &str, org_id: &str) -> Result<Org> {
+        let asked = proto::ViewOrgReq { token: token.to_owned(), org_id: org_id.to_owned() };
+        let answer: proto::Org = self.call(VIEW_ORG, asked, self.deadline()).await?;
+        Ok(Org { id: answer.id, owner_id: answer.owner_id, name: answer.name })
     }
 
     /// A login or recovery token for a user whom this service vouches for. For services that auth

@@ -28,8 +28,8 @@
 //! * **One connection**, made by the first call, kept alive, and made again when it was lost. No restart
 //!   is needed, of either side, in any order.
 //! * **Retries** of calls that only read: `identify`, `authorize`, `identify_and_authorize`,
-//!   `authorize_many`, `retrieve_role`, `org_owner`; when auth is unavailable or the connection breaks;
-//!   at most twice, after random pauses, or when the server says (`grpc-retry-pushback-ms`); and at
+//!   `authorize_many`, `retrieve_role`, `org_owner`, `view_org`; when auth is unavailable or the
+//!   connection breaks; at most twice, after random pauses, or when the server says (`grpc-retry-pushback-ms`); and at
 //!   most one for every ten calls, so that a server in trouble is not asked much more than in good
 //!   times. `issue` and `assign_role` are never tried twice. Do not retry around it: that would
 //!   multiply.
@@ -61,5 +61,5 @@ pub use builder::{BuildError, Builder};
 pub use client::{AuthClient, MAX_CHECKS, Token};
 pub use error::{Error, Result};
 pub use layer::{AuthLayer, Guarded, Need};
-pub use model::{Action, Check, Identity, PlatformRole, TokenKind, Verdict};
+pub use model::{Action, Check, Identity, Org, PlatformRole, TokenKind, Verdict};
 pub use trace::TraceContext;

@@ -114,6 +114,17 @@ impl Verdict {
     }
 }
 
+/// An org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Org {
+    /// Its id.
+    pub id: String,
+    /// Its owner's user id.
+    pub owner_id: String,
+    /// What people call it.
+    pub name: String,
+}
+
 /// What somebody is on the whole platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlatformRole {

@@ -101,6 +101,7 @@ pub fn fault(value: &Value, schema: &'static Value) -> Option<String> {
             }
             refused("is no such number")
         }
+        ("boolean", Value::Bool(_)) => None,
         ("array", Value::Array(items)) => {
             let size = u32::try_from(items.len()).unwrap();
             if outside(size.into(), "minItems", "maxItems") {

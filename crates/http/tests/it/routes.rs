@@ -141,7 +141,7 @@ async fn s72_go24_every_route_with_a_body_wants_json() {
         let lenient = lenient.bearer(&ada.token).body(&format!("{body} {body}")).send().await;
         assert_eq!(lenient.refusal(), (400, "malformed entity specification".to_owned()), "{name}");
     }
-    assert_eq!(with_body, 12);
+    assert_eq!(with_body, 13);
 }
 
 #[tokio::test]
