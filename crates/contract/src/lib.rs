@@ -169,6 +169,7 @@ macro_rules! store_contract {
             standings {
                 many_standings_are_what_each_is_alone
                 no_standings_are_none_and_two_hundred_are_two_hundred
+                many_standings_are_from_one_snapshot
                 evidence_is_the_rows_behind_a_standing
             }
         }

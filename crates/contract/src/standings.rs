@@ -1,5 +1,7 @@
 //! Where people stand, many at once and with the rows behind it.
 
+use std::sync::Arc;
+
 use auth_domain::change::Change;
 use auth_domain::model::{Evidence, OrgId, OrgRole, PlatformRole};
 
@@ -49,6 +51,33 @@ pub async fn no_standings_are_none_and_two_hundred_are_two_hundred(store: AnySto
     assert_eq!(found.len(), 200);
     assert_eq!(found.iter().filter(|it| it.org_exists).count(), 3);
     assert_eq!((found[0].org, found[1].org), (Some(OrgRole::Admin), Some(OrgRole::Viewer)));
+}
+
+/// A user who is always in exactly one of two orgs is never seen in both, nor in none.
+pub async fn many_standings_are_from_one_snapshot(store: AnyStore) {
+    peopled(&store).await;
+    let (here, there) = (org_id(2), org_id(3));
+    let writer = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            let (mut from, mut to) = (here, there);
+            for _ in 0..100 {
+                let joins = membership(to, user(2), OrgRole::Viewer);
+                let leaves = Change::RemoveMembership { org: from, member: user(2) };
+                given(&store, vec![leaves, Change::InsertMembership(joins)]).await;
+                (from, to) = (to, from);
+            }
+        }
+    });
+    let mut seen = [false; 2];
+    while !writer.is_finished() {
+        let both = store.standings(user(2), &[Some(here), Some(there)]).await.unwrap();
+        let [first, second] = [0, 1].map(|place| both[place].org.is_some());
+        assert_ne!(first, second);
+        seen = [seen[0] || first, seen[1] || second];
+    }
+    writer.await.unwrap();
+    assert_eq!(seen, [true, true], "it was looked at while it changed");
 }
 
 /// The same rows as a standing, with their times.

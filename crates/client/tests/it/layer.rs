@@ -1,6 +1,7 @@
 //! The layer around an HTTP service and around a gRPC one.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use auth_client::{Action, AuthLayer, Check, Identity, Need};
 use axum::body::Body;
@@ -8,8 +9,12 @@ use axum::extract::Extension;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::any;
 use axum::{Router, http};
+use tokio::net::TcpListener;
+use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tower::ServiceExt;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tower::{Layer, ServiceExt};
 
 use crate::fake::{Answer, Fake, push_back, refuse, user7};
 
@@ -143,4 +148,36 @@ async fn r13_a_grpc_caller_s_deadline_is_passed_on() {
     let request = with("t").header("content-type", "application/grpc");
     let (_, headers, _) = ask(&router, request.header("grpc-timeout", "100m")).await;
     assert_eq!(Status::from_header_map(&headers).unwrap().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_tonic_server_is_guarded_as_a_whole_or_service_by_service() {
+    let fake = Fake::start(|path, before| match path {
+        "/protomfx.AuthService/Identify" if before == 0 => user7(),
+        _ => refuse(Code::Unavailable),
+    })
+    .await;
+    let layer = AuthLayer::new(fake.client_within(Duration::from_secs(5)));
+    let (_, health) = tonic_health::server::health_reporter();
+    let (_, other) = tonic_health::server::health_reporter();
+    let router = tonic::transport::Server::builder().layer(layer.clone()).add_service(health);
+    // By service it has to keep its name, by which it is found.
+    let named = tonic::service::Routes::new(layer.layer(other)).prepare();
+    drop(named);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    tokio::spawn(router.serve_with_incoming(incoming));
+    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    let mut ask = async |token: Option<&str>| {
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        if let Some(token) = token {
+            request.metadata_mut().insert("authorization", token.parse().unwrap());
+        }
+        client.check(request).await.map_or_else(|status| status.code(), |_| Code::Ok)
+    };
+    assert_eq!(ask(None).await, Code::Unauthenticated);
+    assert_eq!(ask(Some("Bearer t")).await, Code::Ok);
+    assert_eq!(ask(Some("Bearer t")).await, Code::Unavailable);
 }
