@@ -8,16 +8,27 @@ use prost::Message;
 const PROTO: &str = "../../proto";
 
 /// Messages that carry a token: `src/lib.rs` gives them a `Debug` that does not show it.
-const SECRET: [&str; 4] = [
+const SECRET: [&str; 7] = [
     ".protomfx.Token",
     ".protomfx.AuthorizeReq",
     ".protomfx.ViewOrgReq",
     ".protomfx.CreateDormantOrgInviteReq",
+    ".auth.v1.IdentifyAndAuthorizeRequest",
+    ".auth.v1.AuthorizeManyRequest",
+    ".auth.v1.ExplainRequest",
+];
+
+/// Every file with a service in it.
+const FILES: [&str; 4] = [
+    "mainflux/auth.proto",
+    "mainflux/users.proto",
+    "keyward/checks.proto",
+    "keyward/explain.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO}");
-    let mut files = protox::compile(["mainflux/auth.proto", "mainflux/users.proto"], [PROTO])?;
+    let mut files = protox::compile(FILES, [PROTO])?;
     tonic_prost_build::configure().skip_debug(SECRET).compile_fds(files.clone())?;
 
     // For reflection: a copy without the comments, which clients have no use for.

@@ -33,6 +33,7 @@ pub mod races;
 pub mod roles;
 pub mod sample;
 pub mod sinks;
+pub mod standings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,6 +223,12 @@ macro_rules! store_contract {
                 records_a_sink_has_not_passed_on_stay
                 a_sink_nobody_uses_any_more_keeps_nothing
             }
+            standings {
+                many_standings_are_what_each_is_alone
+                no_standings_are_none_and_two_hundred_are_two_hundred
+                many_standings_are_from_one_snapshot
+                evidence_is_the_rows_behind_a_standing
+            }
         }
     };
     (@all $fresh:ident $($module:ident { $($case:ident)* })*) => {
@@ -260,6 +267,7 @@ mod tests {
             ("races", include_str!("races.rs")),
             ("roles", include_str!("roles.rs")),
             ("sinks", include_str!("sinks.rs")),
+            ("standings", include_str!("standings.rs")),
         ] {
             let start = list.find(&format!("            {module} {{\n")).unwrap();
             let listed = list[start..].split('}').next().unwrap();

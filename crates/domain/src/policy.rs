@@ -1,7 +1,7 @@
 //! Who may do what. Pure functions; every transport and both stores ask here.
 
 use crate::error::{Entity, Error, InviteClosed, Result};
-use crate::model::{Action, OrgRole, PlatformRole, Standing};
+use crate::model::{Action, Evidence, Explanation, OrgRole, PlatformRole, Standing};
 
 /// The one table of roles and actions.
 #[must_use]
@@ -45,6 +45,40 @@ pub const fn on_platform(role: Option<PlatformRole>, needed: PlatformRole) -> Re
     }
 }
 
+/// The least role that allows this.
+#[must_use]
+pub const fn needed(action: Action) -> OrgRole {
+    match action {
+        Action::Viewer => OrgRole::Viewer,
+        Action::Editor => OrgRole::Editor,
+        Action::Admin => OrgRole::Admin,
+        Action::Owner => OrgRole::Owner,
+    }
+}
+
+/// Why [`in_org`] answers what it does, by which row.
+#[must_use]
+pub fn explain_in_org(evidence: Evidence, action: Action) -> Explanation {
+    match evidence {
+        Evidence { org_exists: false, platform, .. } => Explanation::NoOrg { platform },
+        Evidence { platform: Some(role), .. } => Explanation::ByPlatformRole(role),
+        Evidence { membership: None, .. } => Explanation::NotAMember { needed: needed(action) },
+        Evidence { membership: Some(membership), .. } => {
+            if role_allows(membership.role, action) {
+                Explanation::ByMembership(membership)
+            } else {
+                Explanation::RoleTooSmall { membership, needed: needed(action) }
+            }
+        }
+    }
+}
+
+/// Why [`on_platform`] answers what it does when any platform role will do.
+#[must_use]
+pub fn explain_on_platform(role: Option<PlatformRole>) -> Explanation {
+    role.map_or(Explanation::NoPlatformRole, Explanation::ByPlatformRole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +103,14 @@ mod tests {
             for greater in Action::ALL.into_iter().filter(|other| *other > action) {
                 assert!(!role_allows(*role, greater), "{role} {greater:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_needed_role_is_the_least_that_allows() {
+        for action in Action::ALL {
+            let least = OrgRole::ALL.into_iter().find(|role| role_allows(*role, action));
+            assert_eq!(Some(needed(action)), least);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Invitation, InviteId,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Evidence, Invitation, InviteId,
     InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
     Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
     OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
@@ -125,6 +125,13 @@ pub trait Invites: Send + Sync {
 pub trait Standings: Send + Sync {
     /// The user's platform role, and their role in the org if one is asked about: one statement.
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+
+    /// Where the user stands towards each of these, as [`Standings::standing`] would say it, in the
+    /// order asked, repeated ones again; all from one snapshot: one statement.
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>>;
+
+    /// The rows behind [`Standings::standing`], with their times: one statement.
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence>;
 
     /// Everybody with a platform role, by user id, ascending. `page.order` has nothing to say.
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>>;

@@ -162,7 +162,7 @@ impl AuthRpc {
     }
 }
 
-fn understand_token(text: String) -> Result<Token> {
+pub(crate) fn understand_token(text: String) -> Result<Token> {
     match text.len() {
         0 => Err(Unauthenticated::MissingToken.into()),
         1..=Token::MAX => Ok(Token::new(text)),
@@ -247,7 +247,7 @@ fn understand_user(id: &str) -> Result<UserId> {
 }
 
 /// A user here is named by a service, not looked for: text that is no id is the caller's mistake.
-fn parse_user(id: &str) -> Result<UserId> {
+pub(crate) fn parse_user(id: &str) -> Result<UserId> {
     id.parse().map_err(|_| Error::malformed("id", "must be a UUID"))
 }
 

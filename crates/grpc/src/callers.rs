@@ -1,8 +1,8 @@
 //! Who may make the calls that are not open.
 //!
-//! `Identify` and `Authorize` need a token to say anything, so anybody may call them. Everything
-//! else here acts on somebody's word: the caller must be a known service. Each method of `auth.rs`
-//! and `users.rs` asks the gate first, and the operations behind them refuse whoever is not a
+//! `Identify`, `Authorize` and the calls of `auth.v1` need a token to say anything, so anybody may call
+//! them. Everything else here acts on somebody's word: the caller must be a known service. Each of its
+//! methods in `auth.rs` and `users.rs` asks the gate first, and the operations behind them refuse whoever is not a
 //! [`Caller::Service`], so a method that forgets to ask serves nobody.
 
 use std::fmt;

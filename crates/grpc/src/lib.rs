@@ -1,13 +1,15 @@
 //! The gRPC transport: the same operations as HTTP offers, for sibling services.
 //!
-//! Read in this order: `proto/mainflux/*.proto`, the interface; `auth.rs` and `users.rs`, one method
-//! each call, which understands, executes and answers; [`callers`], who may make which call;
+//! Read in this order: `proto/`, the interface; `auth.rs`, `users.rs`, `checks.rs` and `explain.rs`, one
+//! method each call, which understands, executes and answers; [`callers`], who may make which call;
 //! `status.rs`, what an error looks like on the wire; `limits.rs`, what is too large or too slow.
 //! [`directory`] is the other way round: a client, of a users service elsewhere.
 
 mod auth;
 pub mod callers;
+mod checks;
 pub mod directory;
+mod explain;
 mod health;
 mod limits;
 mod status;
@@ -24,9 +26,13 @@ use tonic_reflection::server::Builder;
 use crate::auth::AuthRpc;
 use crate::callers::Gate;
 pub use crate::callers::{AllowList, Callers, PeerNames, Trust};
+use crate::checks::ChecksRpc;
+use crate::explain::ExplainRpc;
 pub use crate::health::Health;
 use crate::proto::auth_service_server::AuthServiceServer;
 use crate::proto::users_service_server::UsersServiceServer;
+use crate::proto::v1::checks_server::ChecksServer;
+use crate::proto::v1::explanations_server::ExplanationsServer;
 pub use crate::status::code;
 use crate::users::UsersRpc;
 
@@ -76,6 +82,40 @@ pub mod proto {
             f.debug_struct("ViewOrgReq").field("org_id", &self.org_id).finish_non_exhaustive()
         }
     }
+
+    /// Our own package, `auth.v1`.
+    pub mod v1 {
+        use std::fmt;
+
+        tonic::include_proto!("auth.v1");
+
+        impl fmt::Debug for IdentifyAndAuthorizeRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("IdentifyAndAuthorizeRequest")
+                    .field("check", &self.check)
+                    .finish_non_exhaustive()
+            }
+        }
+
+        impl fmt::Debug for AuthorizeManyRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("AuthorizeManyRequest")
+                    .field("checks", &self.checks)
+                    .finish_non_exhaustive()
+            }
+        }
+
+        impl fmt::Debug for ExplainRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("ExplainRequest")
+                    .field("user_id", &self.user_id)
+                    .field("subject", &self.subject)
+                    .field("object", &self.object)
+                    .field("action", &self.action)
+                    .finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// How the services are served.
@@ -123,8 +163,12 @@ pub fn router(app: App, options: Options) -> axum::Router {
     let gate = Arc::new(Gate::new(callers));
     let auth = AuthServiceServer::new(AuthRpc { app: app.clone(), gate: Arc::clone(&gate) })
         .max_decoding_message_size(max_message);
-    let mut routes =
-        Routes::new(auth).add_service(health.server().max_decoding_message_size(max_message));
+    let checks = ChecksServer::new(ChecksRpc { app: app.clone() });
+    let explanations = ExplanationsServer::new(ExplainRpc { app: app.clone() });
+    let mut routes = Routes::new(auth)
+        .add_service(checks.max_decoding_message_size(max_message))
+        .add_service(explanations.max_decoding_message_size(max_message))
+        .add_service(health.server().max_decoding_message_size(max_message));
     if accounts {
         let users = UsersServiceServer::new(UsersRpc { app, gate });
         routes = routes.add_service(users.max_decoding_message_size(max_message));
@@ -138,7 +182,12 @@ pub fn router(app: App, options: Options) -> axum::Router {
 /// The names of the services that a client may ask the health of.
 pub(crate) fn service_names(accounts: bool) -> impl Iterator<Item = &'static str> {
     let users = accounts.then_some(UsersServiceServer::<UsersRpc>::NAME);
-    std::iter::once(AuthServiceServer::<AuthRpc>::NAME).chain(users)
+    let always = [
+        AuthServiceServer::<AuthRpc>::NAME,
+        ChecksServer::<ChecksRpc>::NAME,
+        ExplanationsServer::<ExplainRpc>::NAME,
+    ];
+    always.into_iter().chain(users)
 }
 
 fn reflect(routes: Routes, accounts: bool, max_message: usize) -> Routes {

@@ -47,6 +47,13 @@ pub(crate) fn status(error: Error) -> Status {
     status
 }
 
+/// An error in one of the checks of a list: the same, and at the end which.
+pub(crate) fn status_at(error: Error, place: usize) -> Status {
+    let status = status(error);
+    let text = format!("{} : checks[{place}]", status.message());
+    Status::with_metadata(status.code(), text, status.metadata().clone())
+}
+
 /// A status with its stable code.
 pub(crate) fn refusal(
     code: Code,

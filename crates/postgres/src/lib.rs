@@ -34,9 +34,9 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, InviteOrder,
-    InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
+    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
     PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
@@ -150,6 +150,14 @@ impl ports::Invites for PgStore {
 impl ports::Standings for PgStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.database, user, org).await
+    }
+
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>> {
+        roles::standings(&self.database, user, orgs).await
+    }
+
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence> {
+        roles::evidence(&self.database, user, org).await
     }
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {

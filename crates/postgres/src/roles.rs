@@ -1,15 +1,19 @@
 //! Platform roles, and where a user stands.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use auth_domain::error::{Conflict, Entity, Error, Result};
-use auth_domain::model::{Listing, OrgId, Page, PlatformRole, RoleHolder, Standing, UserId};
+use auth_domain::model::{
+    Evidence, Listing, Membership, OrgId, OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
+};
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::connections::Connections;
 use crate::failure::failure;
-use crate::rows::{listing, page, window};
+use crate::moment::Moment;
+use crate::rows::{listing, moment, page, window};
 
 /// The role a column names. The original's tables can hold words that are no role, which allow
 /// nothing.
@@ -41,6 +45,81 @@ pub(crate) async fn standing(
         })
         .await?;
     Ok(Standing { platform: known(row.platform), org_exists: row.org_exists, org: known(row.org) })
+}
+
+#[derive(FromRow)]
+struct StandingsRow {
+    platform: Option<String>,
+    org_id: Option<Uuid>,
+    org: Option<String>,
+}
+
+pub(crate) async fn standings(
+    db: &Connections,
+    user: UserId,
+    orgs: &[Option<OrgId>],
+) -> Result<Vec<Standing>> {
+    let ids: Vec<Uuid> = orgs.iter().flatten().map(|org| org.uuid()).collect();
+    // Without any of the orgs there is still one row: the platform role.
+    let rows: Vec<StandingsRow> = db
+        .all(|| {
+            query_as(
+                "SELECT held.platform, orgs.id AS org_id, org_memberships.role AS org \
+                 FROM (SELECT (SELECT role FROM users_roles WHERE user_id = $1) AS platform) AS held \
+                 LEFT JOIN orgs ON orgs.id = ANY($2) \
+                 LEFT JOIN org_memberships \
+                 ON org_memberships.org_id = orgs.id AND org_memberships.member_id = $1",
+            )
+            .bind(user.uuid())
+            .bind(ids.as_slice())
+        })
+        .await?;
+    let platform = known(rows.first().and_then(|row| row.platform.clone()));
+    let roles: HashMap<Uuid, Option<OrgRole>> =
+        rows.into_iter().filter_map(|row| Some((row.org_id?, known(row.org)))).collect();
+    let standing = |org: &Option<OrgId>| {
+        let found = org.and_then(|org| roles.get(&org.uuid()).copied());
+        Standing { platform, org_exists: found.is_some(), org: found.flatten() }
+    };
+    Ok(orgs.iter().map(standing).collect())
+}
+
+#[derive(FromRow)]
+struct EvidenceRow {
+    platform: Option<String>,
+    org_id: Option<Uuid>,
+    role: Option<String>,
+    created_at: Option<Moment>,
+    updated_at: Option<Moment>,
+}
+
+pub(crate) async fn evidence(
+    db: &Connections,
+    user: UserId,
+    org: Option<OrgId>,
+) -> Result<Evidence> {
+    let row: EvidenceRow = db
+        .one(|| {
+            query_as(
+                "SELECT held.platform, orgs.id AS org_id, org_memberships.role, \
+                 org_memberships.created_at, org_memberships.updated_at \
+                 FROM (SELECT (SELECT role FROM users_roles WHERE user_id = $1) AS platform) AS held \
+                 LEFT JOIN orgs ON orgs.id = $2 \
+                 LEFT JOIN org_memberships \
+                 ON org_memberships.org_id = orgs.id AND org_memberships.member_id = $1",
+            )
+            .bind(user.uuid())
+            .bind(org.map(OrgId::uuid))
+        })
+        .await?;
+    let membership = row.org_id.zip(known(row.role)).map(|(org, role)| Membership {
+        org: OrgId::new(org),
+        member: user,
+        role,
+        created_at: moment(row.created_at),
+        updated_at: moment(row.updated_at),
+    });
+    Ok(Evidence { platform: known(row.platform), org_exists: row.org_id.is_some(), membership })
 }
 
 #[derive(FromRow)]

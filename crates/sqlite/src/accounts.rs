@@ -8,7 +8,7 @@ use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as};
 use uuid::Uuid;
 
 use crate::failure::failure;
-use crate::rows::{listing, metadata, metadata_column, moment, page, window};
+use crate::rows::{json_array, listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
 pub(crate) struct AccountRow {
@@ -61,11 +61,6 @@ pub(crate) async fn find_by_email(db: &SqlitePool, email: &Email) -> Result<Opti
     .map_err(failure)?
     .map(Account::try_from)
     .transpose()
-}
-
-/// Many values travel as one JSON array of text, because SQLite has no arrays.
-fn json_array(values: impl Iterator<Item = String>) -> String {
-    values.collect::<serde_json::Value>().to_string()
 }
 
 pub(crate) async fn find_by_emails(db: &SqlitePool, emails: &[Email]) -> Result<Vec<Account>> {

@@ -29,9 +29,9 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Invitation, InviteId, InviteOrder,
-    InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
+    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
     PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
@@ -195,6 +195,14 @@ impl ports::Invites for SqliteStore {
 impl ports::Standings for SqliteStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.readers, user, org).await
+    }
+
+    async fn standings(&self, user: UserId, orgs: &[Option<OrgId>]) -> Result<Vec<Standing>> {
+        roles::standings(&self.readers, user, orgs).await
+    }
+
+    async fn evidence(&self, user: UserId, org: Option<OrgId>) -> Result<Evidence> {
+        roles::evidence(&self.readers, user, org).await
     }
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {

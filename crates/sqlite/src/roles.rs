@@ -1,14 +1,17 @@
 //! Platform roles, and where a user stands.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use auth_domain::error::{Conflict, Entity, Error, Result};
-use auth_domain::model::{Listing, OrgId, Page, PlatformRole, RoleHolder, Standing, UserId};
+use auth_domain::model::{
+    Evidence, Listing, Membership, OrgId, OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
+};
 use sqlx::{FromRow, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool, query, query_as};
 use uuid::Uuid;
 
 use crate::failure::failure;
-use crate::rows::{listing, page, window};
+use crate::rows::{json_array, listing, moment, page, window};
 
 #[derive(FromRow)]
 struct StandingRow {
@@ -38,6 +41,80 @@ pub(crate) async fn standing(
     .await
     .map_err(failure)?;
     Ok(Standing { platform: known(row.platform), org_exists: row.org_exists, org: known(row.org) })
+}
+
+#[derive(FromRow)]
+struct StandingsRow {
+    platform: Option<String>,
+    org_id: Option<Uuid>,
+    org: Option<String>,
+}
+
+pub(crate) async fn standings(
+    db: &SqlitePool,
+    user: UserId,
+    orgs: &[Option<OrgId>],
+) -> Result<Vec<Standing>> {
+    let ids = json_array(orgs.iter().flatten().map(|org| org.uuid().as_simple().to_string()));
+    // Without any of the orgs there is still one row: the platform role.
+    let rows = query_as::<Sqlite, StandingsRow>(
+        "SELECT held.platform, orgs.id AS org_id, org_memberships.role AS org \
+         FROM (SELECT (SELECT role FROM users_roles WHERE user_id = ?1) AS platform) AS held \
+         LEFT JOIN orgs ON orgs.id IN (SELECT unhex(value) FROM json_each(?2)) \
+         LEFT JOIN org_memberships \
+         ON org_memberships.org_id = orgs.id AND org_memberships.member_id = ?1",
+    )
+    .bind(user.uuid())
+    .bind(ids)
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    let platform = known(rows.first().and_then(|row| row.platform.clone()));
+    let roles: HashMap<Uuid, Option<OrgRole>> =
+        rows.into_iter().filter_map(|row| Some((row.org_id?, known(row.org)))).collect();
+    let standing = |org: &Option<OrgId>| {
+        let found = org.and_then(|org| roles.get(&org.uuid()).copied());
+        Standing { platform, org_exists: found.is_some(), org: found.flatten() }
+    };
+    Ok(orgs.iter().map(standing).collect())
+}
+
+#[derive(FromRow)]
+struct EvidenceRow {
+    platform: Option<String>,
+    org_id: Option<Uuid>,
+    role: Option<String>,
+    created_at: Option<i64>,
+    updated_at: Option<i64>,
+}
+
+pub(crate) async fn evidence(
+    db: &SqlitePool,
+    user: UserId,
+    org: Option<OrgId>,
+) -> Result<Evidence> {
+    let row = query_as::<Sqlite, EvidenceRow>(
+        "SELECT held.platform, orgs.id AS org_id, org_memberships.role, \
+         org_memberships.created_at, org_memberships.updated_at \
+         FROM (SELECT (SELECT role FROM users_roles WHERE user_id = ?1) AS platform) AS held \
+         LEFT JOIN orgs ON orgs.id = ?2 \
+         LEFT JOIN org_memberships \
+         ON org_memberships.org_id = orgs.id AND org_memberships.member_id = ?1",
+    )
+    .bind(user.uuid())
+    .bind(org.map(OrgId::uuid))
+    .fetch_one(db)
+    .await
+    .map_err(failure)?;
+    let rows = row.org_id.zip(known(row.role)).zip(row.created_at.zip(row.updated_at));
+    let membership = rows.map(|((org, role), (created_at, updated_at))| Membership {
+        org: OrgId::new(org),
+        member: user,
+        role,
+        created_at: moment(created_at),
+        updated_at: moment(updated_at),
+    });
+    Ok(Evidence { platform: known(row.platform), org_exists: row.org_id.is_some(), membership })
 }
 
 #[derive(FromRow)]

@@ -61,6 +61,11 @@ pub(crate) fn window<O>(page: &Page<O>) -> (i64, i64) {
     (bounded(page.limit), bounded(page.offset))
 }
 
+/// Many values travel as one JSON array of text, because SQLite has no arrays.
+pub(crate) fn json_array(values: impl Iterator<Item = String>) -> String {
+    values.collect::<serde_json::Value>().to_string()
+}
+
 /// The moment in a column.
 pub(crate) fn moment(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)

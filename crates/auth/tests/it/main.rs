@@ -8,6 +8,7 @@
 )]
 
 mod backup;
+mod client;
 mod contract;
 mod crash;
 mod docs;

@@ -10,19 +10,19 @@ use tonic::{Code, Status};
 use crate::world::{code, embedded, eventually, found};
 
 /// A private authority.
-struct Authority {
-    pem: String,
+pub struct Authority {
+    pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, in PEM.
-struct Pair {
-    certificate: String,
-    key: String,
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -30,7 +30,7 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    fn issue(&self, name: &str) -> Pair {
+    pub fn issue(&self, name: &str) -> Pair {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -39,7 +39,7 @@ impl Authority {
 }
 
 /// A server with a certificate for `localhost`, and the files it reads.
-fn with_tls(authority: &Authority, files: &tempfile::TempDir) -> Setup {
+pub fn with_tls(authority: &Authority, files: &tempfile::TempDir) -> Setup {
     let pair = authority.issue("localhost");
     let write = |name: &str, text: &str| {
         let path = files.path().join(name);

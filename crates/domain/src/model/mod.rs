@@ -2,6 +2,7 @@
 
 mod account;
 mod email;
+mod evidence;
 mod invite;
 mod key;
 mod link;
@@ -16,6 +17,7 @@ mod token;
 
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
+pub use evidence::{Evidence, Explanation};
 pub use invite::{
     Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,
     PlatformInviteId, Rival, Settlement, ShownInvite, WaitingInvite,

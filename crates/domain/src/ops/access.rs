@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::{Access, Cx, Identity, Operation};
 use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
-use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Token, Trust};
+use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Standing, Token, Trust};
 use crate::{Timestamp, policy};
 
 /// How far a sibling's clock may be ahead of ours before its tokens are refused.
@@ -60,6 +60,14 @@ impl Question {
             _ => Err(Invalid::Subject.into()),
         }
     }
+
+    /// The org it is about.
+    pub(crate) const fn org(self) -> Option<OrgId> {
+        match self {
+            Self::Root => None,
+            Self::Org(org, _) => org,
+        }
+    }
 }
 
 impl Operation for Authorize {
@@ -74,22 +82,34 @@ impl Operation for Authorize {
     /// A stranger to an org gets the same refusal as a member with too small a role. Somebody with
     /// a platform role is told when there is no such org.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
-        let identity = identify(cx, &self.token).await?;
-        if identity.kind == KeyKind::Recovery {
-            return Err(Unauthenticated::NotHonoured.into());
-        }
-        match self.question {
-            Question::Root => {
-                let standing = cx.store().standing(identity.user, None).await?;
-                policy::on_platform(standing.platform, PlatformRole::Admin)
-            }
-            Question::Org(org, action) => {
-                let standing = cx.store().standing(identity.user, org).await?;
-                policy::in_org(&standing, action).map_err(|refusal| match refusal {
-                    Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
-                    other => other,
-                })
-            }
+        let identity = identify_actor(cx, &self.token).await?;
+        authorize(cx, &identity, self.question).await
+    }
+}
+
+/// Whose token this is, if it is one to act with: a recovery token is not.
+pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
+    let identity = identify(cx, token).await?;
+    if identity.kind == KeyKind::Recovery {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
+    Ok(identity)
+}
+
+/// Whether they may do this.
+pub(crate) async fn authorize(cx: &Cx<'_>, who: &Identity, question: Question) -> Result<()> {
+    decide(cx.store().standing(who.user, question.org()).await?, question)
+}
+
+/// Whether somebody who stands there may do this. A stranger to an org is not told whether it exists.
+pub(crate) fn decide(standing: Standing, question: Question) -> Result<()> {
+    match question {
+        Question::Root => policy::on_platform(standing.platform, PlatformRole::Admin),
+        Question::Org(_, action) => {
+            policy::in_org(&standing, action).map_err(|refusal| match refusal {
+                Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
+                other => other,
+            })
         }
     }
 }

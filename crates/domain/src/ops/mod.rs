@@ -4,7 +4,9 @@ pub mod access;
 pub mod accounts;
 pub mod backup;
 pub mod changes;
+pub mod checks;
 pub mod dormant_invites;
+pub mod explain;
 pub mod invites;
 pub mod keys;
 pub mod mails;
@@ -19,6 +21,9 @@ use crate::app::Operation;
 pub const NAMES: &[&str] = &[
     access::Identify::NAME,
     access::Authorize::NAME,
+    checks::IdentifyAndAuthorize::NAME,
+    checks::AuthorizeMany::NAME,
+    explain::Explain::NAME,
     keys::IssueToken::NAME,
     keys::IssueKey::NAME,
     keys::ViewKey::NAME,

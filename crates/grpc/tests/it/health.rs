@@ -14,6 +14,8 @@ use crate::world::{refused, world, world_with};
 
 const AUTH: &str = "protomfx.AuthService";
 const USERS: &str = "protomfx.UsersService";
+const CHECKS: &str = "auth.v1.Checks";
+const EXPLANATIONS: &str = "auth.v1.Explanations";
 
 fn about(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.into() }
@@ -28,7 +30,7 @@ async fn health_is_told_as_a_whole_and_by_service() {
     for (serving, expected) in [(true, ServingStatus::Serving), (false, ServingStatus::NotServing)]
     {
         health.set(serving, true).await;
-        for service in ["", AUTH, USERS] {
+        for service in ["", AUTH, USERS, CHECKS, EXPLANATIONS] {
             let answer = client.check(about(service)).await.unwrap().into_inner();
             assert_eq!(answer.status(), expected, "{service}");
         }
@@ -111,8 +113,8 @@ async fn reflection_is_served_only_when_asked_for() {
 #[tokio::test]
 async fn reflection_names_what_is_served() {
     for (accounts, expected) in [
-        (true, vec!["grpc.health.v1.Health", AUTH, USERS]),
-        (false, vec!["grpc.health.v1.Health", AUTH]),
+        (true, vec![CHECKS, EXPLANATIONS, "grpc.health.v1.Health", AUTH, USERS]),
+        (false, vec![CHECKS, EXPLANATIONS, "grpc.health.v1.Health", AUTH]),
     ] {
         let options = Options { accounts, reflection: true, ..Options::default() };
         let world = world_with(options, |router| router).await;

@@ -4,7 +4,9 @@
 
 mod authorize;
 mod callers;
+mod checks;
 mod directory;
+mod explain;
 mod health;
 mod identify;
 mod invites;

@@ -37,6 +37,10 @@ async fn s78_only_the_exact_path_is_a_method() {
         "/mainflux.AuthService/Identify",
         "/protomfx.AuthService/CreateOrgInvite",
         "/protomfx.ThingsService/Identify",
+        "/protomfx.AuthService/AuthorizeMany",
+        "/auth.v1.Checks/Identify",
+        "/auth.v1.Checks/Explain",
+        "/auth.v2.Checks/AuthorizeMany",
     ] {
         let headers = by_hand(&world, path, None, frame(&message)).await;
         assert_eq!(headers["grpc-status"], "12", "{path}");

@@ -14,8 +14,15 @@ const STATUSES: [&str; 6] = [
 ];
 
 fn files() -> Vec<FileDescriptorProto> {
-    let files = protox::compile(["mainflux/auth.proto", "mainflux/users.proto"], [PROTO]).unwrap();
-    files.file.into_iter().filter(|file| file.package() == "protomfx").collect()
+    let files = [
+        "mainflux/auth.proto",
+        "mainflux/users.proto",
+        "keyward/checks.proto",
+        "keyward/explain.proto",
+    ];
+    let files = protox::compile(files, [PROTO]).unwrap();
+    let ours = |file: &FileDescriptorProto| ["protomfx", "auth.v1"].contains(&file.package());
+    files.file.into_iter().filter(ours).collect()
 }
 
 /// The comment above what this path leads to, by the numbers of `descriptor.proto`.

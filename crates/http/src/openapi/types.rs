@@ -136,6 +136,17 @@ wire_type! {
 }
 
 wire_type! {
+    /// What a check is about.
+    Subject = words(["root", "org"]).description(Some("What a check is about."))
+}
+
+wire_type! {
+    /// What may be asked of an org.
+    Action = words(model::Action::ALL.map(model::Action::as_str))
+        .description(Some("What may be asked of an org: each needs the role of that name or a greater one."))
+}
+
+wire_type! {
     /// Which way a list is ordered.
     Direction = words(model::Direction::ALL.map(model::Direction::as_str))
         .description(Some("Which way a list is ordered."))

@@ -10,6 +10,7 @@ mod accounts;
 mod backup;
 mod described;
 mod docs_page;
+mod explain;
 mod invites;
 mod keys;
 mod limits;

@@ -162,8 +162,11 @@ fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
         for (_, content) in contents {
             assert_eq!(fault(&content["example"], &content["schema"]), None, "{id}");
             let members = resolved(&content["schema"])["properties"].as_object().unwrap().keys();
-            let shown = content["example"].as_object().unwrap().keys();
-            assert_eq!(shown.collect::<BTreeSet<_>>(), members.collect(), "{id}");
+            let shown: BTreeSet<_> = content["example"].as_object().unwrap().keys().collect();
+            let members: BTreeSet<_> = members.collect();
+            // A platform role and too small a role in an org never explain the same answer.
+            let absent: &[&str] = if id == "explain" { &["platform_role"] } else { &[] };
+            assert!(members.difference(&shown).all(|name| absent.contains(&name.as_str())), "{id}");
         }
     }
     let problem = &API["components"]["schemas"]["Problem"];

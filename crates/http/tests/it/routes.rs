@@ -32,6 +32,7 @@ fn body(route: &Route) -> Option<Value> {
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
         ("POST", "/restore") => Some(json!({ "orgs": [] })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),
+        ("POST", "/explain") => Some(json!({ "user_id": NOBODY, "subject": "root" })),
         ("POST", "/register") => Some(json!({
             "user": { "email": "new@example.com", "password": "password1" }, "redirect_path": "/v"
         })),

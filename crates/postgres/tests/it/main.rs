@@ -5,6 +5,7 @@
 mod agreement;
 mod contract;
 mod counts;
+mod explain;
 mod faults;
 mod schema;
 mod takeover;

@@ -164,8 +164,10 @@ impl Rpc {
     /// Every method there is.
     pub fn all() -> Vec<Self> {
         let files = prost_types::FileDescriptorSet::decode(proto::DESCRIPTOR).unwrap();
-        let files = files.file.into_iter().filter(|file| file.package() == "protomfx");
-        let files: Vec<_> = files.collect();
+        let ours = |file: &prost_types::FileDescriptorProto| {
+            ["protomfx", "auth.v1"].contains(&file.package())
+        };
+        let files: Vec<_> = files.file.into_iter().filter(ours).collect();
         let messages: Vec<_> = files.iter().flat_map(|file| &file.message_type).collect();
         let holds_token = |name: &str| {
             let message =
@@ -173,11 +175,13 @@ impl Rpc {
             name.ends_with(".Token")
                 || message.unwrap().field.iter().any(|field| field.name() == "token")
         };
-        let services = files.iter().flat_map(|file| &file.service);
-        let methods = services.flat_map(|service| {
-            service.method.iter().map(|method| Self {
+        let services = files
+            .iter()
+            .flat_map(|file| file.service.iter().map(|service| (file.package(), service)));
+        let methods = services.flat_map(|(package, service)| {
+            service.method.iter().map(move |method| Self {
                 name: method.name().to_owned(),
-                path: format!("/protomfx.{}/{}", service.name(), method.name()),
+                path: format!("/{package}.{}/{}", service.name(), method.name()),
                 takes_token: holds_token(method.input_type()),
             })
         });

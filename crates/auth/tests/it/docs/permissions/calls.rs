@@ -115,6 +115,25 @@ pub const CALLS: &[Call] = &[
             proto::GetDormantOrgInviteByPlatformInviteReq { platform_invite_id }.encode_to_vec()
         })
     }),
+    Call::new("IdentifyAndAuthorize", ANYBODY, |scene, token| {
+        let check = Some(is_viewer(scene));
+        now(&proto::v1::IdentifyAndAuthorizeRequest { token, check })
+    })
+    .on_behalf_of("viewer"),
+    Call::new("AuthorizeMany", ANYBODY, |scene, token| {
+        now(&proto::v1::AuthorizeManyRequest { token, checks: vec![is_viewer(scene)] })
+    })
+    .on_behalf_of("whoever has a good token"),
+    Call::new("Explain", ANYBODY, |scene, token| {
+        now(&proto::v1::ExplainRequest {
+            token,
+            user_id: scene.member.id.to_string(),
+            subject: "org".to_owned(),
+            object: scene.org.to_string(),
+            action: "viewer".to_owned(),
+        })
+    })
+    .on_behalf_of("whoever has a platform role, with a login token"),
     Call::new("GetUsersByIDs", KNOWN, |scene, _| {
         let ids = vec![scene.caller.id.to_string()];
         now(&proto::UsersByIDsReq { ids, page_metadata: None })
@@ -136,6 +155,11 @@ async fn sleep(scene: &Scene) {
 const ANYBODY: &str = "anybody";
 const KNOWN: &str = "those on the list; without a list every service that is known";
 const VOUCHED: &str = "those on the list; without a list `users`";
+
+fn is_viewer(scene: &Scene) -> proto::v1::Check {
+    let (subject, action) = ("org".to_owned(), "viewer".to_owned());
+    proto::v1::Check { subject, object: scene.org.to_string(), action }
+}
 
 fn may<'a>(scene: &Scene, token: String, action: &str) -> Later<'a, Vec<u8>> {
     let (object, subject) = (scene.org.to_string(), "org".to_owned());

@@ -20,6 +20,14 @@ pub const ROWS: &[Row] = &[
             at(format!("/platform-roles/{user}"))
         })
     }),
+    Row::new("POST /explain", "a platform role, with a login token", |scene| {
+        at("/explain")
+            .with(json!({
+                "user_id": scene.member.id.to_string(), "subject": "org",
+                "object": scene.org.to_string(), "action": "viewer",
+            }))
+            .now()
+    }),
 ];
 
 const ROOT: &str = "root, with a login token";

@@ -1,0 +1,98 @@
+//! Identify and Authorize put together, for siblings that would otherwise ask twice, or many times.
+
+use crate::app::{Access, Cx, Identity, Operation};
+use crate::error::{Error, Invalid, Result};
+use crate::model::Token;
+use crate::ops::access::{Question, authorize, decide, identify_actor};
+
+/// The most questions one [`AuthorizeMany`] asks.
+pub const MAX_CHECKS: usize = 200;
+
+/// Says whose token this is, provided that they may do this.
+///
+/// It fails as [`super::access::Authorize`] does, and then says nothing of who they are.
+#[derive(Debug)]
+pub struct IdentifyAndAuthorize {
+    /// The token: a login token, or an API key, which acts for its owner.
+    pub token: Token,
+    /// What is asked.
+    pub question: Question,
+}
+
+impl Operation for IdentifyAndAuthorize {
+    type Output = Identity;
+    const NAME: &'static str = "identify_and_authorize";
+    const HOT: bool = true;
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Identity> {
+        let identity = identify_actor(cx, &self.token).await?;
+        authorize(cx, &identity, self.question).await?;
+        Ok(identity)
+    }
+}
+
+/// Says of many things whether the token's user may do them, all from one snapshot.
+#[derive(Debug)]
+pub struct AuthorizeMany {
+    /// The token: a login token, or an API key, which acts for its owner.
+    pub token: Token,
+    /// What is asked: 1 to [`MAX_CHECKS`] questions.
+    pub questions: Vec<Question>,
+}
+
+/// The answer to one question of [`AuthorizeMany`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may.
+    Allowed,
+    /// They may not.
+    Denied,
+    /// There is no such org; only somebody with a platform role is told.
+    NotFound,
+}
+
+impl Verdict {
+    /// What [`super::access::Authorize`] says, as one of many answers.
+    fn of(decision: Result<()>) -> Result<Self> {
+        match decision {
+            Ok(()) => Ok(Self::Allowed),
+            Err(Error::Forbidden) => Ok(Self::Denied),
+            Err(Error::NotFound(_)) => Ok(Self::NotFound),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Operation for AuthorizeMany {
+    /// One verdict for each question, in their order.
+    type Output = Vec<Verdict>;
+    const NAME: &'static str = "authorize_many";
+    const HOT: bool = true;
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Vec<Verdict>> {
+        match self.questions.len() {
+            0 => return Err(Invalid::EmptyList.into()),
+            1..=MAX_CHECKS => {}
+            _ => return Err(Invalid::ListTooLong.into()),
+        }
+        let identity = identify_actor(cx, &self.token).await?;
+        let orgs: Vec<_> = self.questions.iter().map(|question| question.org()).collect();
+        let standings = cx.store().standings(identity.user, &orgs).await?;
+        if standings.len() != self.questions.len() {
+            return Err(Error::internal("the store answered another number of questions"));
+        }
+        standings
+            .into_iter()
+            .zip(self.questions)
+            .map(|(standing, question)| Verdict::of(decide(standing, question)))
+            .collect()
+    }
+}

@@ -1,0 +1,37 @@
+//! Why somebody may, or may not: for admins who wonder.
+
+use crate::app::{Access, Cx, Operation};
+use crate::error::Result;
+use crate::model::{Explanation, PlatformRole, UserId};
+use crate::ops::access::Question;
+use crate::policy;
+
+/// Says which row makes [`super::access::Authorize`] answer a user as it does, or what is missing.
+///
+/// It supposes that the user shows a good login token or API key; whether theirs is one is for
+/// [`super::access::Identify`] to say. Only for somebody with a platform role and a login token:
+/// nobody else learns from it what exists.
+#[derive(Debug)]
+pub struct Explain {
+    /// Who would ask.
+    pub user: UserId,
+    /// What they would ask.
+    pub question: Question,
+}
+
+impl Operation for Explain {
+    type Output = Explanation;
+    const NAME: &'static str = "explain";
+
+    fn access(&self) -> Access {
+        Access::OnPlatform(PlatformRole::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Explanation> {
+        let evidence = cx.store().evidence(self.user, self.question.org()).await?;
+        Ok(match self.question {
+            Question::Root => policy::explain_on_platform(evidence.platform),
+            Question::Org(_, action) => policy::explain_in_org(evidence, action),
+        })
+    }
+}
