@@ -5,6 +5,7 @@
 //! what is odd for the log.
 
 mod accounts;
+mod commands;
 mod environment;
 mod events;
 mod grpc;
@@ -28,6 +29,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
+pub(crate) use self::commands::{Backup, Command, Existing, Restore};
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
@@ -79,15 +81,6 @@ pub(crate) struct Config {
     /// What is odd about the settings, a sentence each, for the log.
     #[arg(skip)]
     pub(crate) warnings: Vec<String>,
-}
-
-/// What the binary can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Serve until told to stop.
-    Serve,
-    /// Ask the server on this machine whether it is ready; the exit code is the answer.
-    Health,
 }
 
 /// Why there is no configuration.

@@ -97,8 +97,9 @@ impl Outcome {
             Self::Sent | Self::Dropped(_) => Verdict::Done,
             Self::Unknown(_) => later(false, "lookup"),
             Self::Failed(Undelivered::Later { problem, .. }) => later(true, problem),
-            Self::Failed(Undelivered::Never { problem, .. }) => Verdict::Dead { problem },
-            Self::Unsendable(problem) => Verdict::Dead { problem },
+            Self::Failed(Undelivered::Never { problem, .. }) | Self::Unsendable(problem) => {
+                Verdict::Dead { problem }
+            }
             Self::HeldTooShort => {
                 Verdict::Later { after: Duration::ZERO, counts: false, problem: "interrupted" }
             }
@@ -262,18 +263,15 @@ impl Postman {
     }
 
     fn note_status(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Failed(Undelivered::Later { problem, is_down: true, .. }) => {
-                if !self.status.set_down(true) {
-                    tracing::warn!(problem, "the mail server cannot be used; mails wait");
-                }
-            }
+        let is_down = match outcome {
+            Outcome::Failed(Undelivered::Later { is_down, .. }) => *is_down,
             // It answered.
-            Outcome::Sent | Outcome::Failed(_) => {
-                if self.status.set_down(false) {
-                    tracing::info!("the mail server can be used again");
-                }
-            }
+            Outcome::Sent | Outcome::Failed(Undelivered::Never { .. }) => false,
+            _ => return,
+        };
+        match (self.status.set_down(is_down), is_down) {
+            (false, true) => tracing::warn!("the mail server cannot be used; mails wait"),
+            (true, false) => tracing::info!("the mail server can be used again"),
             _ => {}
         }
     }
@@ -294,15 +292,12 @@ fn report(id: MailId, kind: &str, outcome: &Outcome, verdict: Verdict, settled: 
     let problem = match verdict {
         Verdict::Later { problem, .. } | Verdict::Dead { problem } => problem,
         Verdict::Done => {
-            match outcome {
-                Outcome::Dropped(reason) => {
-                    auth_telemetry::mail_dropped(reason);
-                    tracing::info!(mail = %id, kind, reason, "mail not sent: it is not needed");
-                }
-                _ => {
-                    auth_telemetry::mail_sent();
-                    tracing::info!(mail = %id, kind, "mail sent");
-                }
+            if let Outcome::Dropped(reason) = outcome {
+                auth_telemetry::mail_dropped(reason);
+                tracing::info!(mail = %id, kind, reason, "mail not sent: it is not needed");
+            } else {
+                auth_telemetry::mail_sent();
+                tracing::info!(mail = %id, kind, "mail sent");
             }
             return;
         }

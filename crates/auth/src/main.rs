@@ -6,6 +6,7 @@
 //! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
+//!    [`relay`], which tells others what happened; [`operator`], what its commands do.
 //!    [`relay`], which tells others what happened; [`mail`], which tells people.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`database`].
@@ -15,6 +16,7 @@ mod config;
 mod database;
 mod housekeeping;
 mod mail;
+mod operator;
 mod ops;
 mod passwords;
 mod relay;
@@ -38,7 +40,10 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect();
     let environment = std::env::vars_os().collect();
     let outcome = match Config::read(arguments, &environment) {
-        Ok(config) => match config.command {
+        Ok(config) => match config.command.clone() {
+            Some(command @ (Command::Backup(_) | Command::Restore(_))) => {
+                operate(&config, &command)
+            }
             Some(Command::Health) => {
                 ops::ask(config.server.ops_host, config.server.ops_port).map(|()| ExitCode::SUCCESS)
             }
@@ -70,10 +75,31 @@ fn in_one_line(text: &str) -> String {
     line
 }
 
+/// Does what the operator wants done, with log lines on standard error.
+fn operate(config: &Config, command: &Command) -> Result<ExitCode, String> {
+    use_crypto()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime.block_on(async {
+        let telemetry = auth_telemetry::init_for_commands(&config.telemetry.settings())
+            .map_err(|problem| format!("{problem:#}"))?;
+        let outcome = operator::run(config, command).await;
+        telemetry.shutdown().await;
+        outcome
+    })
+}
+
+/// Decides once what TLS is made of.
+fn use_crypto() -> Result<(), String> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| "something else has chosen what TLS is made of".to_owned())
+}
+
 fn serve(config: Config) -> Result<ExitCode, String> {
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return Err("something else has chosen what TLS is made of".to_owned());
-    }
+    use_crypto()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -90,7 +90,7 @@ impl ports::Passwords for ArgonPool {
         let params = self.params.clone();
         self.run(move || {
             let password = password.expose_secret().as_bytes();
-            match known {
+            match known.filter(PasswordHash::is_usable) {
                 Some(known) => matches(&known, password),
                 // As much work as comparing.
                 None => hash(&params, password).map(|_| false),

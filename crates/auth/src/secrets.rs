@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use auth_jwt::{HmacTokens, SecretProblem, check_secret};
+use auth_jwt::{HmacSeals, HmacTokens, SecretProblem, check_secret};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -39,15 +39,21 @@ pub(crate) fn check(tokens: &Tokens, store: StoreKind) -> Result<(), String> {
     }
 }
 
-/// What signs and checks tokens. The data directory is that of the embedded store, which holds it
-/// locked; a secret is made there if none was given and none was made before.
-pub(crate) fn tokens(tokens: &Tokens, data: Option<&Path>) -> Result<HmacTokens, String> {
+/// What signs and checks tokens, and what seals backups. The data directory is that of the embedded store,
+/// which holds it locked; a secret is made there if none was given and none was made before.
+pub(crate) fn keys(
+    tokens: &Tokens,
+    data: Option<&Path>,
+) -> Result<(HmacTokens, HmacSeals), String> {
     let signing = match (&tokens.secret, data) {
         (Some(secret), _) => secret.clone(),
         (None, Some(data)) => kept(data)?,
         (None, None) => return Err(format!("MF_AUTH_SECRET is not set; {ADVICE}")),
     };
-    HmacTokens::new(&signing, &tokens.verify_only()).map_err(|problem| problem.to_string())
+    let before = tokens.verify_only();
+    let problem = |problem: SecretProblem| problem.to_string();
+    let seals = HmacSeals::new(&signing, &before).map_err(problem)?;
+    Ok((HmacTokens::new(&signing, &before).map_err(problem)?, seals))
 }
 
 /// The secret kept in the data directory.

@@ -22,13 +22,13 @@ pub(crate) use self::buckets::Quota;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quotas {
     /// Failed sign-ins from one address.
-    pub(crate) per_address: Quota,
+    pub(crate) address: Quota,
     /// Failed sign-ins from one address to one account.
-    pub(crate) per_account: Quota,
+    pub(crate) account: Quota,
     /// Tries of one user to invite somebody.
-    pub(crate) per_inviter: Quota,
+    pub(crate) inviter: Quota,
     /// Invites to one user.
-    pub(crate) per_invitee: Quota,
+    pub(crate) invitee: Quota,
 }
 
 /// What was attempted lately.
@@ -46,10 +46,10 @@ impl Limiter {
     /// Nobody has done anything yet.
     pub(crate) fn new(quotas: Quotas) -> Self {
         Self {
-            by_address: Buckets::new(quotas.per_address),
-            by_account: Buckets::new(quotas.per_account),
-            by_inviter: Buckets::new(quotas.per_inviter),
-            by_invitee: Buckets::new(quotas.per_invitee),
+            by_address: Buckets::new(quotas.address),
+            by_account: Buckets::new(quotas.account),
+            by_inviter: Buckets::new(quotas.inviter),
+            by_invitee: Buckets::new(quotas.invitee),
             hasher: RandomState::new(),
         }
     }
@@ -142,10 +142,10 @@ mod tests {
 
     fn limiter() -> Limiter {
         Limiter::new(Quotas {
-            per_address: Quota { attempts: 20, within: MINUTE },
-            per_account: Quota { attempts: 10, within: Duration::from_mins(10) },
-            per_inviter: Quota { attempts: 60, within: Duration::from_hours(1) },
-            per_invitee: Quota { attempts: 5, within: Duration::from_hours(24) },
+            address: Quota { attempts: 20, within: MINUTE },
+            account: Quota { attempts: 10, within: Duration::from_mins(10) },
+            inviter: Quota { attempts: 60, within: Duration::from_hours(1) },
+            invitee: Quota { attempts: 5, within: Duration::from_hours(24) },
         })
     }
 

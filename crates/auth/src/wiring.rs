@@ -1,14 +1,16 @@
 //! Puts the service together. The only file that knows every adapter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth_domain::app::Ports;
 use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Directory, Store, Throttle};
+use auth_domain::ports::{Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_redis::{RedisStream, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
@@ -70,7 +72,7 @@ pub(crate) async fn service(
     let stream = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
-    let tokens = secrets::tokens(&config.tokens, data)?;
+    let (tokens, seals) = secrets::keys(&config.tokens, data)?;
     let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
     if weak > 0 {
         tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
@@ -78,9 +80,45 @@ pub(crate) async fn service(
     metrics.set_weak_verify_keys(weak);
     metrics.set_grpc_open(config.grpc.trust == Some(Trusted::Network));
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
-    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let committed = Arc::new(Notify::new());
     let mail_queued = Arc::new(Notify::new());
+    let observer = Arc::new(Waking {
+        observer: metrics.observer(),
+        committed: Arc::clone(&committed),
+        mail_queued: Arc::clone(&mail_queued),
+    });
+    let app = app(config, store, (tokens, seals), observer, mailer.is_some())?;
+    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    let relay =
+        stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
+    let postman = mailer.map(|mailer| {
+        Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
+    });
+    Ok(Service { app, metrics, store: kind, relay, postman, opened })
+}
+
+/// The service for a command of the operator's: it serves nobody and opens no account.
+pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, String> {
+    let embedded = config.store_kind() == StoreKind::Embedded;
+    let data = embedded.then_some(config.store.data_dir.as_path());
+    app(config, store, secrets::keys(&config.tokens, data)?, Arc::new(Unwatched), false)
+}
+
+/// Watches nothing: what a command does, its own output says.
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn observe(&self, _: &'static str, _: &'static str, _: Duration) {}
+}
+
+fn app(
+    config: &Config,
+    store: Arc<dyn Store>,
+    (tokens, seals): (HmacTokens, HmacSeals),
+    observer: Arc<dyn Observer>,
+    mail: bool,
+) -> Result<App, String> {
+    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
         directory: directory(&config.accounts, &store)?,
         store,
@@ -89,11 +127,8 @@ pub(crate) async fn service(
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
-        observer: Arc::new(Waking {
-            observer: metrics.observer(),
-            committed: Arc::clone(&committed),
-            mail_queued: Arc::clone(&mail_queued),
-        }),
+        seals: Arc::new(seals),
+        observer,
     };
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
@@ -101,18 +136,12 @@ pub(crate) async fn service(
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
+        restore_rows: config.limits.max_restore_rows.into(),
         invite_life: config.invites.invite_duration,
         redirect_prefixes: config.invites.redirect_paths.0.clone(),
-        mail: mailer.is_some(),
+        mail,
     };
-    let app = App::new(ports, rules);
-    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
-    let relay =
-        stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
-    let postman = mailer.map(|mailer| {
-        Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
-    });
-    Ok(Service { app, metrics, store: kind, relay, postman, opened })
+    Ok(App::new(ports, rules))
 }
 
 /// Where mail goes, if anywhere: asked before anything is opened or written.
@@ -180,13 +209,12 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
     if !limits.rates {
         return Arc::new(Unlimited);
     }
-    let quota =
-        |attempts, minutes| Quota { attempts, within: std::time::Duration::from_mins(minutes) };
+    let quota = |attempts, minutes| Quota { attempts, within: Duration::from_mins(minutes) };
     Arc::new(Limiter::new(Quotas {
-        per_address: quota(limits.login_failures_per_address, 1),
-        per_account: quota(limits.login_failures_per_account, 10),
-        per_inviter: quota(limits.invites_per_inviter, 60),
-        per_invitee: quota(limits.invites_per_invitee, 24 * 60),
+        address: quota(limits.login_failures_per_address, 1),
+        account: quota(limits.login_failures_per_account, 10),
+        inviter: quota(limits.invites_per_inviter, 60),
+        invitee: quota(limits.invites_per_invitee, 24 * 60),
     }))
 }
 
@@ -242,6 +270,8 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
             body_bytes: limits.http_max_body,
             body_idle: limits.http_body_timeout,
             request: limits.http_request_timeout,
+            restore_bytes: limits.http_max_restore,
+            long_request: limits.http_backup_timeout,
         },
     };
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http")

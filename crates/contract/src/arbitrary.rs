@@ -4,6 +4,7 @@
 //! differs is a promise one of them does not keep.
 
 use auth_domain::Timestamp;
+use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
@@ -216,6 +217,28 @@ fn accounts() -> impl Strategy<Value = Account> {
         })
 }
 
+/// Those that say what an invite can say, dormant ones among them.
+fn kept_invites() -> impl Strategy<Value = Invite> {
+    (invites(), any::<bool>()).prop_map(|(invite, dormant)| Invite {
+        invitee: invite.invitee.filter(|_| !dormant),
+        role: invite.role.min(OrgRole::Admin),
+        ..invite
+    })
+}
+
+/// Some rows of one list.
+pub fn rows() -> impl Strategy<Value = Rows> {
+    let holder = (users(), platform_roles()).prop_map(|(user, role)| RoleHolder { user, role });
+    prop_oneof![
+        vec(orgs(), 0..3).prop_map(Rows::Orgs),
+        vec(memberships(), 0..3).prop_map(Rows::Memberships),
+        vec(kept_invites(), 0..3).prop_map(Rows::Invites),
+        vec(keys(), 0..3).prop_map(Rows::Keys),
+        vec(holder, 0..3).prop_map(Rows::PlatformRoles),
+        vec(accounts(), 0..3).prop_map(Rows::Accounts),
+    ]
+}
+
 fn changes() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => keys().prop_map(Change::InsertKey),
@@ -244,6 +267,7 @@ fn changes() -> impl Strategy<Value = Change> {
             .prop_map(|(user, role)| Change::PutPlatformRole { user, role }),
         1 => users().prop_map(|user| Change::RemovePlatformRole { user }),
         3 => accounts().prop_map(Change::InsertAccount),
+        2 => rows().prop_map(Change::InsertRows),
         8 => invite_changes(),
     ]
 }
@@ -358,6 +382,7 @@ pub struct Look {
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
+    snapshot: Vec<String>,
 }
 
 /// Reads everything there is, and asks the question.
@@ -391,6 +416,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
         some_records: store.records(question.after, question.limit).await.unwrap(),
+        snapshot: crate::backups::shown(&**store).await,
     };
     for user in (1..=MANY).map(user) {
         for number in 1..=MANY {
@@ -420,4 +446,73 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
     listed.sort_unstable_by_key(|account| account.id);
     look.accounts.push(format!("{listed:?}"));
     look
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_domain::backup::format;
+    use auth_domain::backup::read::{Reader, Reading, Step};
+    use auth_domain::backup::{Row, Taken};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn single(row: Row) -> Rows {
+        match row {
+            Row::Org(row) => Rows::Orgs(vec![row]),
+            Row::Membership(row) => Rows::Memberships(vec![row]),
+            Row::Invite(row) => Rows::Invites(vec![row]),
+            Row::Dormant(row) => Rows::Dormant(vec![row]),
+            Row::Key(row) => Rows::Keys(vec![row]),
+            Row::PlatformRole(row) => Rows::PlatformRoles(vec![row]),
+            Row::Account(row) => Rows::Accounts(vec![row]),
+        }
+    }
+
+    fn written(rows: &Rows, first: bool) -> String {
+        let mut text = Vec::new();
+        format::rows(rows, first, true, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    proptest! {
+        /// whatever is written into a backup is read back as it was.
+        #[test]
+        fn r39_rows_are_read_as_they_were_written(rows in rows(), step in 1_usize..200) {
+            let section = match &rows {
+                Rows::Orgs(_) => auth_domain::backup::Section::Orgs,
+                Rows::Memberships(_) => auth_domain::backup::Section::Memberships,
+                Rows::Invites(_) => auth_domain::backup::Section::Invites,
+                Rows::Dormant(_) => auth_domain::backup::Section::Dormant,
+                Rows::Keys(_) => auth_domain::backup::Section::Keys,
+                Rows::PlatformRoles(_) => auth_domain::backup::Section::PlatformRoles,
+                Rows::Accounts(_) => auth_domain::backup::Section::Accounts,
+            };
+            let taken = Taken { instance: uuid::Uuid::from_u128(7), revision: 9 };
+            let text = [
+                format::head(taken, moment(1)),
+                format::opening(section),
+                written(&rows, true),
+                "]}".to_owned(),
+            ]
+            .concat();
+            let mut reader =
+                Reader::new(Reading { sealed: true, now: moment(2), max_rows: None });
+            let mut parts = text.as_bytes().chunks(step);
+            let mut again = String::new();
+            loop {
+                match reader.step().unwrap() {
+                    Some(Step::Taken(found)) => prop_assert_eq!(found, taken),
+                    Some(Step::Row(row)) => again += &written(&single(*row), again.is_empty()),
+                    Some(Step::Ended(ended)) => prop_assert_eq!(ended, section),
+                    Some(Step::End) => break,
+                    None => match parts.next() {
+                        Some(part) => reader.feed(part),
+                        None => reader.end(),
+                    },
+                }
+            }
+            prop_assert_eq!(again, written(&rows, true));
+        }
+    }
 }

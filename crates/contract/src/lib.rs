@@ -17,6 +17,7 @@
 
 pub mod accounts;
 pub mod arbitrary;
+pub mod backups;
 pub mod commits;
 pub mod guards;
 pub mod invite_lists;
@@ -64,6 +65,17 @@ macro_rules! store_contract {
                 lists_filter_by_a_part_of_the_address
                 lists_are_ordered_and_paged
                 addresses_find_enabled_accounts_once
+            }
+            backups {
+                what_is_brought_back_is_what_a_snapshot_shows
+                what_is_there_already_stops_a_restore
+                a_restore_that_is_dropped_leaves_nothing
+                a_restore_is_one_revision_however_much_it_brings_back
+                a_restore_needs_its_guards
+                stored_rows_are_found_by_their_places
+                removals_are_found_after_a_revision
+                a_trimmed_log_is_told_from_a_whole_one
+                every_database_has_an_id_of_its_own
             }
             commits {
                 a_store_answers
@@ -233,6 +245,7 @@ mod tests {
         let list = include_str!("lib.rs");
         for (module, source) in [
             ("accounts", include_str!("accounts.rs")),
+            ("backups", include_str!("backups.rs")),
             ("commits", include_str!("commits.rs")),
             ("guards", include_str!("guards.rs")),
             ("invite_lists", include_str!("invite_lists.rs")),

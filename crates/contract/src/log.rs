@@ -11,7 +11,7 @@ use crate::sample::{
 
 /// What the log must say of a commit.
 fn expected(revision: i64, commit: &Commit) -> Vec<Record> {
-    let facts = commit.changes.iter().filter_map(Fact::of);
+    let facts = commit.changes.iter().flat_map(Fact::of);
     (0..)
         .zip(facts)
         .map(|(ordinal, fact)| Record {

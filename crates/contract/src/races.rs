@@ -411,11 +411,11 @@ pub async fn d81_one_of_two_invites_wins(store: AnyStore) {
         outcomes.sort_unstable();
         assert_eq!(outcomes, ["already_exists", "ok"], "{round}");
         let joins = membership(org, user(200 + round), OrgRole::Viewer);
-        let invited = invite(1_000 + round, org, Some(user(200 + round)), OrgRole::Viewer);
+        let offer = invite(1_000 + round, org, Some(user(200 + round)), OrgRole::Viewer);
         let outcomes = at_once(
             &store,
             vec![
-                guarded(vec![guard], vec![Change::InsertInvite(invited)]),
+                guarded(vec![guard], vec![Change::InsertInvite(offer)]),
                 guarded(vec![guard], vec![Change::InsertMembership(joins)]),
             ],
         )

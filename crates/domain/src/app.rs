@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::time::Instant;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use crate::backup::{Restoring, Seals};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId};
@@ -33,6 +35,8 @@ pub struct Ports {
     pub passwords: Arc<dyn Passwords>,
     /// Slows down guessing.
     pub throttle: Arc<dyn Throttle>,
+    /// Proves that backups are ours.
+    pub seals: Arc<dyn Seals>,
     /// Watches operations.
     pub observer: Arc<dyn Observer>,
 }
@@ -50,6 +54,8 @@ pub struct Rules {
     pub self_register: bool,
     /// Whether admins of an org may add members without asking them.
     pub direct_add: bool,
+    /// The most rows that are restored at once, except by the operator.
+    pub restore_rows: u64,
     /// How long an invite can be accepted.
     pub invite_life: Duration,
     /// Where links in mails may lead: to these paths, or below them.
@@ -67,10 +73,52 @@ impl Default for Rules {
             max_key_life: None,
             self_register: true,
             direct_add: true,
+            restore_rows: 10_000,
             invite_life: Duration::from_hours(168),
             redirect_prefixes: vec![RedirectPath::default()],
             mail: false,
         }
+    }
+}
+
+/// What is long work, of which little is done at a time so that checks never wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Reading all there is, or all members of an org.
+    Backup,
+    /// Bringing it back.
+    Restore,
+}
+
+/// How much long work is under way.
+#[derive(Debug, Default)]
+struct Turns {
+    backups: AtomicUsize,
+    restores: AtomicUsize,
+}
+
+impl Turns {
+    /// Reads that go on at the same time, and restores, which hold up whoever writes.
+    const BACKUPS: usize = 2;
+    const RESTORES: usize = 1;
+
+    const fn of(&self, work: Work) -> (&AtomicUsize, usize) {
+        match work {
+            Work::Backup => (&self.backups, Self::BACKUPS),
+            Work::Restore => (&self.restores, Self::RESTORES),
+        }
+    }
+}
+
+/// Somebody's turn to do long work, over when it is dropped.
+pub struct Turn {
+    inner: Arc<Inner>,
+    work: Work,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.inner.turns.of(self.work).0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -81,6 +129,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     ports: Ports,
     rules: Rules,
+    turns: Turns,
 }
 
 /// What a transport knows of whoever is asking, before anything is proved.
@@ -174,7 +223,7 @@ pub struct Cx<'a> {
     pub actor: Actor,
     /// When: taken once, so that all an operation writes carries the same time.
     pub now: Timestamp,
-    inner: &'a Inner,
+    inner: &'a Arc<Inner>,
     guards: Vec<Guard>,
 }
 
@@ -182,7 +231,7 @@ impl App {
     /// The service on these ports, by these rules.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self(Arc::new(Inner { ports, rules }))
+        Self(Arc::new(Inner { ports, rules, turns: Turns::default() }))
     }
 
     /// The store, for probes: operations get it from [`Cx::store`].
@@ -343,9 +392,25 @@ impl Cx<'_> {
         &*self.inner.ports.throttle
     }
 
+    /// Proves that backups are ours.
+    #[must_use]
+    pub fn seals(&self) -> &dyn Seals {
+        &*self.inner.ports.seals
+    }
+
+    /// Our turn to do long work. Fails with `Unavailable` while others have all there are.
+    pub fn turn(&self, work: Work) -> Result<Turn> {
+        let (taken, most) = self.inner.turns.of(work);
+        let take = |under_way: usize| under_way.checked_add(1).filter(|more| *more <= most);
+        match taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
+            Ok(_) => Ok(Turn { inner: Arc::clone(self.inner), work }),
+            Err(_) => Err(Error::unavailable("others are taking or restoring backups")),
+        }
+    }
+
     /// What the operator decided.
     #[must_use]
-    pub const fn rules(&self) -> &Rules {
+    pub fn rules(&self) -> &Rules {
         &self.inner.rules
     }
 
@@ -428,20 +493,35 @@ impl Cx<'_> {
         self.commit_if(&[], changes).await
     }
 
-    /// The same, provided that these hold as well.
+    /// Begins a commit that is put together bit by bit, provided that what was authorized still holds.
+    pub async fn restoring(&self) -> Result<Box<dyn Restoring>> {
+        self.store().restoring(self.commit_of(&[], Vec::new())).await
+    }
+
+    /// Ends it: all of it becomes true.
+    pub async fn finish(&self, restoring: Box<dyn Restoring>) -> Result<()> {
+        restoring.commit().await?;
+        self.inner.ports.observer.committed();
+        Ok(())
+    }
+
+    /// The same as [`Cx::commit`], provided that these hold as well.
     pub async fn commit_if(&self, also: &[Guard], changes: Vec<Change>) -> Result<()> {
-        let mut guards = self.guards.clone();
-        guards.extend_from_slice(also);
-        if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
-            guards.push(Guard::KeyExists { key: *key, issuer: *user });
-        }
         let queues_mail = changes.iter().any(Change::queues_mail);
-        let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
-        self.store().commit(commit).await?;
+        self.store().commit(self.commit_of(also, changes)).await?;
         self.inner.ports.observer.committed();
         if queues_mail {
             self.inner.ports.observer.mail_queued();
         }
         Ok(())
+    }
+
+    fn commit_of(&self, also: &[Guard], changes: Vec<Change>) -> Commit {
+        let mut guards = self.guards.clone();
+        guards.extend_from_slice(also);
+        if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
+            guards.push(Guard::KeyExists { key: *key, issuer: *user });
+        }
+        Commit { actor: self.actor.to_string(), at: self.now, guards, changes }
     }
 }

@@ -1,6 +1,9 @@
 //! Writes as values: what a store's `commit` applies as a whole or not at all.
 
+use uuid::Uuid;
+
 use crate::Timestamp;
+use crate::backup::Rows;
 use crate::model::{
     Account, Action, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId,
     OrgRole, PlatformInviteId, PlatformRole, Settlement, UserId,
@@ -195,6 +198,26 @@ pub enum Change {
         /// Mails that died earlier go.
         died_before: Timestamp,
     },
+    /// Brings back many rows at once. Fails like inserting each of them; a platform role that somebody has
+    /// is never replaced.
+    InsertRows(Rows),
+    /// Notes that a backup was restored.
+    NoteRestore(Restored),
+}
+
+/// That a backup was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// In which database it was taken, if the document says so.
+    pub instance: Option<Uuid>,
+    /// After which revision of that.
+    pub revision: Option<i64>,
+    /// How many rows were brought back.
+    pub created: u64,
+    /// How many were left out because they were taken away on purpose since.
+    pub left_out: u64,
+    /// Whether those were brought back, too.
+    pub revived: bool,
 }
 
 impl Change {

@@ -197,6 +197,21 @@ pub enum Invalid {
     InviteAction,
     /// A key's lifetime that cannot be granted.
     KeyLife,
+    /// A row of a document that cannot be accepted.
+    Row {
+        /// Which list it is in.
+        list: &'static str,
+        /// Its place there; the first has 0.
+        row: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A backup whose seal is missing or not right.
+    BackupSeal,
+    /// A backup in a format that is not known.
+    BackupVersion,
+    /// A document with more rows than may be restored at once.
+    TooManyRows,
 }
 
 impl Invalid {
@@ -228,15 +243,23 @@ impl Invalid {
         Self::MissingRedirectPath,
         Self::InviteAction,
         Self::KeyLife,
+        Self::Row { list: "list", row: 0, problem: "says what is wrong with it" },
+        Self::BackupSeal,
+        Self::BackupVersion,
+        Self::TooManyRows,
     ];
 
     /// What the original says in the same place.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Malformed { .. } | Self::ListTooLong | Self::KeyLife => {
-                "malformed entity specification"
-            }
+            Self::Malformed { .. }
+            | Self::ListTooLong
+            | Self::KeyLife
+            | Self::Row { .. }
+            | Self::BackupSeal
+            | Self::BackupVersion
+            | Self::TooManyRows => "malformed entity specification",
             Self::NameSize => "invalid name size",
             Self::MissingOrgId => "missing org id",
             Self::MissingUserId => "missing user id",
@@ -267,7 +290,14 @@ impl Invalid {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Malformed { problem, .. } => problem,
+            Self::Malformed { problem, .. } | Self::Row { problem, .. } => problem,
+            Self::BackupSeal => {
+                "the backup is incomplete, was changed, or was made under a signing secret that is not known here"
+            }
+            Self::BackupVersion => {
+                "the backup was made by a newer version; restore it with that one"
+            }
+            Self::TooManyRows => "restore smaller parts, or use the command line: auth restore",
             Self::NameSize => "a name has 1 to 254 characters",
             Self::MissingOrgId => "name an org by its id",
             Self::MissingUserId => "name a user by their id",
@@ -302,7 +332,10 @@ impl Invalid {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Malformed { .. } => "malformed",
+            Self::Malformed { .. } | Self::Row { .. } => "malformed",
+            Self::BackupSeal => "backup_seal",
+            Self::BackupVersion => "backup_version",
+            Self::TooManyRows => "too_many_rows",
             Self::NameSize => "invalid_name_size",
             Self::MissingOrgId => "missing_org_id",
             Self::MissingUserId => "missing_user_id",
@@ -336,6 +369,7 @@ impl std::fmt::Display for Invalid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed { field, problem } => write!(f, "{field} {problem}"),
+            Self::Row { list, row, problem } => write!(f, "{list}[{row}] {problem}"),
             other => write!(f, "{}: {}", other.text(), other.advice()),
         }
     }
@@ -445,12 +479,22 @@ pub enum Conflict {
     InviteAnswered,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
+    /// What is stored under an id of a backup is not what the backup says.
+    Differs,
+    /// An account of a backup has the address of another account.
+    AddressTaken,
 }
 
 impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
-    pub const ALL: &'static [Self] =
-        &[Self::LastRoot, Self::OwnerStays, Self::InviteAnswered, Self::Contention];
+    pub const ALL: &'static [Self] = &[
+        Self::LastRoot,
+        Self::OwnerStays,
+        Self::InviteAnswered,
+        Self::Contention,
+        Self::Differs,
+        Self::AddressTaken,
+    ];
 
     /// A sentence for people.
     #[must_use]
@@ -460,6 +504,8 @@ impl Conflict {
             Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
             Self::InviteAnswered => "the invite was answered or taken back a moment ago",
             Self::Contention => "others are changing the same; try again",
+            Self::Differs => "what is stored differs from the backup",
+            Self::AddressTaken => "another account has the e-mail address of one in the backup",
         }
     }
 
@@ -471,6 +517,8 @@ impl Conflict {
             Self::OwnerStays => "owner_stays",
             Self::InviteAnswered => "invite_answered",
             Self::Contention => "contention",
+            Self::Differs => "differs_from_backup",
+            Self::AddressTaken => "address_taken",
         }
     }
 }

@@ -9,8 +9,11 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::Timestamp;
+use crate::backup::Rows;
 use crate::change::Change;
-use crate::model::{OrgId, Settlement};
+use crate::model::{
+    Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
+};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,19 +106,37 @@ impl Record {
 }
 
 impl Fact {
-    /// What the change log says of a change, if anything.
+    /// What the change log says of a change: a fact for each thing that it changes.
     #[must_use]
-    pub fn of(change: &Change) -> Option<Self> {
+    pub fn of(change: &Change) -> Vec<Self> {
+        match change {
+            Change::InsertRows(rows) => Self::of_rows(rows),
+            other => Self::one(other).into_iter().collect(),
+        }
+    }
+
+    fn of_rows(rows: &Rows) -> Vec<Self> {
+        match rows {
+            Rows::Orgs(rows) => rows.iter().map(Self::org_created).collect(),
+            Rows::Memberships(rows) => rows.iter().map(Self::joined).collect(),
+            Rows::Invites(rows) => rows.iter().map(Self::invited).collect(),
+            // They say when an invite begins, and nobody may do anything by it yet.
+            Rows::Dormant(_) => Vec::new(),
+            Rows::Keys(rows) => rows.iter().map(Self::key_issued).collect(),
+            Rows::PlatformRoles(rows) => {
+                rows.iter().map(|holder| Self::role_given(holder.user, holder.role)).collect()
+            }
+            Rows::Accounts(rows) => rows.iter().map(Self::account_opened).collect(),
+        }
+    }
+
+    /// What it says of a change of one thing.
+    fn one(change: &Change) -> Option<Self> {
         let fact = |kind, subject: Option<String>, object: String, payload| {
             Some(Self { kind, subject, object, payload })
         };
         match change {
-            Change::InsertKey(key) => fact(
-                "key.issue",
-                Some(key.issuer.to_string()),
-                key.id.to_string(),
-                json!({ "expires_at": key.expires_at.map(|end| end.to_string()) }),
-            ),
+            Change::InsertKey(key) => Some(Self::key_issued(key)),
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
@@ -123,18 +144,12 @@ impl Fact {
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)
             | Change::RetryMail(_)
-            | Change::PurgeMails { .. } => None,
-            Change::InsertOrg(org) => {
-                fact("org.create", Some(org.owner.to_string()), org.id.to_string(), json!({}))
-            }
+            | Change::PurgeMails { .. }
+            | Change::InsertRows(_) => None,
+            Change::InsertOrg(org) => Some(Self::org_created(org)),
             Change::UpdateOrg(edit) => fact("org.update", None, edit.id.to_string(), json!({})),
             Change::RemoveOrg(id) => fact("org.remove", None, id.to_string(), json!({})),
-            Change::InsertMembership(membership) => fact(
-                "membership.create",
-                Some(membership.member.to_string()),
-                membership.org.to_string(),
-                json!({ "role": membership.role.as_str() }),
-            ),
+            Change::InsertMembership(membership) => Some(Self::joined(membership)),
             Change::UpdateMembership { org, member, role, .. } => fact(
                 "membership.update",
                 Some(member.to_string()),
@@ -151,15 +166,11 @@ impl Fact {
                 org.to_string(),
                 json!({ "from": from.to_string(), "to": to.to_string() }),
             ),
-            Change::PutPlatformRole { user, role } => fact(
-                "platform_role.assign",
-                Some(user.to_string()),
-                user.to_string(),
-                json!({ "role": role.as_str() }),
-            ),
+            Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
+            Change::InsertAccount(account) => Some(Self::account_opened(account)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",
                 invite.invitee.map(|invitee| invitee.to_string()),
@@ -178,12 +189,75 @@ impl Fact {
                 let invitee = invitee.map(|invitee| invitee.to_string());
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
-            Change::InsertAccount(account) => fact(
-                "account.create",
-                Some(account.id.to_string()),
-                account.id.to_string(),
-                json!({ "status": account.status.as_str() }),
+            Change::NoteRestore(restored) => fact(
+                "backup.restore",
+                None,
+                restored.instance.map(|instance| instance.to_string()).unwrap_or_default(),
+                json!({
+                    "revision": restored.revision,
+                    "created": restored.created,
+                    "left_out": restored.left_out,
+                    "revived": restored.revived,
+                }),
             ),
+        }
+    }
+
+    fn key_issued(key: &Key) -> Self {
+        Self {
+            kind: "key.issue",
+            subject: Some(key.issuer.to_string()),
+            object: key.id.to_string(),
+            payload: json!({ "expires_at": key.expires_at.map(|end| end.to_string()) }),
+        }
+    }
+
+    fn org_created(org: &Org) -> Self {
+        Self {
+            kind: "org.create",
+            subject: Some(org.owner.to_string()),
+            object: org.id.to_string(),
+            payload: json!({}),
+        }
+    }
+
+    fn joined(membership: &Membership) -> Self {
+        Self {
+            kind: "membership.create",
+            subject: Some(membership.member.to_string()),
+            object: membership.org.to_string(),
+            payload: json!({ "role": membership.role.as_str() }),
+        }
+    }
+
+    fn invited(invite: &Invite) -> Self {
+        Self {
+            kind: "invite.restore",
+            subject: invite.invitee.map(|invitee| invitee.to_string()),
+            object: invite.id.to_string(),
+            payload: json!({
+                "org": invite.org.to_string(),
+                "role": invite.role.as_str(),
+                "state": invite.state.as_str(),
+            }),
+        }
+    }
+
+    fn role_given(user: UserId, role: PlatformRole) -> Self {
+        Self {
+            kind: "platform_role.assign",
+            subject: Some(user.to_string()),
+            object: user.to_string(),
+            payload: json!({ "role": role.as_str() }),
+        }
+    }
+
+    fn account_opened(account: &Account) -> Self {
+        Self {
+            kind: "account.create",
+            subject: Some(account.id.to_string()),
+            object: account.id.to_string(),
+            payload: json!({ "status": account.status.as_str() }),
         }
     }
 }

@@ -9,14 +9,17 @@
 //! 5. [`change`], writes as values, and [`fact`], what the change log says of them.
 //! 6. [`ports`], what the outside implements.
 //! 7. [`directory`], who people are, and what becomes of what a directory says.
-//! 8. [`error`], the one error type, with the texts and codes clients see.
+//! 8. [`backup`], everything as one document and the way back, and [`json`], how strictly text is read.
+//! 9. [`error`], the one error type, with the texts and codes clients see.
 
 pub mod app;
+pub mod backup;
 pub mod change;
 pub mod directory;
 pub mod error;
 pub mod fact;
 pub mod id;
+pub mod json;
 pub mod model;
 pub mod ops;
 pub mod policy;

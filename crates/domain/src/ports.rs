@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::backup::Backups;
 use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
@@ -25,7 +26,7 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails
+    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails + Backups
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.

@@ -1,6 +1,7 @@
 //! A moment in time.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -89,6 +90,20 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Text that is no moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a moment like 2026-11-22T16:30:00Z (RFC 3339)")]
+pub struct NotAMoment;
+
+impl FromStr for Timestamp {
+    type Err = NotAMoment;
+
+    /// RFC 3339 in any zone; what is finer than a microsecond is cut off.
+    fn from_str(text: &str) -> Result<Self, NotAMoment> {
+        OffsetDateTime::parse(text, &Rfc3339).map(Self::from).map_err(|_| NotAMoment)
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -104,6 +119,19 @@ mod tests {
         assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_micros(1_800_000).to_string(), "1970-01-01T00:00:01.8Z");
         assert_eq!(Timestamp::from_micros(-1).seconds(), -1);
+    }
+
+    #[test]
+    fn reads_what_it_prints() {
+        for micros in [i64::MIN, -1, 0, 1_700_000_000_123_457, i64::MAX] {
+            let moment = Timestamp::from_micros(micros);
+            assert_eq!(moment.to_string().parse(), Ok(moment));
+        }
+        let elsewhere = "2023-11-15T01:13:20.123456789+03:00".parse();
+        assert_eq!(elsewhere, Ok(Timestamp::from_micros(1_700_000_000_123_456)));
+        for odd in ["", "2024-05-16 16:05:01", "2024-05-16", "now", "2024-13-01T00:00:00Z"] {
+            assert_eq!(odd.parse::<Timestamp>(), Err(NotAMoment), "{odd}");
+        }
     }
 
     #[test]

@@ -21,10 +21,9 @@ pub const fn code(error: &Error) -> Code {
         Error::Unauthenticated(_) => Code::Unauthenticated,
         Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
-        Error::AlreadyExists(_) => Code::AlreadyExists,
-        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays) | Error::InviteClosed(_) => {
-            Code::FailedPrecondition
-        }
+        Error::AlreadyExists(_) | Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
+        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays | Conflict::Differs)
+        | Error::InviteClosed(_) => Code::FailedPrecondition,
         Error::Conflict(Conflict::InviteAnswered | Conflict::Contention) => Code::Aborted,
         Error::RateLimited(_) => Code::ResourceExhausted,
         Error::Unavailable(_) => Code::Unavailable,

@@ -1,14 +1,14 @@
 //! Bodies: a media type, strict JSON, and members taken out by name.
 
 use auth_domain::model::Metadata;
-use auth_domain::{Error, Result};
+use auth_domain::{Error, Result, json};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::problem::{Problem, Transport};
-use crate::{Api, json, limits};
+use crate::{Api, limits};
 
 /// What a body can be read into.
 pub(crate) trait FromMembers: Sized {
@@ -49,12 +49,18 @@ impl<T: FromMembers> FromRequest<Api> for MaybeJson<T> {
 }
 
 /// Whether the one content type is `application/json`, in whatever case and with any parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is(headers, "application/json")
+}
+
+/// Whether the one content type is this one.
+pub(crate) fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
-    only.to_str().ok().and_then(|text| text.split(';').next()).is_some_and(|media_type| {
-        media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
-    })
+    only.to_str()
+        .ok()
+        .and_then(|text| text.split(';').next())
+        .is_some_and(|media_type| media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted))
 }
 
 fn read<T: FromMembers>(bytes: &[u8]) -> Result<T> {
@@ -144,17 +150,11 @@ impl Members {
     /// parsers on the way do not, and what two readers see differently is how checks are slipped.
     fn take(&mut self, name: &'static str) -> Result<Value> {
         let value = self.0.remove(name).unwrap_or(Value::Null);
-        if self.0.keys().any(|other| folded(other).eq(folded(name))) {
+        if self.0.keys().any(|other| json::differs_by_case(other, name)) {
             return Err(Error::malformed(name, "is spelled in lower case"));
         }
         Ok(value)
     }
-}
-
-/// Both ways, because some letters have an ASCII partner in one direction only: the Kelvin sign is
-/// a `k` only in lower case, the long s an `s` only in upper case.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `invites`, `roles`, `mails`, `accounts`, `health`: one file per noun with its routes,
+//! 1. `keys`, `orgs`, `members`, `member_backup`, `invites`, `roles`, `mails`, `accounts`, `backup`,
+//!    `health`: one file per noun with its routes,
 //!    handlers, bodies and views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
-//! 3. What they answer with: `answer` and `problem`.
+//! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
 //! 4. `limits`, which is around all of it: how large, how slow, and what no route matches.
 //! 5. `openapi`, which describes it all to client authors from what stands in each noun's `docs`, and
 //!    `docs_page`, which shows that on the operator's listener.
@@ -16,15 +17,16 @@
 
 mod accounts;
 mod answer;
+mod backup;
 mod bearer;
 mod body;
 mod docs_page;
 mod health;
 mod invites;
-mod json;
 mod keys;
 mod limits;
 mod mails;
+mod member_backup;
 mod members;
 mod openapi;
 mod orgs;
@@ -32,6 +34,8 @@ mod path;
 mod problem;
 mod query;
 mod roles;
+mod stream;
+mod upload;
 
 use std::sync::Arc;
 
@@ -43,6 +47,7 @@ use http::Method;
 
 use crate::openapi::Docs;
 
+pub use backup::report_json;
 pub use docs_page::docs_router;
 pub use limits::Limits;
 pub use openapi::openapi;
@@ -103,6 +108,8 @@ pub struct Route {
     pub path: &'static str,
     /// The operation behind it, by [`auth_domain::Operation::NAME`]; `health` has none behind it.
     pub operation: &'static str,
+    /// Whether it may take longer than others: it reads or writes all there is of something.
+    pub long: bool,
     filter: MethodFilter,
     endpoint: Endpoint,
     docs: fn() -> Docs,
@@ -118,7 +125,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::GET, filter: MethodFilter::GET, path, operation, endpoint, docs }
+        Self::new(Method::GET, MethodFilter::GET, path, operation, endpoint, docs)
     }
 
     const fn post(
@@ -127,7 +134,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::POST, filter: MethodFilter::POST, path, operation, endpoint, docs }
+        Self::new(Method::POST, MethodFilter::POST, path, operation, endpoint, docs)
     }
 
     const fn put(
@@ -136,7 +143,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::PUT, filter: MethodFilter::PUT, path, operation, endpoint, docs }
+        Self::new(Method::PUT, MethodFilter::PUT, path, operation, endpoint, docs)
     }
 
     const fn patch(
@@ -145,7 +152,7 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method: Method::PATCH, filter: MethodFilter::PATCH, path, operation, endpoint, docs }
+        Self::new(Method::PATCH, MethodFilter::PATCH, path, operation, endpoint, docs)
     }
 
     const fn delete(
@@ -154,14 +161,24 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self {
-            method: Method::DELETE,
-            filter: MethodFilter::DELETE,
-            path,
-            operation,
-            endpoint,
-            docs,
-        }
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, operation, endpoint, docs)
+    }
+
+    const fn new(
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        operation: &'static str,
+        endpoint: Endpoint,
+        docs: fn() -> Docs,
+    ) -> Self {
+        Self { method, path, operation, long: false, filter, endpoint, docs }
+    }
+
+    /// It may take long.
+    const fn long(mut self) -> Self {
+        self.long = true;
+        self
     }
 
     /// The path with nothing where its last segment should be, if that segment is variable: the
@@ -180,10 +197,12 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         keys::ROUTES,
         orgs::ROUTES,
         members::ROUTES,
+        member_backup::ROUTES,
         invites::ROUTES,
         roles::ROUTES,
         mails::ROUTES,
         accounts,
+        backup::ROUTES,
         health::ROUTES,
     ]
     .into_iter()

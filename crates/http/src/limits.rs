@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_domain::Error;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -35,6 +35,10 @@ pub struct Limits {
     pub body_idle: Duration,
     /// How long it may take from the last header to the answer.
     pub request: Duration,
+    /// The most bytes a document has that is restored.
+    pub restore_bytes: usize,
+    /// How long a backup or a restore may take.
+    pub long_request: Duration,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             body_bytes: 256 * 1024,
             body_idle: Duration::from_secs(10),
             request: Duration::from_secs(30),
+            restore_bytes: 32 * 1024 * 1024,
+            long_request: Duration::from_mins(10),
         }
     }
 }
@@ -64,7 +70,8 @@ pub(crate) async fn guard(
     } else if !names_one_host(version, request.headers()) {
         Problem::from(Error::malformed("Host", "must be sent once")).into_response()
     } else {
-        match tokio::time::timeout(limits.request, next.run(request)).await {
+        let most = if is_long(&request) { limits.long_request } else { limits.request };
+        match tokio::time::timeout(most, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::from(Transport::Deadline).into_response(),
         }
@@ -83,6 +90,13 @@ pub(crate) async fn guard(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Whether it is for a route that may take long.
+fn is_long(request: &Request) -> bool {
+    let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
+    let mut long = crate::routes(true).filter(|route| route.long);
+    long.any(|route| route.path == path.as_str() && route.method == *request.method())
 }
 
 /// The request id is not counted: it is short, and as a rule the client has not sent it.
@@ -109,22 +123,35 @@ fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
 
 /// The whole body, of which never more is held than allowed: one that says that it is larger is not
 /// read at all, one that does not say is read up to there.
-pub(crate) async fn read(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    match read_up_to(body, limits.body_bytes, limits.body_idle).await {
+        Ok(bytes) => Ok(bytes),
+        Err(Some(reason)) => Err(reason.into()),
+        Err(None) => Err(Error::malformed("body", "could not be read to its end").into()),
+    }
+}
+
+/// The same with other limits. Fails without a reason when the body breaks off.
+pub(crate) async fn read_up_to(
+    mut body: Body,
+    most: usize,
+    idle: Duration,
+) -> Result<Bytes, Option<Transport>> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limits.body_bytes {
-        return Err(Transport::BodySize.into());
+    if announced > most {
+        return Err(Some(Transport::BodySize));
     }
     let mut read = BytesMut::new();
     loop {
-        let frame = tokio::time::timeout(limits.body_idle, body.frame()).await;
-        let Some(frame) = frame.map_err(|_| Transport::BodyIdle)? else {
+        let frame = tokio::time::timeout(idle, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| Some(Transport::BodyIdle))? else {
             return Ok(read.freeze());
         };
-        let frame = frame.map_err(|_| Error::malformed("body", "could not be read to its end"))?;
+        let frame = frame.map_err(|_| None)?;
         // Trailers say nothing to us.
         let Ok(data) = frame.into_data() else { continue };
-        if read.len().saturating_add(data.len()) > limits.body_bytes {
-            return Err(Transport::BodySize.into());
+        if read.len().saturating_add(data.len()) > most {
+            return Err(Some(Transport::BodySize));
         }
         read.extend_from_slice(&data);
     }

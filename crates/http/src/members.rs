@@ -1,6 +1,6 @@
 //! Who belongs to an org.
 
-mod docs;
+pub(crate) mod docs;
 
 use auth_domain::model::{Listing, Member, MemberOrder, MemberQuery, OrgRole};
 use auth_domain::ops::members::{
@@ -266,7 +266,7 @@ fn views(listing: &Listing<Member>) -> Vec<MemberView<'_>> {
 /// A member of an org.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Membership)]
-struct MemberView<'a> {
+pub(crate) struct MemberView<'a> {
     /// Who.
     #[schema(value_type = types::Id)]
     member_id: String,

@@ -94,7 +94,7 @@ impl Transport {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::ContentType => "send the body as application/json",
+            Self::ContentType => "send the body in the content type that the route takes",
             Self::BodySize => "send a smaller body",
             Self::BodyIdle => "send the body without long breaks",
             Self::HeadSize => "send fewer and shorter headers",

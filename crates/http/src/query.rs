@@ -3,12 +3,11 @@
 use std::str::FromStr;
 
 use auth_domain::model::{Direction, Metadata, Page};
-use auth_domain::{Error, Invalid, Result};
+use auth_domain::{Error, Invalid, Result, json};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::body::Members;
-use crate::json;
 use crate::problem::Problem;
 
 /// How many elements a page has when nobody says.
@@ -66,6 +65,26 @@ impl Parameters {
     /// A text; empty when absent.
     pub(crate) fn text(&self, name: &str) -> Result<String> {
         Ok(self.get(name)?.unwrap_or_default().to_owned())
+    }
+
+    /// Yes or no; no when absent.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name)? {
+            None | Some("" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Invalid::QueryParameters.into()),
+        }
+    }
+
+    /// One of these words; the first when absent.
+    pub(crate) fn word<const N: usize>(
+        &self,
+        name: &str,
+        words: [&'static str; N],
+    ) -> Result<&'static str> {
+        let asked = self.get(name)?.filter(|text| !text.is_empty());
+        let found = words.into_iter().find(|word| asked.is_none_or(|asked| asked == *word));
+        found.ok_or(Invalid::QueryParameters.into())
     }
 
     /// A JSON object to filter by; none when absent.

@@ -3,10 +3,11 @@
 //!
 //! [`keys`] holds the secrets and says how far each is trusted, [`parse`] reads untrusted text. The
 //! order of checks in [`HmacTokens::verify`] is the point of this crate: length, shape, key, MAC,
-//! and only then what the token says.
+//! and only then what the token says. [`seals`] proves the same of documents.
 
 mod keys;
 mod parse;
+mod seals;
 
 use auth_domain::model::{Claims, Token, Trust};
 use auth_domain::ports::Tokens;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
+pub use seals::HmacSeals;
 
 /// Who makes our tokens: the original's name, so that either accepts the other's.
 const ISSUER: &str = "mainflux.auth";

@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::rows::{listing, metadata, metadata_column, page, window};
 
 #[derive(FromRow)]
-struct AccountRow {
+pub(crate) struct AccountRow {
     id: Uuid,
     email: String,
     password_hash: String,

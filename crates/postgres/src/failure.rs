@@ -36,8 +36,12 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("org_memberships")) => known(Error::AlreadyExists(Entity::Membership)),
         ("23505", Some("keyward_accounts")) => known(Error::AlreadyExists(Entity::Account)),
         ("23505", Some("keyward_mails")) => known(Error::AlreadyExists(Entity::Mail)),
-        ("23505", Some("org_invites")) => known(Error::AlreadyExists(Entity::Invite)),
+        ("23505", Some("org_invites" | "dormant_org_invites")) => {
+            known(Error::AlreadyExists(Entity::Invite))
+        }
+        ("23505", Some("users_roles")) => known(Error::AlreadyExists(Entity::PlatformRole)),
         ("23503", Some("org_memberships" | "org_invites")) => known(Error::NotFound(Entity::Org)),
+        ("23503", Some("dormant_org_invites")) => known(Error::NotFound(Entity::Invite)),
         // Serialization failure, deadlock.
         ("40001" | "40P01", _) => known(Error::Conflict(Conflict::Contention)),
         // The one thing PostgreSQL's text cannot hold is the character NUL.

@@ -4,6 +4,7 @@
 //! membership. Commits that change an org or its members follow one another, which they do anyway when
 //! they take their revision.
 
+use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::model::{OrgId, PlatformRole, Standing, UserId};
@@ -44,6 +45,11 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
     }
 }
 
+/// Checks a guard of a commit that is put together bit by bit: what it will insert is not known yet.
+pub(crate) async fn check_before(db: &mut PgConnection, guard: &Guard) -> Result<()> {
+    check(db, guard, &[Change::InsertRows(Rows::Memberships(Vec::new()))]).await
+}
+
 /// How an org is held while a commit works on it, the weakest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hold {
@@ -64,6 +70,7 @@ impl Hold {
             Change::RemoveOrg(id) | Change::TransferOrg { org: id, .. } if *id == org => Self::Goes,
             Change::UpdateOrg(edit) if edit.id == org => Self::Alone,
             Change::InsertMembership(joined) if joined.org == org => Self::Alone,
+            Change::InsertRows(_) => Self::Alone,
             Change::InsertInvite(invite) if invite.org == org => Self::Alone,
             Change::UpdateMembership { org: id, .. } | Change::RemoveMembership { org: id, .. }
                 if *id == org =>

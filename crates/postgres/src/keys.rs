@@ -12,7 +12,7 @@ use crate::moment::PlainMoment;
 use crate::rows::{listing, page, window};
 
 #[derive(FromRow)]
-struct KeyRow {
+pub(crate) struct KeyRow {
     id: String,
     issuer_id: Uuid,
     subject: String,

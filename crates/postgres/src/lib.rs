@@ -2,11 +2,12 @@
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
 //! `orgs`, `members`, `invites`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
-//! `sinks` those about how far it was passed on, and `mails` those of the queue.
+//! `sinks` those about how far it was passed on, `mails` those of the queue, and `backup` those about all of it.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
 
 mod accounts;
+mod backup;
 mod config;
 mod connections;
 mod failure;
@@ -28,6 +29,7 @@ mod transaction;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
@@ -239,5 +241,16 @@ impl ports::Mails for PgStore {
 
     async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled> {
         mails::settle(&self.database, id, holder, verdict).await
+    }
+}
+
+#[async_trait]
+impl Backups for PgStore {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(backup::PgSnapshot::take(&self.database).await?))
+    }
+
+    async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
+        Ok(Box::new(backup::PgRestoring::begin(&self.database, commit).await?))
     }
 }

@@ -6,7 +6,7 @@ use auth_domain::error::Result;
 use auth_domain::fact::{Fact, Place, Record};
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, query, query_as};
+use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 
 use crate::connections::Connections;
 use crate::failure::failure;
@@ -102,20 +102,11 @@ pub(crate) async fn purge(db: &mut PgConnection, older_than: Timestamp) -> Resul
 /// Appends the facts of a commit under the next revision, if it has any. Must come last: it locks the
 /// row that every other commit needs.
 pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<()> {
-    let facts: Vec<Fact> = commit.changes.iter().filter_map(Fact::of).collect();
+    let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
     if facts.is_empty() {
         return Ok(());
     }
-    let mut kinds = Vec::with_capacity(facts.len());
-    let mut subjects = Vec::with_capacity(facts.len());
-    let mut objects = Vec::with_capacity(facts.len());
-    let mut payloads = Vec::with_capacity(facts.len());
-    for fact in facts {
-        kinds.push(fact.kind);
-        subjects.push(fact.subject);
-        objects.push(fact.object);
-        payloads.push(Json(fact.payload));
-    }
+    let facts = Columns::of(facts);
     query(
         "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value) \
          INSERT INTO keyward_changes \
@@ -124,14 +115,78 @@ pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<()>
          unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) \
          WITH ORDINALITY AS fact (kind, subject, object, payload, place)",
     )
-    .bind(kinds)
-    .bind(subjects)
-    .bind(objects)
-    .bind(payloads)
+    .bind(facts.kinds)
+    .bind(facts.subjects)
+    .bind(facts.objects)
+    .bind(facts.payloads)
     .bind(&commit.actor)
     .bind(Moment(commit.at))
     .execute(db)
     .await
     .map_err(failure)?;
     Ok(())
+}
+
+/// The next revision. Locks the row that every other commit needs.
+pub(crate) async fn advance(db: &mut PgConnection) -> Result<i64> {
+    query_scalar("UPDATE keyward_revision SET value = value + 1 RETURNING value")
+        .fetch_one(db)
+        .await
+        .map_err(failure)
+}
+
+/// Writes facts from this place on: a revision, and the place within it.
+pub(crate) async fn write(
+    db: &mut PgConnection,
+    (revision, first): (i64, i32),
+    facts: Vec<Fact>,
+    actor: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let facts = Columns::of(facts);
+    query(
+        "INSERT INTO keyward_changes \
+         (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
+         SELECT $7, $8 + (place - 1)::integer, kind, subject, object, $5, payload, $6 FROM \
+         unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) \
+         WITH ORDINALITY AS fact (kind, subject, object, payload, place)",
+    )
+    .bind(facts.kinds)
+    .bind(facts.subjects)
+    .bind(facts.objects)
+    .bind(facts.payloads)
+    .bind(actor)
+    .bind(Moment(at))
+    .bind(revision)
+    .bind(first)
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+/// Facts as PostgreSQL takes many rows: column by column.
+struct Columns {
+    kinds: Vec<&'static str>,
+    subjects: Vec<Option<String>>,
+    objects: Vec<String>,
+    payloads: Vec<Json<Value>>,
+}
+
+impl Columns {
+    fn of(facts: Vec<Fact>) -> Self {
+        let mut columns = Self {
+            kinds: Vec::with_capacity(facts.len()),
+            subjects: Vec::with_capacity(facts.len()),
+            objects: Vec::with_capacity(facts.len()),
+            payloads: Vec::with_capacity(facts.len()),
+        };
+        for fact in facts {
+            columns.kinds.push(fact.kind);
+            columns.subjects.push(fact.subject);
+            columns.objects.push(fact.object);
+            columns.payloads.push(Json(fact.payload));
+        }
+        columns
+    }
 }

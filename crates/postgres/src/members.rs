@@ -16,7 +16,7 @@ use crate::moment::Moment;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
-struct MembershipRow {
+pub(crate) struct MembershipRow {
     member_id: Uuid,
     org_id: Uuid,
     role: String,
@@ -54,7 +54,7 @@ impl TryFrom<MemberRow> for Member {
 }
 
 /// The roles to look for.
-fn words(role: Option<OrgRole>) -> Vec<&'static str> {
+pub(crate) fn words(role: Option<OrgRole>) -> Vec<&'static str> {
     let wanted = |other: &OrgRole| role.is_none_or(|role| role == *other);
     OrgRole::ALL.into_iter().filter(wanted).map(OrgRole::as_str).collect()
 }

@@ -6,7 +6,7 @@
 use auth_domain::Timestamp;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -42,6 +42,12 @@ impl Type<Postgres> for Moment {
     }
 }
 
+impl PgHasArrayType for Moment {
+    fn array_type_info() -> PgTypeInfo {
+        <OffsetDateTime as PgHasArrayType>::array_type_info()
+    }
+}
+
 impl Encode<'_, Postgres> for Moment {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         encode(self.0, buffer)
@@ -57,6 +63,12 @@ impl<'r> Decode<'r, Postgres> for Moment {
 impl Type<Postgres> for PlainMoment {
     fn type_info() -> PgTypeInfo {
         <PrimitiveDateTime as Type<Postgres>>::type_info()
+    }
+}
+
+impl PgHasArrayType for PlainMoment {
+    fn array_type_info() -> PgTypeInfo {
+        <PrimitiveDateTime as PgHasArrayType>::array_type_info()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 use crate::rows::{listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
-struct OrgRow {
+pub(crate) struct OrgRow {
     id: Uuid,
     owner_id: Uuid,
     name: String,
@@ -22,6 +22,13 @@ struct OrgRow {
     metadata: Option<String>,
     created_at: Option<Moment>,
     updated_at: Option<Moment>,
+}
+
+impl OrgRow {
+    /// Whether it lacks a time that every row should have.
+    pub(crate) const fn is_without_times(&self) -> bool {
+        self.created_at.is_none() || self.updated_at.is_none()
+    }
 }
 
 impl TryFrom<OrgRow> for Org {

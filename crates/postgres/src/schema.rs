@@ -35,10 +35,11 @@ const INDEXES: [(i64, &str, &str); 7] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 3] = [
+const TABLES: [(i64, &str, &str); 4] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
+    statements!(11, "0011", "keyward_instance"),
 ];
 
 /// Brings the database to where this version needs it. The caller holds the lock.

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, guards, invites, keys, log, mails, members, orgs, roles};
+use crate::{accounts, backup, guards, invites, keys, log, mails, members, orgs, roles};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -110,7 +110,7 @@ const fn takes_a_role(change: &Change) -> bool {
     matches!(change, Change::PutPlatformRole { .. } | Change::RemovePlatformRole { .. })
 }
 
-async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
+pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
@@ -141,6 +141,9 @@ async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
+        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
+        // All there is of it is its fact.
+        Change::NoteRestore(_) => Ok(()),
     }
 }
 

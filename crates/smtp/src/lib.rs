@@ -32,7 +32,7 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const STEP: Duration = Duration::from_secs(20);
 /// How long the server may take to accept a message it was given. A mail whose answer comes too late is
 /// one that is sent again, so it is ample.
-pub const ACCEPT: Duration = Duration::from_secs(60);
+pub const ACCEPT: Duration = Duration::from_mins(1);
 /// How long all of it may take.
 pub const ALL: Duration = Duration::from_secs(90);
 /// How long a goodbye may take that nobody needs.

@@ -45,12 +45,13 @@ impl Sender {
     /// The one address it goes to, and the message as it is sent.
     pub(crate) fn write(&self, letter: &Letter) -> Result<(Address, Vec<u8>), Unwritable> {
         let to = recipient(&letter.to)?;
-        let since_1970 = u64::try_from(letter.at.seconds()).unwrap_or(0);
+        let since_1970 = Duration::from_secs(u64::try_from(letter.at.seconds()).unwrap_or(0));
+        let date = SystemTime::UNIX_EPOCH.checked_add(since_1970).unwrap_or(SystemTime::UNIX_EPOCH);
         let message = Message::builder()
             .from(self.0.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(one_line(&letter.subject))
-            .date(SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970))
+            .date(date)
             .message_id(Some(format!("<{}@{}>", letter.id, self.domain())))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(

@@ -11,7 +11,7 @@ use crate::failure::failure;
 use crate::rows::{listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
-struct AccountRow {
+pub(crate) struct AccountRow {
     id: Uuid,
     email: String,
     password_hash: String,

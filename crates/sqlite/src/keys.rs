@@ -10,7 +10,7 @@ use crate::failure::failure;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
-struct KeyRow {
+pub(crate) struct KeyRow {
     id: Uuid,
     issuer_id: Uuid,
     subject: String,

@@ -2,10 +2,11 @@
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
 //! `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
-//! passed on, `mails` for the queue. `open` prepares the data directory and the schema; `failure` says what a database
+//! passed on, `mails` for the queue, `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
 mod accounts;
+mod backup;
 mod failure;
 mod guards;
 mod invites;
@@ -23,6 +24,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
@@ -100,6 +102,9 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
+        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
+        // All there is of it is its fact.
+        Change::NoteRestore(_) => Ok(()),
     }
 }
 
@@ -281,5 +286,16 @@ impl ports::Mails for SqliteStore {
 
     async fn settle_mail(&self, id: MailId, holder: Uuid, verdict: Verdict) -> Result<Settled> {
         mails::settle(&self.writer, id, holder, verdict).await
+    }
+}
+
+#[async_trait]
+impl Backups for SqliteStore {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(backup::SqliteSnapshot::take(&self.readers).await?))
+    }
+
+    async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
+        Ok(Box::new(backup::SqliteRestoring::begin(&self.writer, commit).await?))
     }
 }

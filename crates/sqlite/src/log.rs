@@ -4,6 +4,7 @@ use auth_domain::Timestamp;
 use auth_domain::change::Commit;
 use auth_domain::error::{Error, Result};
 use auth_domain::fact::{Fact, Place, Record};
+use serde_json::{Value, json};
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 
 use crate::failure::failure;
@@ -100,32 +101,47 @@ pub(crate) async fn purge(db: &mut SqliteConnection, older_than: Timestamp) -> R
 
 /// Appends the facts of a commit under the next revision, if it has any.
 pub(crate) async fn append(db: &mut SqliteConnection, commit: &Commit) -> Result<()> {
-    let facts: Vec<Fact> = commit.changes.iter().filter_map(Fact::of).collect();
+    let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
     if facts.is_empty() {
         return Ok(());
     }
-    let revision: i64 =
-        query_scalar("UPDATE keyward_revision SET value = value + 1 RETURNING value")
-            .fetch_one(&mut *db)
-            .await
-            .map_err(failure)?;
-    for (ordinal, fact) in (0_i32..).zip(facts) {
-        query(
-            "INSERT INTO keyward_changes \
-             (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )
-        .bind(revision)
-        .bind(ordinal)
-        .bind(fact.kind)
-        .bind(fact.subject)
-        .bind(fact.object)
-        .bind(&commit.actor)
-        .bind(fact.payload.to_string())
-        .bind(commit.at.micros())
-        .execute(&mut *db)
+    let revision = advance(db).await?;
+    write(db, (revision, 0), &facts, &commit.actor, commit.at).await
+}
+
+/// The next revision.
+pub(crate) async fn advance(db: &mut SqliteConnection) -> Result<i64> {
+    query_scalar("UPDATE keyward_revision SET value = value + 1 RETURNING value")
+        .fetch_one(db)
         .await
-        .map_err(failure)?;
-    }
+        .map_err(failure)
+}
+
+/// Writes facts from this place on: a revision, and the place within it.
+pub(crate) async fn write(
+    db: &mut SqliteConnection,
+    (revision, first): (i64, i32),
+    facts: &[Fact],
+    actor: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let rows: Vec<Value> = facts
+        .iter()
+        .map(|fact| json!([fact.kind, fact.subject, fact.object, fact.payload.to_string()]))
+        .collect();
+    query(
+        "INSERT INTO keyward_changes \
+         (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
+         SELECT ?1, ?2 + key, value ->> 0, value ->> 1, value ->> 2, ?3, value ->> 3, ?4 \
+         FROM json_each(?5)",
+    )
+    .bind(revision)
+    .bind(first)
+    .bind(actor)
+    .bind(at.micros())
+    .bind(Value::Array(rows).to_string())
+    .execute(db)
+    .await
+    .map_err(failure)?;
     Ok(())
 }

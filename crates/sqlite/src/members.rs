@@ -12,7 +12,7 @@ use crate::failure::failure;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
-struct MembershipRow {
+pub(crate) struct MembershipRow {
     member_id: Uuid,
     org_id: Uuid,
     role: String,

@@ -13,7 +13,7 @@ use crate::failure::failure;
 use crate::rows::{Counted, listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
-struct OrgRow {
+pub(crate) struct OrgRow {
     id: Uuid,
     owner_id: Uuid,
     name: String,

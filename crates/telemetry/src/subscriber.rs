@@ -41,7 +41,7 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
     let endpoint = trace::endpoint(otlp, jaeger)?;
     let spans = endpoint.as_deref().map(trace::provider).transpose()?;
     let lines = Queue::to(io::stdout()).context("cannot start the thread that writes the log")?;
-    let log = LogLayer::new(shape(settings.format), lines.clone());
+    let log = LogLayer::new(shape(settings.format, io::stdout().is_terminal()), lines.clone());
     let otel = spans.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(trace::tracer(provider))
@@ -70,8 +70,23 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
     Ok(Telemetry { lines, spans })
 }
 
-fn shape(format: Format) -> Shape {
-    let colour = io::stdout().is_terminal();
+/// Starts logging to standard error, for a command whose output goes to standard output. Once a process.
+///
+/// # Errors
+///
+/// When something else logs already.
+pub fn init_for_commands(settings: &LogSettings) -> anyhow::Result<Telemetry> {
+    let lines = Queue::to(io::stderr()).context("cannot start the thread that writes the log")?;
+    let log = LogLayer::new(shape(settings.format, io::stderr().is_terminal()), lines.clone());
+    tracing_subscriber::registry()
+        .with(log.with_filter(logged(settings.level.filter())))
+        .try_init()
+        .context("something else logs already")?;
+    panic::set_hook(Box::new(report));
+    Ok(Telemetry { lines, spans: None })
+}
+
+fn shape(format: Format, colour: bool) -> Shape {
     match format {
         Format::Human => Shape::Human { colour },
         Format::Auto if colour => Shape::Human { colour },

@@ -117,6 +117,11 @@ impl Setup {
         Ok((ended.status, text))
     }
 
+    /// Starts it with something to read from standard input.
+    pub fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Result<Child> {
+        self.command(arguments).stdin(stdin).spawn().context("starting the binary")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command

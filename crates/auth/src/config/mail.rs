@@ -46,7 +46,7 @@ pub(crate) struct Mail {
     #[arg(long, env = "MF_EMAIL_PASSWORD", hide = true)]
     pub(crate) email_password: Option<SecretString>,
 
-    /// The address mails come from; needed with MF_EMAIL_HOST.
+    /// The address mails come from; needed with `MF_EMAIL_HOST`.
     #[arg(long, env = "MF_EMAIL_FROM_ADDRESS")]
     pub(crate) email_from_address: Option<String>,
 
@@ -60,7 +60,7 @@ pub(crate) struct Mail {
     #[arg(long, env = "MF_EMAIL_TEMPLATES_DIR")]
     pub(crate) email_templates_dir: Option<PathBuf>,
 
-    /// The file with a template of the original. Accepted; without effect: use MF_EMAIL_TEMPLATES_DIR.
+    /// The file with a template of the original. Accepted; without effect: use `MF_EMAIL_TEMPLATES_DIR`.
     #[arg(long, env = "MF_EMAIL_BASE_TEMPLATE")]
     pub(crate) email_base_template: Option<PathBuf>,
 

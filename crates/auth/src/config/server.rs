@@ -116,6 +116,23 @@ pub(crate) struct Limits {
     #[arg(long, env = "MF_AUTH_HTTP_MAX_BODY", default_value = "256KiB", value_parser = bytes)]
     pub(crate) http_max_body: usize,
 
+    /// How long a backup or a restore may take over HTTP.
+    #[arg(
+        long,
+        env = "MF_AUTH_HTTP_BACKUP_TIMEOUT",
+        default_value = "10m",
+        value_parser = positive_duration
+    )]
+    pub(crate) http_backup_timeout: Duration,
+
+    /// The most bytes a document has that is restored over HTTP. As much memory is used while it is.
+    #[arg(long, env = "MF_AUTH_HTTP_MAX_RESTORE", default_value = "32MiB", value_parser = bytes)]
+    pub(crate) http_max_restore: usize,
+
+    /// The most rows it has. `auth restore` takes any number.
+    #[arg(long, env = "MF_AUTH_MAX_RESTORE_ROWS", default_value = "10000", value_parser = count)]
+    pub(crate) max_restore_rows: u32,
+
     /// The most bytes a gRPC message has.
     #[arg(long, env = "MF_AUTH_GRPC_MAX_MESSAGE", default_value = "256KiB", value_parser = bytes)]
     pub(crate) grpc_max_message: usize,

@@ -48,6 +48,11 @@ fn errors_are_documented() {
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
         (Error::Conflict(Conflict::InviteAnswered), "look at what became of it"),
         (Error::Conflict(Conflict::Contention), "try again"),
+        (
+            Error::Conflict(Conflict::Differs),
+            "settle which of the two is right; the log names the row",
+        ),
+        (Error::Conflict(Conflict::AddressTaken), "settle whose address it is"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),
         (Error::internal("x"), "tell the operator the request id"),

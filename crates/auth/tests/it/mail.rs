@@ -123,10 +123,10 @@ async fn r41_mail_survives_kill_and_is_sent_after_the_next_start() {
         let scene = Scene::new(&setup, "Acme").await;
         let invite = scene.invite("bob@example.com").await;
         scene.only("it was tried", |mail| mail["problem"] == "connect").await;
-        let Scene { server, ada, bob, org } = scene;
+        let Scene { server, admin, ada, bob, org } = scene;
         server.kill().await.unwrap();
         smtp.start_again().await.unwrap();
-        let scene = Scene { server: setup.start().await.unwrap(), ada, bob, org };
+        let scene = Scene { server: setup.start().await.unwrap(), admin, ada, bob, org };
         let mail = scene.only("it is still there", |mail| mail["attempts"] == 1).await;
         assert_eq!(mail["invite_id"], invite.as_str(), "{store}");
         scene.retry(&mail["id"]).await;
@@ -299,7 +299,7 @@ async fn r48_a_directory_that_is_away_is_no_failed_try() {
     // The same queue, with the accounts of a users service that nobody has started.
     let remote =
         setup.clone().set("MF_USERS_GRPC_URL", "127.0.0.1:1").unset("MF_USERS_ADMIN_PASSWORD");
-    let Scene { server, ada, bob, org } = scene;
+    let Scene { server, admin, ada, bob, org } = scene;
     assert!(server.stop().await.unwrap().success());
     let server = remote.start().await.unwrap();
     let statement = "UPDATE keyward_mails SET due_at = clock_timestamp()";
@@ -311,7 +311,7 @@ async fn r48_a_directory_that_is_away_is_no_failed_try() {
     })
     .await;
     server.stop().await.unwrap();
-    let scene = Scene { server: setup.start().await.unwrap(), ada, bob, org };
+    let scene = Scene { server: setup.start().await.unwrap(), admin, ada, bob, org };
     let again = scene.only("it is there", |it| it["problem"] == "lookup").await;
     assert_eq!((&again["id"], &again["attempts"]), (&mail["id"], &json!(1)));
     scene.retry(&again["id"]).await;

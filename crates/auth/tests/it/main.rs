@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod backup;
 mod contract;
 mod crash;
 mod docs;

@@ -62,6 +62,9 @@ impl FromStr for AccountStatus {
     }
 }
 
+/// What stands for a hash where there is none, as in the shadow files of Unix.
+const UNUSABLE: &str = "*";
+
 /// A hashed password in PHC string format. Never printed.
 #[derive(Clone, Debug)]
 pub struct PasswordHash(SecretString);
@@ -71,6 +74,18 @@ impl PasswordHash {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text.into())
+    }
+
+    /// The hash of no password: it has to be set anew before anybody can sign in with one.
+    #[must_use]
+    pub fn unusable() -> Self {
+        Self::new(UNUSABLE.to_owned())
+    }
+
+    /// Whether there is a password that has this hash.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.expose() != UNUSABLE
     }
 
     /// The text, for the store and the verifier.

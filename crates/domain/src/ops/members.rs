@@ -258,7 +258,10 @@ impl Operation for ListMembers {
 }
 
 /// One call to the directory, for at most [`MAX_PEOPLE`] memberships.
-async fn with_addresses(cx: &Cx<'_>, memberships: Vec<Membership>) -> Result<Vec<Member>> {
+pub(super) async fn with_addresses(
+    cx: &Cx<'_>,
+    memberships: Vec<Membership>,
+) -> Result<Vec<Member>> {
     let ids: Vec<UserId> = memberships.iter().map(|membership| membership.member).collect();
     let mut addresses = directory::addresses(cx.directory(), &ids).await?;
     let shown = |membership: Membership| Member {

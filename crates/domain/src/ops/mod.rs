@@ -2,11 +2,13 @@
 
 pub mod access;
 pub mod accounts;
+pub mod backup;
 pub mod changes;
 pub mod dormant_invites;
 pub mod invites;
 pub mod keys;
 pub mod mails;
+pub mod member_backup;
 pub mod members;
 pub mod orgs;
 pub mod roles;
@@ -61,4 +63,8 @@ pub const NAMES: &[&str] = &[
     accounts::ViewProfile::NAME,
     accounts::FindByIds::NAME,
     accounts::FindByEmails::NAME,
+    backup::TakeBackup::NAME,
+    backup::Restore::NAME,
+    member_backup::BackupMembers::NAME,
+    member_backup::RestoreMembers::NAME,
 ];

@@ -11,7 +11,7 @@ use crate::invites::Acme;
 use crate::world::user;
 
 fn platform_invite(number: u128) -> PlatformInviteId {
-    Id::new(uuid::Uuid::from_u128(0xe000 + number))
+    Id::new(user(number).uuid())
 }
 
 impl Acme {

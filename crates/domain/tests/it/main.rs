@@ -3,12 +3,14 @@
 
 mod access;
 mod accounts;
+mod backup;
 mod changes;
 mod dormant_invites;
 mod elsewhere;
 mod invites;
 mod keys;
 mod mails;
+mod member_backup;
 mod members;
 mod orgs;
 mod pipeline;

@@ -16,7 +16,7 @@ use auth_domain::ports::{
     Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
-use auth_jwt::HmacTokens;
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -68,6 +68,9 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
         throttle: Arc::new(FewTries::default()),
+        seals: Arc::new(
+            HmacSeals::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap(),
+        ),
         observer: seen.clone(),
     };
     World { app: App::new(ports, rules), store, tokens, clock, seen }

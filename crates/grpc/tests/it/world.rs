@@ -20,7 +20,7 @@ use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
 use auth_grpc::{Callers, Options, Trust};
-use auth_jwt::HmacTokens;
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::SecretString;
 use tonic::transport::Channel;
@@ -65,6 +65,7 @@ pub async fn world_with(
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
+        seals: Arc::new(HmacSeals::new(&SECRET.into(), &[]).unwrap()),
         observer: Arc::new(Nothing),
     };
     let app = App::new(ports, Rules::default());

@@ -16,7 +16,7 @@ const GROUP: Group = Group {
             another member the owner.",
 };
 
-fn docs(id: &'static str, summary: &'static str, about: &'static str) -> Docs {
+pub(crate) fn docs(id: &'static str, summary: &'static str, about: &'static str) -> Docs {
     Docs::new(&GROUP, id, summary, about)
         .segment("id", "Which org.", Invalid::MissingOrgId)
         .signed_in()
@@ -122,7 +122,7 @@ fn grants() -> Value {
     json!({ "org_memberships": [{ "email": "ada@example.com", "role": "editor" }] })
 }
 
-fn example() -> Value {
+pub(crate) fn example() -> Value {
     json!({
         "member_id": "01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d",
         "org_id": "01932f70-2b10-7d4f-a6e8-9c1b3d5f7a20",

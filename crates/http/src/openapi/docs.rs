@@ -115,7 +115,21 @@ impl Docs {
     /// It reads a body, which must be there.
     pub(crate) fn body<T: ToSchema>(self, example: Value) -> Self {
         let schema = Ref::from_schema_name(T::name());
-        self.knows::<T>().reads(schema.into(), Required::True, example)
+        self.knows::<T>().reads("application/json", schema.into(), Required::True, example)
+    }
+
+    /// The same in another content type.
+    pub(crate) fn body_as<T: ToSchema>(self, content_type: &str, example: Value) -> Self {
+        let schema = Ref::from_schema_name(T::name());
+        self.knows::<T>().reads(content_type, schema.into(), Required::True, example)
+    }
+
+    /// It can be told a few things in the query.
+    pub(crate) fn told<const N: usize>(mut self, told: [Asked; N]) -> Self {
+        for parameter in told.map(Asked::parameter) {
+            self.operation = self.operation.parameter(parameter);
+        }
+        self.refuses(Invalid::QueryParameters)
     }
 
     /// It reads a body of this shape, which may be missing.
@@ -127,14 +141,21 @@ impl Docs {
     ) -> Self {
         self.schemas.push((name.to_owned(), schema.into()));
         self.schemas.extend(lists::schemas());
-        self.reads(Ref::from_schema_name(name).into(), Required::False, example)
+        let schema = Ref::from_schema_name(name).into();
+        self.reads("application/json", schema, Required::False, example)
     }
 
-    fn reads(mut self, schema: RefOr<Schema>, required: Required, example: Value) -> Self {
+    fn reads(
+        mut self,
+        content_type: &str,
+        schema: RefOr<Schema>,
+        required: Required,
+        example: Value,
+    ) -> Self {
         let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let body = RequestBodyBuilder::new()
             .required(Some(required))
-            .content("application/json", content)
+            .content(content_type, content)
             .build();
         self.operation = self.operation.request_body(Some(body));
         self.refuses(Error::malformed("body", "must be one JSON document and nothing else"))

@@ -3,7 +3,7 @@
 use auth_domain::model::{Direction, InviteState, MAX_LIMIT, MAX_OFFSET, MailState, OrgRole};
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type};
 
 use super::types;
 use crate::query::DEFAULT_LIMIT;
@@ -67,6 +67,22 @@ impl Asked {
     pub(crate) fn role(about: &'static str) -> Self {
         let schema = types::words(OrgRole::ALL.map(OrgRole::as_str)).into();
         Self { name: "role", about, schema }
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(name: &'static str, about: &'static str) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
+        Self { name, about, schema: schema.into() }
+    }
+
+    /// One of these words, the first unless told otherwise.
+    pub(crate) fn word<const N: usize>(
+        name: &'static str,
+        words: [&'static str; N],
+        about: &'static str,
+    ) -> Self {
+        let default = words.first().map(|word| (*word).into());
+        Self { name, about, schema: types::words(words).default(default).into() }
     }
 
     /// Only mails in a state.

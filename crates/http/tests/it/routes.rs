@@ -30,6 +30,7 @@ fn body(route: &Route) -> Option<Value> {
             "email": "ada@example.com", "role": "viewer", "redirect_path": "/v"
         })),
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
+        ("POST", "/restore") => Some(json!({ "orgs": [] })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),
         ("POST", "/register") => Some(json!({
             "user": { "email": "new@example.com", "password": "password1" }, "redirect_path": "/v"
@@ -50,6 +51,9 @@ fn path(route: &Route) -> String {
 fn call(world: &World, route: &Route) -> Call {
     let call = world.call(route.method.clone(), &path(route));
     match body(route) {
+        _ if route.path.ends_with("/memberships/restore") => {
+            call.header(CONTENT_TYPE, "application/octet-stream").raw("[]".into())
+        }
         Some(body) => call.body(&body.to_string()),
         None => call,
     }
@@ -128,7 +132,8 @@ async fn r72_d14_go9_an_expired_login_is_401_everywhere() {
 #[tokio::test]
 async fn s72_go24_every_route_with_a_body_wants_json() {
     let world = World::new().await;
-    let ada = world.person("ada").await;
+    // Of what is restored nothing is read before it is known who asks.
+    let root = world.root().await;
     let mut with_body = 0;
     for route in auth_http::routes(true) {
         let Some(body) = body(route) else { continue };
@@ -140,7 +145,7 @@ async fn s72_go24_every_route_with_a_body_wants_json() {
             assert_eq!(answer.refusal(), (415, "unsupported content type".to_owned()), "{name}");
         }
         let lenient = world.call(route.method.clone(), &path(route));
-        let lenient = lenient.bearer(&ada.token).body(&format!("{body} {body}")).send().await;
+        let lenient = lenient.bearer(&root.token).body(&format!("{body} {body}")).send().await;
         assert_eq!(lenient.refusal(), (400, "malformed entity specification".to_owned()), "{name}");
     }
     assert_eq!(with_body, 13);

@@ -15,7 +15,7 @@ use auth_domain::ops::roles::AssignRole;
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
-use auth_jwt::HmacTokens;
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_sqlite::SqliteStore;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -73,6 +73,7 @@ impl World {
             tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),
+            seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             observer: Arc::clone(&observer) as Arc<dyn Observer>,
         };
         let app = App::new(ports, rules);

@@ -74,8 +74,9 @@ async fn r72_d14_go9_an_expired_login_is_401_on_every_route() {
             let path = route.path.replace("{id}", NOTHING).replace("{member_id}", NOTHING);
             let path = path.replace("{user_id}", NOTHING).replace("{action}", "accept");
             let call = fleet.call("72", route.method.clone(), &path).with(&expired);
-            let call = match route.method {
-                Method::GET | Method::DELETE => call,
+            let call = match (&route.method, route.operation) {
+                (&Method::GET | &Method::DELETE, _) => call,
+                (_, "restore_org_memberships") => call.file(&json!([])),
                 _ => call.json(&every_field()),
             };
             call.refused(401, "failed to validate token").await;

@@ -2,6 +2,7 @@
 //! contract cases, which tests and documents share. Each row runs against the real binary on both stores,
 //! with a users service beside it.
 
+mod backup;
 mod everywhere;
 mod invites;
 mod keys;
@@ -150,6 +151,13 @@ impl Call<'_> {
     fn text(mut self, body: &str) -> Self {
         self.request = self.request.header("content-type", "application/json");
         self.request = self.request.body(body.to_owned());
+        self
+    }
+
+    /// This document as a file.
+    fn file(mut self, body: &Value) -> Self {
+        self.request = self.request.header("content-type", "application/octet-stream");
+        self.request = self.request.body(body.to_string());
         self
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::world::{eventually, found, get};
 
 /// Longer than the worker needs for a mail that nothing stands in the way of.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// Mail goes there, and links begin with a URL of ours.
 pub fn mailing(setup: Setup, smtp: &Smtp) -> Setup {
@@ -25,6 +25,7 @@ pub fn mailing(setup: Setup, smtp: &Smtp) -> Setup {
 /// An org of Ada's, and Bob, who is to be invited.
 pub struct Scene {
     pub server: Server,
+    pub admin: String,
     pub ada: String,
     pub bob: String,
     pub org: String,
@@ -33,10 +34,11 @@ pub struct Scene {
 impl Scene {
     pub async fn new(setup: &Setup, org: &str) -> Self {
         let server = setup.start().await.unwrap();
+        let admin = server.admin().await.unwrap();
         let ada = server.user("ada@example.com").await.unwrap();
         let bob = server.user("bob@example.com").await.unwrap();
         let org = found(&server, &ada, org).await;
-        Self { server, ada, bob, org }
+        Self { server, admin, ada, bob, org }
     }
 
     pub async fn post(&self, path: &str, token: &str, body: Option<&Value>) -> Response {
@@ -71,8 +73,7 @@ impl Scene {
     }
 
     pub async fn mails(&self, query: &str) -> Value {
-        let admin = self.server.admin().await.unwrap();
-        let answer = get(&self.server, &format!("/mails{query}"), &admin).await;
+        let answer = get(&self.server, &format!("/mails{query}"), &self.admin).await;
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
     }
@@ -95,9 +96,8 @@ impl Scene {
     }
 
     pub async fn retry(&self, id: &Value) {
-        let admin = self.server.admin().await.unwrap();
         let path = format!("/mails/{}/retry", id.as_str().unwrap());
-        assert_eq!(self.post(&path, &admin, None).await.status(), 204);
+        assert_eq!(self.post(&path, &self.admin, None).await.status(), 204);
     }
 
     pub async fn metrics(&self) -> String {

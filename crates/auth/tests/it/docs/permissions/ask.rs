@@ -128,7 +128,7 @@ async fn ask_once(row: &Row, place: Place, credential: Credential) -> Answer {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
     let body = asked.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+    let request = request.header(header::CONTENT_TYPE, asked.content_type).body(body);
     let before = scene.revision().await;
     let response = scene.http.clone().oneshot(request.unwrap()).await.unwrap();
     let status = response.status();

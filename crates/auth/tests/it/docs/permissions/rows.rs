@@ -5,6 +5,7 @@
 //! difference whether everybody is answered as you meant.
 
 mod accounts;
+mod backup;
 mod health;
 mod invites;
 mod keys;
@@ -28,6 +29,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
+    ("Backups", backup::ROWS),
     ("Health", health::ROWS),
 ];
 
@@ -64,17 +66,24 @@ impl Row {
 pub struct Request {
     pub path: String,
     pub body: Option<Value>,
+    pub content_type: &'static str,
 }
 
 /// A request without a body.
 pub fn at(path: impl Into<String>) -> Request {
-    Request { path: path.into(), body: None }
+    Request { path: path.into(), body: None, content_type: "application/json" }
 }
 
 impl Request {
     pub fn with(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// With a file as its body.
+    pub fn file(mut self, body: Value) -> Self {
+        self.content_type = "application/octet-stream";
+        self.with(body)
     }
 
     /// The request, for a scene that is set already.

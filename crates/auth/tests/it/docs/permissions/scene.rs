@@ -16,7 +16,7 @@ use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
-use auth_jwt::HmacTokens;
+use auth_jwt::{HmacSeals, HmacTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -120,6 +120,7 @@ impl Scene {
             tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
             passwords: Arc::new(Plain),
             throttle: Arc::new(Unlimited),
+            seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             observer: Arc::new(Nobody),
         };
         let app = App::new(ports, Rules::default());

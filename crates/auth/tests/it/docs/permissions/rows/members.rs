@@ -38,4 +38,16 @@ pub const ROWS: &[Row] = &[
             .with(json!({ "member_id": scene.member.id.to_string() }))
             .now()
     }),
+    Row::new("GET /orgs/{id}/memberships/backup", "owner", |scene| {
+        at(format!("/orgs/{}/memberships/backup", scene.org)).now()
+    }),
+    Row::new(
+        "POST /orgs/{id}/memberships/restore",
+        "owner, with a login token, unless the operator switched it off",
+        |scene| {
+            let (org, member) = (scene.org.to_string(), scene.newcomer.id.to_string());
+            let row = json!({ "org_id": org, "member_id": member, "role": "viewer" });
+            at(format!("/orgs/{org}/memberships/restore")).file(json!([row])).now()
+        },
+    ),
 ];

@@ -10,20 +10,33 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 /// How deep objects and arrays nest, the outermost included.
-pub(crate) const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 /// The most members one object has.
-pub(crate) const MAX_MEMBERS: usize = 256;
+pub const MAX_MEMBERS: usize = 256;
 /// The most bytes one string or member name has.
-pub(crate) const MAX_STRING: usize = 16 * 1024;
+pub const MAX_STRING: usize = 16 * 1024;
 
 /// Reads exactly one document. The error says what is wrong with it, to be read after its name.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, &'static str> {
+pub fn parse(bytes: &[u8]) -> Result<Value, &'static str> {
     let refusal = Cell::new("must be one JSON document and nothing else");
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     Strict { depth_left: MAX_DEPTH, refusal: &refusal }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|_| refusal.get())
+}
+
+/// Whether a member's name is this one in another case: the original reads it as this one, other parsers on
+/// the way do not, and what two readers see differently is how checks are slipped.
+#[must_use]
+pub fn differs_by_case(name: &str, known: &str) -> bool {
+    name != known && folded(name).eq(folded(known))
+}
+
+/// Both ways, because some letters have an ASCII partner in one direction only: the Kelvin sign is
+/// a `k` only in lower case, the long s an `s` only in upper case.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// Builds a value, and leaves in `refusal` why it did not.

@@ -1,0 +1,139 @@
+//! What is stored at the places of some rows.
+
+use auth_domain::backup::{DormantInvite, Rows};
+use auth_domain::error::{Error, Result};
+use auth_domain::model::{
+    Account, Invite, InviteId, Key, Membership, Org, OrgId, PlatformInviteId, RoleHolder, UserId,
+};
+use sqlx::{FromRow, PgConnection, query_as};
+use uuid::Uuid;
+
+use crate::accounts::AccountRow;
+use crate::failure::failure;
+use crate::keys::KeyRow;
+use crate::members::{MembershipRow, words};
+use crate::moment::Moment;
+use crate::orgs::OrgRow;
+use crate::rows::moment;
+
+#[derive(FromRow)]
+struct InviteRow {
+    id: Uuid,
+    invitee_id: Option<Uuid>,
+    inviter_id: Uuid,
+    org_id: Uuid,
+    invitee_role: String,
+    created_at: Option<Moment>,
+    expires_at: Option<Moment>,
+    state: String,
+}
+
+impl InviteRow {
+    /// The original's tables can hold words that mean nothing; inserting over them says that they are there.
+    fn understand(self) -> Option<Invite> {
+        Some(Invite {
+            id: InviteId::new(self.id),
+            org: OrgId::new(self.org_id),
+            inviter: UserId::new(self.inviter_id),
+            invitee: self.invitee_id.map(UserId::new),
+            role: self.invitee_role.parse().ok()?,
+            state: self.state.parse().ok()?,
+            created_at: moment(self.created_at),
+            expires_at: moment(self.expires_at),
+        })
+    }
+}
+
+fn nouns<R, T: TryFrom<R, Error = Error>>(rows: Vec<R>) -> Result<Vec<T>> {
+    rows.into_iter().map(T::try_from).collect()
+}
+
+pub(super) async fn present(db: &mut PgConnection, rows: &Rows) -> Result<Rows> {
+    Ok(match rows {
+        Rows::Orgs(rows) => {
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.id.uuid()).collect();
+            let found = query_as::<_, OrgRow>(
+                "SELECT id, owner_id, name, description, metadata::text AS metadata, created_at, \
+                 updated_at FROM orgs WHERE id = ANY ($1)",
+            )
+            .bind(ids);
+            Rows::Orgs(nouns::<_, Org>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+        Rows::Memberships(rows) => {
+            let orgs: Vec<Uuid> = rows.iter().map(|row| row.org.uuid()).collect();
+            let members: Vec<Uuid> = rows.iter().map(|row| row.member.uuid()).collect();
+            let found = query_as::<_, MembershipRow>(
+                "SELECT stored.member_id, stored.org_id, role, created_at, updated_at \
+                 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (org_id, member_id) \
+                 JOIN org_memberships AS stored ON stored.org_id = wanted.org_id \
+                 AND stored.member_id = wanted.member_id WHERE role = ANY ($3)",
+            )
+            .bind(orgs)
+            .bind(members)
+            .bind(words(None));
+            Rows::Memberships(nouns::<_, Membership>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+        Rows::Invites(rows) => {
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.id.uuid()).collect();
+            let found = query_as::<_, InviteRow>(
+                "SELECT id, invitee_id, inviter_id, org_id, invitee_role, created_at, expires_at, \
+                 state FROM org_invites WHERE id = ANY ($1)",
+            )
+            .bind(ids);
+            let found = found.fetch_all(db).await.map_err(failure)?;
+            Rows::Invites(found.into_iter().filter_map(InviteRow::understand).collect())
+        }
+        Rows::Dormant(rows) => {
+            let invites: Vec<Uuid> = rows.iter().map(|row| row.invite.uuid()).collect();
+            let platform: Vec<Uuid> = rows.iter().map(|row| row.platform_invite.uuid()).collect();
+            let found: Vec<(Uuid, Uuid)> = query_as(
+                "SELECT org_invite_id, platform_invite_id FROM dormant_org_invites \
+                 WHERE (org_invite_id, platform_invite_id) IN \
+                 (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
+            )
+            .bind(invites)
+            .bind(platform)
+            .fetch_all(db)
+            .await
+            .map_err(failure)?;
+            let row = |(invite, platform_invite)| DormantInvite {
+                invite: InviteId::new(invite),
+                platform_invite: PlatformInviteId::new(platform_invite),
+            };
+            Rows::Dormant(found.into_iter().map(row).collect())
+        }
+        Rows::Keys(rows) => {
+            let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+            let found = query_as::<_, KeyRow>(
+                "SELECT id, issuer_id, subject, issued_at, expires_at FROM keys \
+                 WHERE id = ANY ($1) AND type = 2",
+            )
+            .bind(ids);
+            Rows::Keys(nouns::<_, Key>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+        Rows::PlatformRoles(rows) => {
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.user.uuid()).collect();
+            let found: Vec<(Uuid, String)> = query_as(
+                "SELECT user_id, role FROM users_roles WHERE user_id = ANY ($1) AND role IS NOT NULL",
+            )
+            .bind(ids)
+            .fetch_all(db)
+            .await
+            .map_err(failure)?;
+            let row = |(user, role): (Uuid, String)| {
+                let role = role.parse().map_err(Error::internal)?;
+                Ok(RoleHolder { user: UserId::new(user), role })
+            };
+            Rows::PlatformRoles(found.into_iter().map(row).collect::<Result<_>>()?)
+        }
+        Rows::Accounts(rows) => {
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.id.uuid()).collect();
+            let found = query_as::<_, AccountRow>(
+                "SELECT id, email, password_hash, status, metadata::text AS metadata, created_at, \
+                 updated_at FROM keyward_accounts WHERE id = ANY ($1)",
+            )
+            .bind(ids);
+            Rows::Accounts(nouns::<_, Account>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+    })
+}

@@ -1,0 +1,173 @@
+//! A commit that is put together bit by bit.
+
+use async_trait::async_trait;
+use auth_domain::Timestamp;
+use auth_domain::backup::{Restoring, Rows};
+use auth_domain::change::{Change, Commit, Guard};
+use auth_domain::error::Result;
+use auth_domain::fact::Fact;
+use auth_domain::model::{InviteId, OrgId, UserId};
+use sqlx::{query_as, query_scalar};
+use uuid::Uuid;
+
+use super::present::present;
+use super::transaction::{Held, WRITE};
+use crate::connections::Connections;
+use crate::failure::failure;
+use crate::transaction::apply;
+use crate::{guards, log};
+
+/// How many facts are held before they are written, which holds up every other commit from then on: what
+/// people restore over HTTP has fewer.
+const HELD: usize = 20_000;
+
+pub(crate) struct PgRestoring {
+    held: Held,
+    actor: String,
+    at: Timestamp,
+    facts: Vec<Fact>,
+    /// The revision of this commit, once some of its facts are written, and how many of them are.
+    revision: Option<i64>,
+    written: i32,
+}
+
+impl PgRestoring {
+    pub(crate) async fn begin(database: &Connections, commit: Commit) -> Result<Self> {
+        let held = Held::begin(database, WRITE).await?;
+        let Commit { actor, at, guards, changes } = commit;
+        let facts = Vec::new();
+        let mut this = Self { held, actor, at, facts, revision: None, written: 0 };
+        for guard in &guards {
+            this.hold(guard).await?;
+        }
+        for change in &changes {
+            this.apply(change).await?;
+        }
+        Ok(this)
+    }
+
+    async fn write_facts(&mut self) -> Result<()> {
+        if self.facts.is_empty() {
+            return Ok(());
+        }
+        let revision = match self.revision {
+            Some(revision) => revision,
+            None => self.held.run(async |db| log::advance(db).await).await?,
+        };
+        self.revision = Some(revision);
+        let facts = std::mem::take(&mut self.facts);
+        let count = i32::try_from(facts.len()).unwrap_or(i32::MAX);
+        let place = (revision, self.written);
+        let (actor, at) = (&self.actor, self.at);
+        self.held.run(async |db| log::write(db, place, facts, actor, at).await).await?;
+        self.written = self.written.saturating_add(count);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Restoring for PgRestoring {
+    async fn origin(&mut self, revision: i64) -> Result<(Uuid, bool)> {
+        self.held
+            .run(async |db| {
+                query_as(
+                    "SELECT keyward_instance.id, keyward_revision.value <= $1 OR \
+                     (SELECT count(*) FROM keyward_changes WHERE revision > $1 AND ordinal = 0) \
+                     = keyward_revision.value - $1 FROM keyward_instance, keyward_revision",
+                )
+                .bind(revision)
+                .fetch_one(db)
+                .await
+                .map_err(failure)
+            })
+            .await
+    }
+
+    async fn present(&mut self, rows: &Rows) -> Result<Rows> {
+        self.held.run(async |db| present(db, rows).await).await
+    }
+
+    /// The orgs are there until the end.
+    async fn owners(&mut self, orgs: &[OrgId]) -> Result<Vec<(OrgId, UserId)>> {
+        let ids: Vec<Uuid> = orgs.iter().map(|org| org.uuid()).collect();
+        let found: Vec<(Uuid, Uuid)> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    "SELECT id, owner_id FROM orgs WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE",
+                )
+                .bind(ids)
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        Ok(found.into_iter().map(|(org, user)| (OrgId::new(org), UserId::new(user))).collect())
+    }
+
+    async fn invites(&mut self, ids: &[InviteId]) -> Result<Vec<InviteId>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let found: Vec<Uuid> = self
+            .held
+            .run(async |db| {
+                query_scalar("SELECT id FROM org_invites WHERE id = ANY ($1)")
+                    .bind(ids)
+                    .fetch_all(db)
+                    .await
+                    .map_err(failure)
+            })
+            .await?;
+        Ok(found.into_iter().map(InviteId::new).collect())
+    }
+
+    async fn removed(
+        &mut self,
+        kind: &'static str,
+        revision: i64,
+        these: &[(Uuid, Uuid)],
+    ) -> Result<Vec<(Uuid, Uuid)>> {
+        let objects: Vec<String> = these.iter().map(|(object, _)| object.to_string()).collect();
+        let subjects: Vec<String> = these.iter().map(|(_, subject)| subject.to_string()).collect();
+        let found: Vec<(String, String)> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    // The kinds are named so that the index, which has no others, is used.
+                    "SELECT DISTINCT change.object, change.subject \
+                     FROM unnest($1::text[], $2::text[]) AS wanted (object, subject) \
+                     JOIN keyward_changes AS change ON change.object = wanted.object COLLATE \"C\" \
+                     AND change.subject = wanted.subject COLLATE \"C\" WHERE change.kind IN \
+                     ('key.revoke', 'membership.remove', 'platform_role.remove') \
+                     AND change.kind = $3 AND change.revision > $4",
+                )
+                .bind(objects)
+                .bind(subjects)
+                .bind(kind)
+                .bind(revision)
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        let ids = |(object, subject): (String, String)| {
+            Some((Uuid::try_parse(&object).ok()?, Uuid::try_parse(&subject).ok()?))
+        };
+        Ok(found.into_iter().filter_map(ids).collect())
+    }
+
+    /// Orgs that a guard is about are held so that nobody else changes their members meanwhile.
+    async fn hold(&mut self, guard: &Guard) -> Result<()> {
+        self.held.run(async |db| guards::check_before(db, guard).await).await
+    }
+
+    async fn apply(&mut self, change: &Change) -> Result<()> {
+        self.held.run(async |db| apply(db, change).await).await?;
+        self.facts.extend(Fact::of(change));
+        if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.write_facts().await?;
+        self.held.commit().await
+    }
+}
