@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use auth_domain::app::Ports;
 use auth_domain::directory::BuiltIn;
+use auth_domain::model::Email;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Directory, Observer, Store, Throttle};
@@ -18,6 +19,7 @@ use auth_telemetry::Metrics;
 use axum::Router;
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
@@ -31,6 +33,8 @@ use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
+/// How long to wait before something that a start needs is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Which build this is; the build sets what the original's does.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -218,6 +222,23 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
     }))
 }
 
+/// Tries again while something is away, as long as a start waits for the database: what was reached a
+/// moment ago may be busy now.
+async fn patiently<T>(
+    wait: Duration,
+    work: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let deadline = Instant::now().checked_add(wait);
+    loop {
+        match work().await {
+            Err(Error::Unavailable(_)) if deadline.is_some_and(|end| Instant::now() < end) => {
+                sleep(AGAIN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Sees to it that there is a root account. Gives the account that was opened with a password made
 /// here, which nobody knows yet.
 async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretString)>, String> {
@@ -237,10 +258,10 @@ async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretS
             return Ok(None);
         }
     };
-    let email =
+    let email: Email =
         address.parse().map_err(|problem: Error| format!("MF_USERS_ADMIN_EMAIL: {problem}"))?;
-    let admin = BootstrapAdmin { email, password: password.clone() };
-    match app.execute(Caller::System, admin).await {
+    let admin = || BootstrapAdmin { email: email.clone(), password: password.clone() };
+    match patiently(config.db.wait, async || app.execute(Caller::System, admin()).await).await {
         Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
         Ok(Bootstrapped::Present) => Ok(None),
         Ok(Bootstrapped::Disabled) => {

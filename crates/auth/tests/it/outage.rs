@@ -78,3 +78,22 @@ async fn r2_a_database_that_hangs() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r32_a_database_that_is_busy_at_the_start_is_waited_for() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let setup = embedded().on(&database);
+    setup.start().await.unwrap().stop().await.unwrap();
+    // The schema is there; what comes after it is not to be had for a while.
+    let holding = database.clone();
+    let hold =
+        "BEGIN; LOCK TABLE keyward_accounts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(8); COMMIT";
+    let held = tokio::spawn(async move { holding.execute(hold).await });
+    let is_free = "BEGIN; LOCK TABLE keyward_accounts IN ACCESS EXCLUSIVE MODE NOWAIT; COMMIT";
+    eventually("it is held", DEADLINE, async || database.execute(is_free).await.is_err()).await;
+    let server = setup.start().await.unwrap();
+    held.await.unwrap().unwrap();
+    let tries = server.output().matches("\"outcome\":\"unavailable\"").count();
+    assert!(tries > 0, "it had to try again: {}", server.output());
+    server.admin().await.unwrap();
+}

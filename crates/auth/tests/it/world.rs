@@ -15,9 +15,10 @@ pub fn embedded() -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_auth")).unwrap()
 }
 
-/// The binary on an empty database of the shared PostgreSQL.
+/// The binary on an empty database of the shared PostgreSQL, with patience for a busy machine.
 pub async fn postgres() -> Setup {
-    embedded().on(&Postgres::shared().await.unwrap().database().await.unwrap())
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s")
 }
 
 /// Both.

@@ -27,6 +27,22 @@ async fn authorize(
 }
 
 #[tokio::test]
+async fn s2_nothing_is_done_for_a_signature_that_is_wrong() {
+    let world = world().await;
+    let issued = world.key(7, Some(60)).await;
+    world.clock.advance(Duration::from_mins(2));
+    // The key has ended, and whoever shows it properly has its row removed.
+    let (rest, signature) = issued.token.expose().rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = Token::new(format!("{rest}.{other}{}", signature.get(1..).unwrap()));
+    assert!(matches!(
+        identify(&world, forged).await,
+        Err(Error::Unauthenticated(Unauthenticated::BadToken))
+    ));
+    assert!(world.store.key(user(7), issued.key.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_token_names_its_user_and_its_kind() {
     let world = world().await;
     for kind in [KeyKind::Login, KeyKind::Recovery] {

@@ -128,6 +128,38 @@ async fn r40_s37_owner_is_not_a_role_to_give() {
 }
 
 #[tokio::test]
+async fn s35_the_org_in_the_path_is_the_one_that_is_written() {
+    let acme = Acme::new().await;
+    let other = acme.world.org(&acme.stranger, &json!({ "name": "Other" })).await;
+    let before = acme.world.get(&format!("/orgs/{other}/memberships")).bearer(&acme.stranger.token);
+    let before = before.send().await.json();
+    let joining = acme.world.account("joining").await;
+    let mut grant = grant(&joining, "admin");
+    for name in ["org_id", "org", "id", "member_id"] {
+        grant[name] = json!(other);
+    }
+    let body = json!({ "org_memberships": [grant], "org_id": other });
+    for call in [
+        acme.world.post(&format!("/orgs/{}/memberships", acme.id)),
+        acme.world.put(&format!("/orgs/{}/memberships", acme.id)),
+    ] {
+        call.bearer(&acme.owner.token).body(&body.to_string()).send().await.assert_empty(200);
+    }
+    assert_eq!(acme.role(&joining).await.unwrap(), "admin");
+    for body in [
+        json!({ "member_ids": [acme.stranger.id.to_string()], "org_id": other }),
+        json!({ "member_ids": [acme.viewer.id.to_string(), acme.stranger.id.to_string()] }),
+    ] {
+        let call = acme.world.patch(&format!("/orgs/{}/memberships", acme.id));
+        let answer = call.bearer(&acme.owner.token).body(&body.to_string()).send().await;
+        answer.assert_refused(404, "entity not found");
+    }
+    let after = acme.world.get(&format!("/orgs/{other}/memberships")).bearer(&acme.stranger.token);
+    assert_eq!(after.send().await.json(), before);
+    assert_eq!(acme.role(&acme.viewer).await.unwrap(), "viewer");
+}
+
+#[tokio::test]
 async fn r41_s39_an_unknown_address_adds_nobody() {
     let acme = Acme::new().await;
     let good = grant(&acme.stranger, "viewer");
