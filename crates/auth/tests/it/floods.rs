@@ -88,13 +88,15 @@ fn stream(round: u32) -> u32 {
     2 * round + 1
 }
 
+/// What it is called, what comes first, and the frames of each round.
+type Flood = (&'static str, Vec<u8>, Box<dyn FnMut(u32) -> Vec<u8> + Send>);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn s82_floods_of_frames_are_nobody_elses_trouble() {
     let server = embedded().start().await.unwrap();
     let login = server.user("ada@example.com").await.unwrap();
     let before = resident(&server);
     let opened = |round| frame(HEADERS, END_HEADERS, stream(round), &call());
-    type Flood = (&'static str, Vec<u8>, Box<dyn FnMut(u32) -> Vec<u8> + Send>);
     let floods: Vec<Flood> = vec![
         (
             "calls that are taken back at once",

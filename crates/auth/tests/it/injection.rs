@@ -22,7 +22,7 @@ const PROBES: [&str; 8] = [
 
 /// Every character escaped, for a path or a query.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"))
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn s13_an_ended_key_is_refused_however_many_show_it_at_once() {
         let key = made["value"].as_str().unwrap();
         // Whoever sees first that it has ended deletes its row, and all others meet that.
         eventually("it ends", Duration::from_secs(20), async || {
-            let ask = || identify(&server, key);
+            let ask = || Box::pin(identify(&server, key));
             let answers = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
             let answers: [Result<String, Status>; 8] = answers.into();
             let refusals: Vec<Status> = answers.into_iter().filter_map(Result::err).collect();

@@ -15,15 +15,15 @@ impl Fleet {
         let page = self.get("count", &self.in_org("memberships")).by(OWNER).await.shows(200).await;
         page["total"].as_u64().unwrap()
     }
+}
 
-    /// One member's row of a backup file.
-    fn row(&self, org: &str, number: u32, role: &str) -> Value {
-        let at = "2026-01-02T03:04:05.678Z";
-        json!({
-            "member_id": id(number), "org_id": org, "email": email(number), "role": role,
-            "created_at": at, "updated_at": at,
-        })
-    }
+/// One member's row of a backup file.
+fn row(org: &str, number: u32, role: &str) -> Value {
+    let at = "2026-01-02T03:04:05.678Z";
+    json!({
+        "member_id": id(number), "org_id": org, "email": email(number), "role": role,
+        "created_at": at, "updated_at": at,
+    })
 }
 
 #[tokio::test]
@@ -49,15 +49,15 @@ async fn r51_to_r53_the_members_of_one_org_are_saved_and_brought_back() {
         fleet.get("51", &backup).by(PLATFORM).await.gives(200).await;
 
         let put =
-            async |row, by: u32, rows: Value| fleet.post(row, &restore).by(by).await.file(&rows);
+            async |case, by: u32, rows: Value| fleet.post(case, &restore).by(by).await.file(&rows);
         let other = fleet.found(STRANGER, "theirs").await;
         for rows in [
-            json!([fleet.row(&other, OWNER, "owner")]),
-            json!([fleet.row(&other, OWNER, "viewer")]),
-            json!([fleet.row(&fleet.org, 8, "viewer"), fleet.row(&other, OWNER, "viewer")]),
-            json!([fleet.row(&fleet.org, 8, "owner")]),
-            json!([fleet.row(&fleet.org, 8, "boss")]),
-            json!([fleet.row("zz", 8, "viewer")]),
+            json!([row(&other, OWNER, "owner")]),
+            json!([row(&other, OWNER, "viewer")]),
+            json!([row(&fleet.org, 8, "viewer"), row(&other, OWNER, "viewer")]),
+            json!([row(&fleet.org, 8, "owner")]),
+            json!([row(&fleet.org, 8, "boss")]),
+            json!([row("zz", 8, "viewer")]),
             json!([]),
             json!({}),
         ] {
@@ -67,17 +67,17 @@ async fn r51_to_r53_the_members_of_one_org_are_saved_and_brought_back() {
         let theirs = fleet.get("52", &format!("/orgs/{other}/memberships")).by(STRANGER).await;
         assert_eq!(theirs.shows(200).await["total"], 1);
         let as_json = fleet.post("53", &restore).by(OWNER).await;
-        let as_json = as_json.json(&json!([fleet.row(&fleet.org, 8, "viewer")]));
+        let as_json = as_json.json(&json!([row(&fleet.org, 8, "viewer")]));
         as_json.refused(415, "unsupported content type").await;
         for by in [ADMIN, EDITOR, VIEWER] {
-            let rows = json!([fleet.row(&fleet.org, 8, "viewer")]);
+            let rows = json!([row(&fleet.org, 8, "viewer")]);
             put("52", by, rows).await.refused(403, FORBIDDEN).await;
         }
-        let rows = json!([fleet.row(&fleet.org, 8, "editor"), fleet.row(&fleet.org, 9, "viewer")]);
+        let rows = json!([row(&fleet.org, 8, "editor"), row(&fleet.org, 9, "viewer")]);
         put("52", OWNER, rows.clone()).await.gives_nothing(201).await;
         assert_eq!(fleet.total().await, 6);
         put("52", OWNER, rows).await.refused(409, "org membership already exists").await;
-        let half = json!([fleet.row(&fleet.org, 10, "viewer"), fleet.row(&fleet.org, 9, "viewer")]);
+        let half = json!([row(&fleet.org, 10, "viewer"), row(&fleet.org, 9, "viewer")]);
         put("52", OWNER, half).await.refused(409, "org membership already exists").await;
         assert_eq!(fleet.total().await, 6, "all or nothing");
     }
