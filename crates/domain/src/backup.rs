@@ -1,6 +1,6 @@
 //! Backups: everything the service keeps, as one document, and the way back.
 //!
-//! [`format`] says what the document looks like and writes it, [`split`] takes text apart as it comes,
+//! [`mod@format`] says what the document looks like and writes it, [`split`] takes text apart as it comes,
 //! [`read`] makes rows of it, [`seal`] proves that it is ours, and [`report`] is what a restore tells. The
 //! operations are in [`crate::ops::backup`] and [`crate::ops::member_backup`]; `docs/adr/0009-backup.md`
 //! has the reasons.

@@ -101,7 +101,9 @@ mod tests {
 
     fn seal(seals: &HmacSeals, parts: &[&[u8]]) -> String {
         let mut sealing = seals.sealing();
-        parts.iter().for_each(|part| sealing.update(part));
+        for part in parts {
+            sealing.update(part);
+        }
         sealing.finish()
     }
 

@@ -90,10 +90,15 @@ async fn s64_go22_no_text_becomes_a_statement() {
 #[test]
 fn s64_statements_are_text_of_our_own() {
     let mut said = Vec::new();
-    for store in ["postgres", "sqlite"] {
-        let sources = workspace().join(format!("crates/{store}/src"));
-        for file in std::fs::read_dir(sources).unwrap() {
+    let mut folders: Vec<_> =
+        ["postgres", "sqlite"].map(|store| workspace().join(format!("crates/{store}/src"))).into();
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
             let uses = code.lines().filter(|line| line.contains("AssertSqlSafe("));

@@ -22,27 +22,27 @@ use crate::world::{World, user, world};
 
 /// A document in memory, given out in parts of this size.
 pub struct Text {
-    text: Vec<u8>,
+    bytes: Vec<u8>,
     at: usize,
     part: usize,
     rewinds: bool,
 }
 
 impl Text {
-    pub fn new(text: &[u8]) -> Box<Self> {
-        Box::new(Self { text: text.to_vec(), at: 0, part: 7, rewinds: true })
+    pub fn new(text: &[u8]) -> Self {
+        Self { bytes: text.to_vec(), at: 0, part: 7, rewinds: true }
     }
 
-    fn once(text: &[u8]) -> Box<Self> {
-        Box::new(Self { rewinds: false, ..*Self::new(text) })
+    fn once(text: &[u8]) -> Self {
+        Self { rewinds: false, ..Self::new(text) }
     }
 }
 
 #[async_trait]
 impl Source for Text {
     async fn read(&mut self) -> Result<Option<Vec<u8>>> {
-        let end = (self.at + self.part).min(self.text.len());
-        let part = self.text[self.at..end].to_vec();
+        let end = (self.at + self.part).min(self.bytes.len());
+        let part = self.bytes[self.at..end].to_vec();
         self.at = end;
         Ok((!part.is_empty()).then_some(part))
     }
@@ -81,7 +81,7 @@ async fn backup(world: &World) -> String {
 
 fn plan(text: &str) -> Restore {
     let (by, existing) = (By::Operator, Existing::Skip);
-    let source = Text::new(text.as_bytes());
+    let source = Box::new(Text::new(text.as_bytes()));
     Restore { by, source, existing, revive: false, dry_run: false }
 }
 
@@ -170,7 +170,7 @@ async fn s98_a_changed_document_is_refused_and_nothing_is_written() {
     for at in (0..last).step_by(13).chain([0, 1, 26, 27, last - 1, last - 10, last - 74]) {
         let mut changed = text.clone();
         changed[at] ^= 1;
-        for source in [Text::new(&changed), Text::once(&changed)] {
+        for source in [Text::new(&changed), Text::once(&changed)].map(Box::new) {
             let outcome = restore(&target, Restore { source, ..plan("") }).await;
             // Where the beginning was changed it is not even taken for one of ours.
             let seal = matches!(outcome, Err(Error::Invalid(Invalid::BackupSeal)));
@@ -181,13 +181,13 @@ async fn s98_a_changed_document_is_refused_and_nothing_is_written() {
         }
     }
     for cut in [1, 50, text.len() / 2, last - 1] {
-        for source in [Text::new(&text[..cut]), Text::once(&text[..cut])] {
+        for source in [Text::new(&text[..cut]), Text::once(&text[..cut])].map(Box::new) {
             let outcome = restore(&target, Restore { source, ..plan("") }).await;
             assert!(matches!(outcome, Err(Error::Invalid(_))), "{cut} {outcome:?}");
         }
     }
     assert_eq!(target.store.revision().await.unwrap(), 0);
-    restore(&target, Restore { source: Text::once(&text), ..plan("") }).await.unwrap();
+    restore(&target, Restore { source: Box::new(Text::once(&text)), ..plan("") }).await.unwrap();
 }
 
 #[tokio::test]
@@ -339,12 +339,12 @@ async fn d24_d49_a_document_without_a_seal_is_taken_whole_or_not_at_all() {
         ("{\"orgs\":null,\"org_memberships\":[]}".into(), "empty lists"),
         ("[]".into(), "no object"),
         ("{} {}".into(), "two documents"),
-        ("".into(), "nothing"),
+        (String::new(), "nothing"),
     ] {
         let outcome = restore(&world, plan(&odd)).await;
         assert!(matches!(outcome, Err(Error::Invalid(_))), "{why} {outcome:?}");
     }
-    let lost = plain(&[good.clone()], &[member(2, 9, "viewer")]);
+    let lost = plain(std::slice::from_ref(&good), &[member(2, 9, "viewer")]);
     let outcome = restore(&world, plan(&lost)).await;
     assert!(matches!(outcome, Err(Error::NotFound(Entity::Org))), "{outcome:?}");
     assert_eq!(world.store.revision().await.unwrap(), 0);
@@ -427,7 +427,7 @@ async fn s35_nothing_is_restored_that_is_too_much() {
     let members: Vec<String> = (10..10_011).map(|number| member(1, number, "viewer")).collect();
     let text = plain(&[org(1, "")], &members[..10_000]);
     let by = |text: &str| {
-        let source = Box::new(Text { part: 50_000, ..*Text::new(text.as_bytes()) });
+        let source = Box::new(Text { part: 50_000, ..Text::new(text.as_bytes()) });
         Restore { by: By::Platform, source, ..plan("") }
     };
     let outcome = world.as_user(1, by(&text)).await;
@@ -449,6 +449,6 @@ async fn s35_nothing_is_restored_that_is_too_much() {
             .map(|row| row.replace(&user(1).to_string(), &user(2).to_string()))
             .collect::<Vec<_>>(),
     );
-    let source = Box::new(Text { part: 50_000, ..*Text::new(text.as_bytes()) });
+    let source = Box::new(Text { part: 50_000, ..Text::new(text.as_bytes()) });
     restore(&world, Restore { source, ..plan("") }).await.unwrap();
 }

@@ -38,7 +38,7 @@ fn all() -> ListMails {
 /// Has the only mail of the queue die.
 async fn kill(acme: &Acme) -> QueuedMail {
     let claimed = acme.world.store.claim_mails(HOLDER, Duration::from_mins(1), 10).await.unwrap();
-    let id = claimed[0].mail.id;
+    let id = claimed.first().unwrap().mail.id;
     let dead = Verdict::Dead { problem: "recipient" };
     acme.world.store.settle_mail(id, HOLDER, dead).await.unwrap();
     queued(acme).await.remove(0)

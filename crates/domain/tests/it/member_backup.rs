@@ -29,7 +29,7 @@ fn row(org: OrgId, number: u128, role: &str) -> String {
 
 fn file(org: OrgId, rows: &[String]) -> RestoreMembers {
     let text = format!("[{}]", rows.join(","));
-    RestoreMembers { org, source: Text::new(text.as_bytes()), dry_run: false }
+    RestoreMembers { org, source: Box::new(Text::new(text.as_bytes())), dry_run: false }
 }
 
 #[tokio::test]

@@ -78,6 +78,10 @@ async fn r72_d14_go9_an_expired_login_is_401_on_every_route() {
             let call = match (&route.method, route.operation) {
                 (&Method::GET | &Method::DELETE, _) => call,
                 (_, "restore_org_memberships") => call.file(&json!([])),
+                (_, "restore") => {
+                    let org = json!({ "id": NOTHING, "name": "A", "owner_id": NOTHING });
+                    call.json(&json!({ "orgs": [org] }))
+                }
                 _ => call.json(&every_field()),
             };
             call.refused(401, "failed to validate token").await;
