@@ -14,7 +14,7 @@ use crate::sample::{
 };
 
 /// All rows that a snapshot shows, as text, list by list.
-pub async fn shown(store: &dyn Store) -> Vec<String> {
+pub(crate) async fn shown(store: &dyn Store) -> Vec<String> {
     let mut snapshot = store.snapshot().await.unwrap();
     let mut lists = Vec::new();
     for section in Section::ALL {

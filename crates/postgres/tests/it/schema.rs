@@ -228,7 +228,7 @@ async fn r34_ten_replicas_start_on_a_half_migrated_database() {
     let database = database().await;
     PgStore::connect(&config(&database)).await.unwrap();
     // One index was never begun, one was interrupted, and of one only the note is missing.
-    let half = "DROP INDEX keyward_org_invites_inviter_id; \
+    let half = "DROP INDEX keyward_org_invites_inviter_id; DROP INDEX keyward_changes_removed; \
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'keyward_keys_issuer_id'::regclass; \
         DO $$ DECLARE name text; BEGIN \
         FOR name IN SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' \
