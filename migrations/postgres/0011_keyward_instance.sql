@@ -8,5 +8,5 @@ CREATE TABLE keyward_instance (
 INSERT INTO keyward_instance (id) VALUES (gen_random_uuid());
 
 -- For asking what was taken from somebody: a restore does for every row that it would bring back.
-CREATE INDEX keyward_changes_removed ON keyward_changes (object, subject)
+CREATE INDEX IF NOT EXISTS keyward_changes_removed ON keyward_changes (object, subject)
     WHERE kind IN ('key.revoke', 'membership.remove', 'platform_role.remove');

@@ -1,9 +1,13 @@
 //! Many rows with one statement.
 
+use std::collections::BTreeSet;
+
 use auth_domain::Timestamp;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Entity, Error, Result};
-use auth_domain::model::{Account, Invite, Key, KeyKind, Membership, Org, RoleHolder, UserId};
+use auth_domain::model::{
+    Account, Invite, Key, KeyId, KeyKind, Membership, Org, RoleHolder, UserId,
+};
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
@@ -103,6 +107,10 @@ async fn dormant(db: &mut PgConnection, rows: &[DormantInvite]) -> Result<()> {
 
 /// The original's primary key lets two users have keys with the same id; we do not.
 async fn keys(db: &mut PgConnection, rows: &[Key]) -> Result<()> {
+    let ids: BTreeSet<KeyId> = rows.iter().map(|row| row.id).collect();
+    if ids.len() < rows.len() {
+        return Err(Error::AlreadyExists(Entity::Key));
+    }
     let ends = column(rows, |row| row.expires_at.map(PlainMoment));
     let begins: Vec<PlainMoment> = column(rows, |row| PlainMoment(row.issued_at));
     let inserted = query(
