@@ -104,6 +104,12 @@ impl Error {
 pub enum Entity {
     /// An account of the built-in directory.
     Account,
+    /// A group.
+    Group,
+    /// Something's place in a group.
+    GroupMember,
+    /// A role in a group.
+    GroupRole,
     /// An API key.
     Key,
     /// A user's place in an org.
@@ -119,7 +125,13 @@ impl Entity {
     const fn taken(self) -> &'static str {
         match self {
             Self::Membership => "org membership already exists",
-            Self::Account | Self::Key | Self::Org | Self::PlatformRole => "entity already exists",
+            Self::GroupMember => "member is already assigned",
+            Self::Account
+            | Self::Group
+            | Self::GroupRole
+            | Self::Key
+            | Self::Org
+            | Self::PlatformRole => "entity already exists",
         }
     }
 }
@@ -178,6 +190,18 @@ pub enum Invalid {
     MissingRedirectPath,
     /// A key's lifetime that cannot be granted.
     KeyLife,
+    /// No group was named.
+    MissingGroupId,
+    /// Nobody said what kind of thing the members of a group are.
+    MissingMemberType,
+    /// A number of levels no tree has.
+    GroupLevel,
+    /// A group that cannot have this parent.
+    GroupParent,
+    /// A tree would have too many levels.
+    GroupDepth,
+    /// A cursor that is none of ours, or of another list.
+    Cursor,
 }
 
 impl Invalid {
@@ -206,6 +230,12 @@ impl Invalid {
         Self::Password,
         Self::MissingRedirectPath,
         Self::KeyLife,
+        Self::MissingGroupId,
+        Self::MissingMemberType,
+        Self::GroupLevel,
+        Self::GroupParent,
+        Self::GroupDepth,
+        Self::Cursor,
     ];
 
     /// What the original says in the same place.
@@ -235,6 +265,11 @@ impl Invalid {
             Self::EmailSize => "invalid email size",
             Self::Password => "password does not meet the requirements",
             Self::MissingRedirectPath => "missing redirect path",
+            Self::MissingGroupId => "missing entity id",
+            Self::MissingMemberType => "missing group member type",
+            Self::GroupLevel => "invalid group level",
+            Self::GroupParent | Self::GroupDepth => "wrong parent id",
+            Self::Cursor => "invalid query parameters",
         }
     }
 
@@ -255,7 +290,7 @@ impl Invalid {
             Self::ListTooLong => "give fewer elements",
             Self::ApiKeyType => "only type 2, an API key, can be issued here",
             Self::AuthKey => "use type 0 for a login key or 1 for a recovery key",
-            Self::Subject => "use subject root or org",
+            Self::Subject => "use subject root, org or group",
             Self::Action => "use action viewer, editor, admin or owner",
             Self::QueryParameters => "check the names and values after the question mark",
             Self::LimitSize => "a page has 1 to 200 elements",
@@ -264,6 +299,14 @@ impl Invalid {
             Self::EmailSize => "an e-mail filter has at most 254 bytes",
             Self::Password => "use at least 8 and at most 72 bytes, without blanks",
             Self::MissingRedirectPath => "give the path the new user is sent to",
+            Self::MissingGroupId => "name a group by its id",
+            Self::MissingMemberType => "say what the members are, like users or things",
+            Self::GroupLevel => "a tree has 1 to 32 levels",
+            Self::GroupParent => "a parent is another group of the same org, or of the same user",
+            Self::GroupDepth => "a tree has at most 32 levels",
+            Self::Cursor => {
+                "use the next_cursor of the page before, with the same filters and without offset"
+            }
             Self::KeyLife => {
                 "duration counts seconds: a whole number from 0 up to the longest life allowed, at most 100 years"
             }
@@ -297,6 +340,12 @@ impl Invalid {
             Self::Password => "invalid_password",
             Self::MissingRedirectPath => "missing_redirect_path",
             Self::KeyLife => "invalid_key_life",
+            Self::MissingGroupId => "missing_group_id",
+            Self::MissingMemberType => "missing_member_type",
+            Self::GroupLevel => "invalid_group_level",
+            Self::GroupParent => "invalid_parent",
+            Self::GroupDepth => "too_deep",
+            Self::Cursor => "invalid_cursor",
         }
     }
 }
@@ -404,13 +453,23 @@ pub enum Conflict {
     LastRoot,
     /// The org would be left without its owner.
     OwnerStays,
+    /// The group would lie below itself.
+    GroupCycle,
+    /// The group has subgroups or members.
+    GroupNotEmpty,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
 }
 
 impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
-    pub const ALL: &'static [Self] = &[Self::LastRoot, Self::OwnerStays, Self::Contention];
+    pub const ALL: &'static [Self] = &[
+        Self::LastRoot,
+        Self::OwnerStays,
+        Self::GroupCycle,
+        Self::GroupNotEmpty,
+        Self::Contention,
+    ];
 
     /// A sentence for people.
     #[must_use]
@@ -418,6 +477,8 @@ impl Conflict {
         match self {
             Self::LastRoot => "the last root cannot be removed",
             Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
+            Self::GroupCycle => "a group cannot be moved below itself",
+            Self::GroupNotEmpty => "group is not empty",
             Self::Contention => "others are changing the same; try again",
         }
     }
@@ -428,6 +489,8 @@ impl Conflict {
         match self {
             Self::LastRoot => "last_root",
             Self::OwnerStays => "owner_stays",
+            Self::GroupCycle => "group_cycle",
+            Self::GroupNotEmpty => "group_not_empty",
             Self::Contention => "contention",
         }
     }

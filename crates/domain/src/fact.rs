@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::change::Change;
+use crate::model::EntityId;
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +145,47 @@ impl Fact {
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
+            Change::InsertGroup(group) => fact(
+                "group.create",
+                None,
+                group.id.to_string(),
+                json!({
+                    "org": group.org.map(|org| org.to_string()),
+                    "owner": group.owner.to_string(),
+                    "parent": group.parent.map(|parent| parent.to_string()),
+                }),
+            ),
+            Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
+            Change::MoveGroup { id, parent, .. } => fact(
+                "group.move",
+                None,
+                id.to_string(),
+                json!({ "parent": parent.map(|parent| parent.to_string()) }),
+            ),
+            Change::RemoveGroup { id, subtree } => {
+                fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
+            }
+            Change::AssignMembers { group, kind, members, .. } => fact(
+                "group.assign",
+                None,
+                group.to_string(),
+                json!({ "type": kind.as_str(), "members": texts(members) }),
+            ),
+            Change::UnassignMembers { group, members } => fact(
+                "group.unassign",
+                None,
+                group.to_string(),
+                json!({ "members": texts(members) }),
+            ),
+            Change::PutGroupRole(grant) => fact(
+                "group_role.assign",
+                Some(grant.user.to_string()),
+                grant.group.to_string(),
+                json!({ "role": grant.role.as_str() }),
+            ),
+            Change::RemoveGroupRole { group, user } => {
+                fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
+            }
             Change::InsertAccount(account) => fact(
                 "account.create",
                 Some(account.id.to_string()),
@@ -152,4 +194,8 @@ impl Fact {
             ),
         }
     }
+}
+
+fn texts(members: &[EntityId]) -> Vec<&str> {
+    members.iter().map(EntityId::as_str).collect()
 }

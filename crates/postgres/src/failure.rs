@@ -35,6 +35,10 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("orgs")) => known(Error::AlreadyExists(Entity::Org)),
         ("23505", Some("org_memberships")) => known(Error::AlreadyExists(Entity::Membership)),
         ("23505", Some("keyward_accounts")) => known(Error::AlreadyExists(Entity::Account)),
+        ("23505", Some("keyward_groups")) => known(Error::AlreadyExists(Entity::Group)),
+        ("23505", Some("keyward_group_members")) => {
+            known(Error::AlreadyExists(Entity::GroupMember))
+        }
         ("23503", Some("org_memberships")) => known(Error::NotFound(Entity::Org)),
         // Serialization failure, deadlock.
         ("40001" | "40P01", _) => known(Error::Conflict(Conflict::Contention)),

@@ -111,6 +111,13 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
         include_str!("../../../migrations/postgres/0007_keyward_sinks.sql").into_sql_str(),
         false,
     ));
+    migrations.push(Migration::new(
+        20,
+        "keyward_groups".into(),
+        MigrationType::Simple,
+        include_str!("../../../migrations/postgres/0020_keyward_groups.sql").into_sql_str(),
+        false,
+    ));
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.dangerous_set_table_name(LEDGER);
     // We hold a lock of our own; sqlx would wait for its in the server.

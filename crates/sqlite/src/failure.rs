@@ -21,7 +21,7 @@ fn refused(refusal: Box<dyn DatabaseError>) -> Error {
             Some(entity) => Error::AlreadyExists(entity),
             None => Error::internal(refusal),
         },
-        // Only memberships refer to anything, and they refer to orgs.
+        // Memberships refer to orgs; what refers to groups is checked before it is written.
         ErrorKind::ForeignKeyViolation => Error::NotFound(Entity::Org),
         _ if is_outage(&*refusal) => Error::unavailable(refusal),
         _ => Error::internal(refusal),
@@ -36,6 +36,8 @@ fn taken(message: &str) -> Option<Entity> {
         "orgs" => Some(Entity::Org),
         "org_memberships" => Some(Entity::Membership),
         "keyward_accounts" => Some(Entity::Account),
+        "keyward_groups" => Some(Entity::Group),
+        "keyward_group_members" => Some(Entity::GroupMember),
         _ => None,
     }
 }

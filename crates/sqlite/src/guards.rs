@@ -5,7 +5,7 @@ use auth_domain::error::{Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{keys, roles};
+use crate::{group_standing, keys, roles};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -19,6 +19,11 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
         Guard::InOrg { user, org, action } => {
             policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
         }
+        Guard::InGroup { user, group, needed } => {
+            let standing = group_standing::list(db, user, &[group]).await?.pop();
+            policy::in_group(user, standing.as_ref(), needed)
+        }
+        Guard::LiesBelow { group, parent } => group_standing::lies_below(db, group, parent).await,
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }

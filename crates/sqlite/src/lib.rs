@@ -1,12 +1,15 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
-//! `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! `groups`, `group_standing`, `group_members`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
 //! passed on. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
 mod accounts;
 mod failure;
+mod group_members;
+mod group_standing;
+mod groups;
 mod guards;
 mod keys;
 mod log;
@@ -25,9 +28,10 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, Email, Key, KeyId, KeyOrder, Listing, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, RoleHolder, Standing,
-    UserId,
+    Account, AccountId, AccountQuery, Email, EntityId, EntityType, Group, GroupGrant, GroupId,
+    GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Key, KeyId, KeyOrder, Listing, Member,
+    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgOrder, OrgQuery, OrgRole, Page, Part,
+    Placed, RoleHolder, Standing, UserId,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -85,6 +89,20 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
         }
         Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
         Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
+        Change::InsertGroup(group) => groups::insert(db, group).await,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::AssignMembers { group, kind, members, at } => {
+            group_members::assign(db, *group, kind, members, *at).await
+        }
+        Change::UnassignMembers { group, members } => {
+            group_members::unassign(db, *group, members).await
+        }
+        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::RemoveGroupRole { group, user } => {
+            group_members::remove_role(db, *group, *user).await
+        }
         Change::InsertAccount(account) => accounts::insert(db, account).await,
     }
 }
@@ -153,6 +171,46 @@ impl ports::Standings for SqliteStore {
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {
         roles::list(&self.readers, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Groups for SqliteStore {
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
+        groups::find(&self.readers, ids).await
+    }
+
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>> {
+        group_standing::list(&self.readers, user, ids).await
+    }
+
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>> {
+        groups::tree(&self.readers, query, part).await
+    }
+
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>> {
+        group_members::list(&self.readers, group, kind, part).await
+    }
+
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>> {
+        group_members::groups_of(&self.readers, query, part).await
+    }
+
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>> {
+        group_members::roles(&self.readers, group, page).await
     }
 }
 

@@ -9,6 +9,7 @@ use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar}
 use uuid::Uuid;
 
 use crate::failure::failure;
+use crate::group_members;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
@@ -220,10 +221,10 @@ pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId
     query("DELETE FROM org_memberships WHERE member_id = ?1 AND org_id = ?2")
         .bind(member.uuid())
         .bind(org.uuid())
-        .execute(db)
+        .execute(&mut *db)
         .await
         .map_err(failure)?;
-    Ok(())
+    group_members::forget(db, org, member).await
 }
 
 /// Whether this is a member, and no owner.

@@ -23,9 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
+    (20, "groups", include_str!("../../../migrations/sqlite/0020_groups.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.

@@ -2,6 +2,7 @@
 
 mod account;
 mod email;
+mod group;
 mod key;
 mod member;
 mod metadata;
@@ -13,6 +14,10 @@ mod token;
 
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
+pub use group::{
+    EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupMember, GroupQuery,
+    GroupRole, GroupStanding, GroupsFrom, GroupsOfQuery, MAX_DEPTH, Part, Placed, Step, USERS,
+};
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::app::{Access, Cx, Identity, Operation};
 use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
-use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Token, Trust};
+use crate::model::{
+    Action, Claims, GroupId, GroupRole, Key, KeyKind, OrgId, PlatformRole, Token, Trust,
+};
 use crate::{Timestamp, policy};
 
 /// How far a sibling's clock may be ahead of ours before its tokens are refused.
@@ -49,6 +51,8 @@ pub enum Question {
     Root,
     /// Whether they may do this in this org; `None` is an id no org can have.
     Org(Option<OrgId>, Action),
+    /// Whether they have this role in this group; `None` is an id no group can have.
+    Group(Option<GroupId>, GroupRole),
 }
 
 impl Question {
@@ -57,6 +61,10 @@ impl Question {
         match subject {
             "root" => Ok(Self::Root),
             "org" => Ok(Self::Org(OrgId::from_str(object).ok(), action.parse()?)),
+            "group" => {
+                let needed = action.parse().map_err(|_| Invalid::Action)?;
+                Ok(Self::Group(GroupId::from_str(object).ok(), needed))
+            }
             _ => Err(Invalid::Subject.into()),
         }
     }
@@ -72,7 +80,7 @@ impl Operation for Authorize {
     }
 
     /// A stranger to an org gets the same refusal as a member with too small a role. Somebody with
-    /// a platform role is told when there is no such org.
+    /// a platform role is told when there is no such org. Of a group nobody is told more than no.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let identity = identify(cx, &self.token).await?;
         if identity.kind == KeyKind::Recovery {
@@ -89,6 +97,12 @@ impl Operation for Authorize {
                     Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
                     other => other,
                 })
+            }
+            Question::Group(None, _) => Err(Error::Forbidden),
+            Question::Group(Some(group), needed) => {
+                let user = identity.user;
+                let standing = cx.store().group_standings(user, &[group]).await?.pop();
+                policy::in_group(user, standing.as_ref(), needed).map_err(|_| Error::Forbidden)
             }
         }
     }

@@ -3,6 +3,9 @@
 pub mod access;
 pub mod accounts;
 pub mod changes;
+pub mod group_members;
+pub mod group_roles;
+pub mod groups;
 pub mod keys;
 pub mod members;
 pub mod orgs;
@@ -34,6 +37,21 @@ pub const NAMES: &[&str] = &[
     members::RemoveMembers::NAME,
     members::LeaveOrg::NAME,
     members::TransferOwnership::NAME,
+    groups::CreateGroup::NAME,
+    groups::ViewGroup::NAME,
+    groups::UpdateGroup::NAME,
+    groups::MoveGroup::NAME,
+    groups::RemoveGroup::NAME,
+    groups::ListGroups::NAME,
+    groups::ListChildren::NAME,
+    groups::ListParents::NAME,
+    group_members::AssignMembers::NAME,
+    group_members::UnassignMembers::NAME,
+    group_members::ListGroupMembers::NAME,
+    group_members::ListGroupsOf::NAME,
+    group_roles::GrantGroupRole::NAME,
+    group_roles::RemoveGroupRole::NAME,
+    group_roles::ListGroupRoles::NAME,
     roles::AssignRole::NAME,
     roles::RetrieveRole::NAME,
     roles::ListRoles::NAME,

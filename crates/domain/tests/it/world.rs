@@ -61,6 +61,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         directory,
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
         throttle: Arc::new(ThreeTries::default()),

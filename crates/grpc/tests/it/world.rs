@@ -62,6 +62,7 @@ pub async fn world_with(
         directory: Arc::new(BuiltIn::new(store.clone())),
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
