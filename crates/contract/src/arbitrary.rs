@@ -7,9 +7,11 @@ use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
-    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Key, KeyOrder, Listing,
-    Member, MemberOrder, MemberQuery, Membership, Metadata, Org, OrgEdit, OrgOrder, OrgQuery,
-    OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
+    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, EntityId, EntityType,
+    Group, GroupEdit, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole, GroupStanding,
+    GroupsFrom, GroupsOfQuery, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery,
+    Membership, Metadata, Org, OrgEdit, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
+    PlatformRole, RoleHolder, Standing, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -18,7 +20,9 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::AnyStore;
-use crate::sample::{account, key_id, metadata, moment, org_id, user};
+use crate::sample::{
+    account, grant, group, group_edit, group_id, key_id, metadata, moment, org_id, user,
+};
 
 /// How many users, orgs and keys there are.
 const MANY: u32 = 4;
@@ -83,6 +87,15 @@ fn guards() -> impl Strategy<Value = Guard> {
             user,
             org: org_id(org),
             action
+        }),
+        (users(), numbers(), group_roles()).prop_map(|(user, number, needed)| Guard::InGroup {
+            user,
+            group: group_id(number),
+            needed
+        }),
+        (numbers(), option::of(numbers())).prop_map(|(number, parent)| Guard::LiesBelow {
+            group: group_id(number),
+            parent: parent.map(group_id)
         }),
         (users(), platform_roles()).prop_map(|(user, needed)| Guard::OnPlatform { user, needed }),
     ]
@@ -155,8 +168,60 @@ fn accounts() -> impl Strategy<Value = Account> {
         })
 }
 
+fn group_roles() -> impl Strategy<Value = GroupRole> {
+    select(GroupRole::ALL.to_vec())
+}
+
+/// One of each kind: users by their ids, and things by the same.
+fn entities() -> impl Strategy<Value = (EntityType, Vec<EntityId>)> {
+    let kind = select(vec!["users", "things"]);
+    (kind, proptest::collection::btree_set(users(), 0..3)).prop_map(|(kind, users)| {
+        let members = users.into_iter().map(EntityId::of_user).collect();
+        (EntityType::stored(kind.into()), members)
+    })
+}
+
+fn groups() -> impl Strategy<Value = Group> {
+    let home = (option::weighted(0.6, 1..=2_u32), users(), option::weighted(0.6, numbers()));
+    (numbers(), home, select(NAMES.to_vec()), metadatas(), moments()).prop_map(
+        |(number, (org, owner, parent), name, metadata, at)| Group {
+            owner,
+            org: org.map(org_id),
+            name: name.parse().unwrap(),
+            metadata,
+            created_at: at,
+            ..group(number, parent)
+        },
+    )
+}
+
+fn group_changes() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => groups().prop_map(Change::InsertGroup),
+        1 => (numbers(), select(NAMES.to_vec()), metadatas()).prop_map(|(number, name, metadata)| {
+            Change::UpdateGroup(GroupEdit { metadata, ..group_edit(number, name) })
+        }),
+        3 => (numbers(), option::of(numbers()), moments()).prop_map(|(id, parent, at)| {
+            Change::MoveGroup { id: group_id(id), parent: parent.map(group_id), at }
+        }),
+        1 => (numbers(), any::<bool>())
+            .prop_map(|(id, subtree)| Change::RemoveGroup { id: group_id(id), subtree }),
+        3 => (numbers(), entities(), moments()).prop_map(|(id, (kind, members), at)| {
+            Change::AssignMembers { group: group_id(id), kind, members, at }
+        }),
+        1 => (numbers(), entities()).prop_map(|(id, (_, members))| {
+            Change::UnassignMembers { group: group_id(id), members }
+        }),
+        3 => (numbers(), users(), group_roles())
+            .prop_map(|(id, user, role)| Change::PutGroupRole(grant(id, user, role))),
+        1 => (numbers(), users())
+            .prop_map(|(id, user)| Change::RemoveGroupRole { group: group_id(id), user }),
+    ]
+}
+
 fn changes() -> impl Strategy<Value = Change> {
     prop_oneof![
+        20 => group_changes(),
         4 => keys().prop_map(Change::InsertKey),
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
@@ -209,6 +274,9 @@ pub struct Question {
     members: MemberQuery,
     member_page: Page<MemberOrder>,
     after_member: Option<UserId>,
+    groups: GroupQuery,
+    group_part: Part<Vec<GroupId>>,
+    groups_of: GroupsOfQuery,
     holders: Page<()>,
     after: i64,
     limit: u32,
@@ -218,6 +286,29 @@ fn pages<O: Clone + std::fmt::Debug + 'static>(orders: Vec<O>) -> impl Strategy<
     (0..4_u64, 1..5_u64, select(orders), any::<bool>()).prop_map(|(offset, limit, order, up)| {
         let direction = if up { Direction::Ascending } else { Direction::Descending };
         Page { offset, limit, order, direction }
+    })
+}
+
+fn group_queries() -> impl Strategy<Value = (GroupQuery, Part<Vec<GroupId>>, GroupsOfQuery)> {
+    let org = || option::of((1..=2_u32).prop_map(org_id));
+    let from = prop_oneof![
+        numbers().prop_map(|number| GroupsFrom::Group(group_id(number))),
+        org().prop_map(GroupsFrom::Roots),
+        (users(), org()).prop_map(|(user, org)| GroupsFrom::SeenBy(user, org)),
+    ];
+    let filter = || prop_oneof![Just(Metadata::default()), metadatas()];
+    let after = option::of(vec(numbers().prop_map(group_id), 1..3));
+    let part = (0..3_u64, 1..5_u64, after);
+    let of = (users(), option::of(users()), filter());
+    (from, 1..5_usize, filter(), part, of).prop_map(|(from, levels, metadata, part, of)| {
+        let (offset, limit, after) = part;
+        let (member, seen_by, filter) = of;
+        let member = EntityId::of_user(member);
+        (
+            GroupQuery { from, levels, metadata },
+            Part { offset, limit, after },
+            GroupsOfQuery { member, seen_by, metadata: filter },
+        )
     })
 }
 
@@ -235,10 +326,11 @@ pub fn questions() -> impl Strategy<Value = Question> {
             pages(vec![MemberOrder::Id, MemberOrder::Email]),
             option::of(users()),
         ),
-        pages(vec![()]),
+        (group_queries(), pages(vec![()])),
         (0..10_i64, 0..10_u32),
     )
-        .prop_map(|(orgs, org_page, key_page, accounts, members, holders, (after, limit))| {
+        .prop_map(|(orgs, org_page, key_page, accounts, members, lists, (after, limit))| {
+            let ((groups, group_part, groups_of), holders) = lists;
             let (ids, email, page) = accounts;
             let ((org, role, part), member_page, after_member) = members;
             Question {
@@ -249,6 +341,9 @@ pub fn questions() -> impl Strategy<Value = Question> {
                 org_page,
                 key_page,
                 accounts: AccountQuery { ids, email: email.into(), page },
+                groups,
+                group_part,
+                groups_of,
                 holders,
                 after,
                 limit,
@@ -271,6 +366,11 @@ pub struct Look {
     member_list: Listing<Member>,
     members_after: Vec<Membership>,
     memberships: Vec<Option<Membership>>,
+    group_list: Listing<Placed>,
+    groups_of: Listing<Group>,
+    group_members: Vec<Listing<GroupMember>>,
+    group_roles: Vec<Listing<GroupGrant>>,
+    group_standings: Vec<GroupStanding>,
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
@@ -299,6 +399,14 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             store.memberships_after(org, role, question.after_member, limit).await.unwrap()
         },
         memberships: Vec::new(),
+        group_list: store.group_tree(&question.groups, &question.group_part).await.unwrap(),
+        groups_of: {
+            let part = Part { offset: question.group_part.offset, limit: 3, after: None };
+            store.groups_of(&question.groups_of, &part).await.unwrap()
+        },
+        group_members: Vec::new(),
+        group_roles: Vec::new(),
+        group_standings: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
@@ -311,11 +419,19 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             look.memberships.push(store.membership(org_id(number), user).await.unwrap());
         }
         look.standings.push(store.standing(user, None).await.unwrap());
+        let groups: Vec<_> = (1..=MANY).map(group_id).collect();
+        let mut standings = store.group_standings(user, &groups).await.unwrap();
+        standings.sort_by_key(|standing| standing.group);
+        look.group_standings.extend(standings);
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());
         look.accounts.push(format!("{:?}", store.account(user).await.unwrap()));
     }
     for number in 1..=MANY {
         look.orgs.push(store.org(org_id(number)).await.unwrap());
+        let part = Part { offset: 0, limit: 9, after: None };
+        let members = store.group_members(group_id(number), None, &part).await.unwrap();
+        look.group_members.push(members);
+        look.group_roles.push(store.group_roles(group_id(number), question.holders).await.unwrap());
     }
     let emails = ADDRESSES.map(|address| address.parse().unwrap());
     for email in &emails {

@@ -123,7 +123,7 @@ impl AuthRpc {
     }
 }
 
-fn understand_token(text: String) -> Result<Token> {
+pub(crate) fn understand_token(text: String) -> Result<Token> {
     match text.len() {
         0 => Err(Unauthenticated::MissingToken.into()),
         1..=Token::MAX => Ok(Token::new(text)),

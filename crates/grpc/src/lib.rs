@@ -1,6 +1,6 @@
 //! The gRPC transport: the same operations as HTTP offers, for sibling services.
 //!
-//! Read in this order: `proto/mainflux/*.proto`, the interface; `auth.rs` and `users.rs`, one method
+//! Read in this order: `proto/`, the interface; `auth.rs`, `users.rs` and `groups.rs`, one method
 //! each call, which understands, executes and answers; [`callers`], who may make which call;
 //! `status.rs`, what an error looks like on the wire; `limits.rs`, what is too large or too slow.
 //! [`directory`] is the other way round: a client, of a users service elsewhere.
@@ -8,6 +8,7 @@
 mod auth;
 pub mod callers;
 pub mod directory;
+mod groups;
 mod health;
 mod limits;
 mod status;
@@ -24,9 +25,12 @@ use tonic_reflection::server::Builder;
 use crate::auth::AuthRpc;
 use crate::callers::Gate;
 pub use crate::callers::{AllowList, Callers, PeerNames, Trust};
+use crate::groups::GroupsRpc;
 pub use crate::health::Health;
 use crate::proto::auth_service_server::AuthServiceServer;
+use crate::proto::mainflux::auth_service_server::AuthServiceServer as OlderServer;
 use crate::proto::users_service_server::UsersServiceServer;
+use crate::proto::v1::groups_server::GroupsServer;
 pub use crate::status::code;
 use crate::users::UsersRpc;
 
@@ -41,6 +45,16 @@ pub mod proto {
     use std::fmt;
 
     tonic::include_proto!("protomfx");
+
+    /// What is served of Mainflux 0.13.
+    pub mod mainflux {
+        tonic::include_proto!("mainflux");
+    }
+
+    /// What is ours.
+    pub mod v1 {
+        tonic::include_proto!("auth.v1");
+    }
 
     /// Describes every service here, for reflection: an encoded `FileDescriptorSet`.
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
@@ -64,6 +78,42 @@ pub mod proto {
     impl fmt::Debug for ViewOrgReq {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.debug_struct("ViewOrgReq").field("org_id", &self.org_id).finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for mainflux::Assignment {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Assignment")
+                .field("group_id", &self.group_id)
+                .field("member_id", &self.member_id)
+                .finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for mainflux::MembersReq {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("MembersReq")
+                .field("group_id", &self.group_id)
+                .field("type", &self.r#type)
+                .finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for v1::AssignRequest {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("AssignRequest")
+                .field("group_id", &self.group_id)
+                .field("type", &self.r#type)
+                .finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for v1::MembersRequest {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("MembersRequest")
+                .field("group_id", &self.group_id)
+                .field("type", &self.r#type)
+                .finish_non_exhaustive()
         }
     }
 }
@@ -113,8 +163,13 @@ pub fn router(app: App, options: Options) -> axum::Router {
     let gate = Arc::new(Gate::new(callers));
     let auth = AuthServiceServer::new(AuthRpc { app: app.clone(), gate: Arc::clone(&gate) })
         .max_decoding_message_size(max_message);
-    let mut routes =
-        Routes::new(auth).add_service(health.server().max_decoding_message_size(max_message));
+    let groups = GroupsRpc { app: app.clone() };
+    let older = OlderServer::new(groups.clone()).max_decoding_message_size(max_message);
+    let groups = GroupsServer::new(groups).max_decoding_message_size(max_message);
+    let mut routes = Routes::new(auth)
+        .add_service(health.server().max_decoding_message_size(max_message))
+        .add_service(older)
+        .add_service(groups);
     if accounts {
         let users = UsersServiceServer::new(UsersRpc { app, gate });
         routes = routes.add_service(users.max_decoding_message_size(max_message));
@@ -128,7 +183,12 @@ pub fn router(app: App, options: Options) -> axum::Router {
 /// The names of the services that a client may ask the health of.
 pub(crate) fn service_names(accounts: bool) -> impl Iterator<Item = &'static str> {
     let users = accounts.then_some(UsersServiceServer::<UsersRpc>::NAME);
-    std::iter::once(AuthServiceServer::<AuthRpc>::NAME).chain(users)
+    let always = [
+        AuthServiceServer::<AuthRpc>::NAME,
+        OlderServer::<GroupsRpc>::NAME,
+        GroupsServer::<GroupsRpc>::NAME,
+    ];
+    always.into_iter().chain(users)
 }
 
 fn reflect(routes: Routes, accounts: bool, max_message: usize) -> Routes {

@@ -22,7 +22,12 @@ pub const fn code(error: &Error) -> Code {
         Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
-        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays) => Code::FailedPrecondition,
+        Error::Conflict(
+            Conflict::LastRoot
+            | Conflict::OwnerStays
+            | Conflict::GroupCycle
+            | Conflict::GroupNotEmpty,
+        ) => Code::FailedPrecondition,
         Error::Conflict(Conflict::Contention) => Code::Aborted,
         Error::RateLimited(_) => Code::ResourceExhausted,
         Error::Unavailable(_) => Code::Unavailable,

@@ -68,6 +68,20 @@ impl Parameters {
         Ok(self.get(name)?.unwrap_or_default().to_owned())
     }
 
+    /// Yes or no; no when absent.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name)? {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(Invalid::QueryParameters.into()),
+        }
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn whole(&self, name: &str, absent: u64) -> Result<u64> {
+        self.get(name)?.map_or(Ok(absent), number)
+    }
+
     /// A JSON object to filter by; none when absent.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
         let Some(text) = self.get("metadata")? else { return Ok(Metadata::default()) };

@@ -40,8 +40,11 @@ fn errors_are_documented() {
         (Error::NotFound(Entity::Org), "check the id, or ask for access"),
         (Error::AlreadyExists(Entity::Account), "pick another"),
         (Error::AlreadyExists(Entity::Membership), "change their role instead"),
+        (Error::AlreadyExists(Entity::GroupMember), "leave it out"),
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
+        (Error::Conflict(Conflict::GroupCycle), "pick a parent that does not lie below the group"),
+        (Error::Conflict(Conflict::GroupNotEmpty), "empty it first, or delete the subtree"),
         (Error::Conflict(Conflict::Contention), "try again"),
         (Error::RateLimited(later), "wait as long as `Retry-After` says"),
         (Error::unavailable("x"), "wait as long as `Retry-After` says; it is not a \"no\""),
@@ -79,6 +82,23 @@ fn permissions_are_documented() {
         text.push('\n');
     }
     text.push_str(
+        "\n## In a group\n\n\
+         A role in a group holds in all that lies below it. It is the greatest of these: the roles given to the user in the group and in \
+         those above it; what comes with their role in the org the group belongs to; `admin`, in a tree of their own and for whoever has \
+         a platform role. Roles given in the groups of an org count for members of the org only. Whoever has no role in a group is told \
+         that there is no such group; `Authorize` answers `PERMISSION_DENIED` to everybody, also for a group that does not exist.\n\n\
+         | role in the org | role in its groups |\n| --- | --- |\n",
+    );
+    for role in OrgRole::ALL.into_iter().rev() {
+        writeln!(text, "| {role} | {} |", policy::group_role_of(role)).unwrap();
+    }
+    text.push_str(
+        "\n| role in the group | may |\n| --- | --- |\n\
+         | admin | what an editor may; move and delete the group; say who has which role in it |\n\
+         | editor | what a viewer may; change the group, assign and unassign members, make groups below it |\n\
+         | viewer | see the group, what lies below it, its members and who was given which role |\n",
+    );
+    text.push_str(
         "\n## Routes\n\n\
          Login tokens are what people get when they sign in; API keys act for their owner, without what needs a login token. Recovery \
          tokens open no route.\n\n\
@@ -109,6 +129,20 @@ fn who(operation: &str) -> Option<&'static str> {
         }
         "leave_org" => "every member but the owner",
         "transfer_org" => "owner, with a login token",
+        "create_group" => {
+            "below a group its editors, as a root of an org its editors, as a root of one's own whoever is \
+             signed in"
+        }
+        "list_groups" | "list_group_memberships" => {
+            "whoever is signed in: groups they have a role in; a platform role: all"
+        }
+        "view_group" | "list_children" | "list_parents" | "list_group_members"
+        | "list_group_roles" => "viewer of the group",
+        "update_group" | "assign_group_members" | "unassign_group_members" => "editor of the group",
+        "move_group" => {
+            "admin of the group who is an editor of where it comes from and of where it goes"
+        }
+        "remove_group" | "grant_group_role" | "remove_group_role" => "admin of the group",
         "list_roles" => "a platform role, with a login token",
         "grant_role" | "remove_role" => "root, with a login token",
         "self_register" => "anybody, unless the operator closed it",

@@ -5,6 +5,7 @@
 mod authorize;
 mod callers;
 mod directory;
+mod groups;
 mod health;
 mod identify;
 mod limits;

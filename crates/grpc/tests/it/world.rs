@@ -117,7 +117,8 @@ impl World {
         self.token(number, KeyKind::Login)
     }
 
-    fn as_user(&self, number: u128) -> Caller {
+    /// The user with this number, signed in.
+    pub fn as_user(&self, number: u128) -> Caller {
         Caller::Bearer(auth_domain::model::Token::new(self.login(number)))
     }
 
