@@ -76,6 +76,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        cursors: Arc::new(tokens.cursors()),
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),

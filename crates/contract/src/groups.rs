@@ -92,6 +92,8 @@ pub async fn d_g2_a_name_is_taken_once_among_siblings(store: AnyStore) {
             assert!(matches!(error, Error::AlreadyExists(Entity::Group)), "{error:?}");
         }
     }
+    let error = refusal(&store, Change::InsertGroup(group(1, Some(1)))).await;
+    assert!(matches!(error, Error::AlreadyExists(Entity::Group)), "{error:?}");
     let elsewhere = [
         named(20, Some(2), "group 1"),
         named(21, None, "group 10"),

@@ -235,6 +235,10 @@ pub(crate) async fn insert(db: &mut SqliteConnection, group: &Group) -> Result<(
     {
         return Err(Invalid::GroupDepth.into());
     }
+    // It has been found, so the id is taken; the constraint on parents would notice first.
+    if group.parent == Some(group.id) {
+        return Err(Error::AlreadyExists(Entity::Group));
+    }
     query(
         "INSERT INTO keyward_groups (id, parent_id, owner_id, org_id, name, description, metadata, \
          created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

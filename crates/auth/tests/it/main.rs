@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 mod events;
 mod fleet;
+mod groups;
 mod leaks;
 mod member_races;
 mod members;

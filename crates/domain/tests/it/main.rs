@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod changes;
+mod groups;
 mod keys;
 mod members;
 mod orgs;
