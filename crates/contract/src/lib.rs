@@ -18,6 +18,7 @@
 pub mod accounts;
 pub mod arbitrary;
 pub mod commits;
+pub mod group_lists;
 pub mod group_races;
 pub mod groups;
 pub mod guards;
@@ -72,6 +73,12 @@ macro_rules! store_contract {
                 changes_apply_in_order
                 an_empty_commit_takes_no_revision
             }
+            group_lists {
+                s46_everybody_sees_their_part_of_the_forest
+                trees_are_listed_in_order_and_in_parts
+                d_g5_members_are_listed_by_id_and_type
+                the_groups_of_a_member_are_listed_to_whoever_may_see_them
+            }
             group_races {
                 s45_two_moves_never_make_a_cycle
                 s45_a_forest_stays_a_forest_whoever_races
@@ -98,10 +105,6 @@ macro_rules! store_contract {
                 a_standing_is_all_that_decides
                 the_guard_decides_by_the_policy
                 a_guard_notices_that_a_group_was_moved
-                s46_everybody_sees_their_part_of_the_forest
-                trees_are_listed_in_order_and_in_parts
-                d_g5_members_are_listed_by_id_and_type
-                the_groups_of_a_member_are_listed_to_whoever_may_see_them
             }
             guards {
                 in_org_decides_by_the_policy
@@ -223,6 +226,7 @@ mod tests {
         for (module, source) in [
             ("accounts", include_str!("accounts.rs")),
             ("commits", include_str!("commits.rs")),
+            ("group_lists", include_str!("group_lists.rs")),
             ("group_races", include_str!("group_races.rs")),
             ("groups", include_str!("groups.rs")),
             ("guards", include_str!("guards.rs")),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::change::Change;
-use crate::model::EntityId;
+use crate::model::{EntityId, Group};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,16 +145,7 @@ impl Fact {
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
-            Change::InsertGroup(group) => fact(
-                "group.create",
-                None,
-                group.id.to_string(),
-                json!({
-                    "org": group.org.map(|org| org.to_string()),
-                    "owner": group.owner.to_string(),
-                    "parent": group.parent.map(|parent| parent.to_string()),
-                }),
-            ),
+            Change::InsertGroup(group) => Some(group_made(group)),
             Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
             Change::MoveGroup { id, parent, .. } => fact(
                 "group.move",
@@ -198,4 +189,17 @@ impl Fact {
 
 fn texts(members: &[EntityId]) -> Vec<&str> {
     members.iter().map(EntityId::as_str).collect()
+}
+
+fn group_made(group: &Group) -> Fact {
+    Fact {
+        kind: "group.create",
+        subject: None,
+        object: group.id.to_string(),
+        payload: json!({
+            "org": group.org.map(|org| org.to_string()),
+            "owner": group.owner.to_string(),
+            "parent": group.parent.map(|parent| parent.to_string()),
+        }),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Both act in the name of the user whose token is in the message, so they are open to whoever has one.
 
-use auth_domain::model::{Direction, EntityType, GroupId, MAX_LIMIT, Page, USERS};
+use auth_domain::model::{Direction, EntityType, GroupId, MAX_LIMIT, Metadata, Page, USERS};
 use auth_domain::ops::group_members::{AssignMembers, ListGroupMembers};
 use auth_domain::ops::groups::PartAsked;
 use auth_domain::ops::members::Batch;
@@ -126,5 +126,5 @@ fn understand_members(
     let page = Page::new(part.offset, limit, (), Direction::Ascending)?;
     let cursor = (!part.cursor.is_empty()).then_some(part.cursor);
     let part = PartAsked { page, cursor };
-    Ok((caller, ListGroupMembers { group, kind, metadata: Default::default(), part }))
+    Ok((caller, ListGroupMembers { group, kind, metadata: Metadata::default(), part }))
 }

@@ -191,7 +191,7 @@ struct MembersView<'a> {
     members: Vec<&'a str>,
     /// What to ask for as `cursor` to get the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     next_cursor: Option<&'a str>,
 }
 

@@ -392,7 +392,7 @@ pub(crate) struct GroupsView<'a> {
     groups: Vec<GroupView<'a>>,
     /// What to ask for as `cursor` to get the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     next_cursor: Option<&'a str>,
 }
 

@@ -1,8 +1,6 @@
 //! Groups over the real binary, on both stores: one test for each defect of the older original (D-G), for
 //! who may do what, and for what is refused.
 
-use std::time::Duration;
-
 use auth_grpc::proto::AuthorizeReq;
 use auth_testkit::{Server, Setup};
 use reqwest::{Method, Response};
@@ -15,21 +13,21 @@ use crate::world::{found, get, identify, sibling, stores};
 const UNKNOWN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// A server, and people on it.
-struct Scene {
-    store: &'static str,
-    server: Server,
+pub struct Scene {
+    pub store: &'static str,
+    pub server: Server,
     /// Owns the org.
-    ada: String,
+    pub ada: String,
     /// Editor of the org.
-    bob: String,
+    pub bob: String,
     /// Viewer of the org.
-    eve: String,
+    pub eve: String,
     /// Belongs nowhere.
-    mallory: String,
-    org: String,
+    pub mallory: String,
+    pub org: String,
 }
 
-async fn scenes() -> Vec<Scene> {
+pub async fn scenes() -> Vec<Scene> {
     let mut scenes = Vec::new();
     for (store, setup) in stores().await {
         scenes.push(scene(store, setup).await);
@@ -37,7 +35,7 @@ async fn scenes() -> Vec<Scene> {
     scenes
 }
 
-async fn scene(store: &'static str, setup: Setup) -> Scene {
+pub async fn scene(store: &'static str, setup: Setup) -> Scene {
     let server = setup.start().await.unwrap();
     let mut people = Vec::new();
     for name in ["ada", "bob", "eve", "mallory"] {
@@ -56,16 +54,16 @@ async fn scene(store: &'static str, setup: Setup) -> Scene {
 }
 
 impl Scene {
-    async fn send(&self, method: Method, path: &str, token: &str, body: Value) -> Response {
+    pub async fn send(&self, method: Method, path: &str, token: &str, body: Value) -> Response {
         self.server.send(method, path, Some(token), Some(&body)).await.unwrap()
     }
 
-    async fn status(&self, method: Method, path: &str, token: &str, body: Value) -> u16 {
+    pub async fn status(&self, method: Method, path: &str, token: &str, body: Value) -> u16 {
         self.send(method, path, token, body).await.status().as_u16()
     }
 
     /// Makes a group and gives its id.
-    async fn make(&self, token: &str, body: Value) -> String {
+    pub async fn make(&self, token: &str, body: Value) -> String {
         let answer = self.send(Method::POST, "/groups", token, body.clone()).await;
         assert_eq!(answer.status(), 201, "{} {body}: {}", self.store, answer.text().await.unwrap());
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -73,7 +71,7 @@ impl Scene {
     }
 
     /// A root of the org with a chain below it.
-    async fn chain(&self, names: &[&str]) -> Vec<String> {
+    pub async fn chain(&self, names: &[&str]) -> Vec<String> {
         let mut ids: Vec<String> = Vec::new();
         for name in names {
             let body = match ids.last() {
@@ -85,20 +83,26 @@ impl Scene {
         ids
     }
 
-    async fn json(&self, path: &str, token: &str) -> Value {
+    pub async fn json(&self, path: &str, token: &str) -> Value {
         let answer = get(&self.server, path, token).await;
         assert_eq!(answer.status(), 200, "{} {path}", self.store);
         answer.json().await.unwrap()
     }
 
-    async fn refused(&self, method: Method, path: &str, token: &str, body: Value) -> (u16, String) {
+    pub async fn refused(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Value,
+    ) -> (u16, String) {
         let answer = self.send(method, path, token, body).await;
         let status = answer.status().as_u16();
         let problem: Value = answer.json().await.unwrap();
         (status, problem["code"].as_str().unwrap().to_owned())
     }
 
-    async fn authorize(&self, token: &str, group: &str, action: &str) -> Result<(), Status> {
+    pub async fn authorize(&self, token: &str, group: &str, action: &str) -> Result<(), Status> {
         let asked = AuthorizeReq {
             token: token.into(),
             object: group.into(),
@@ -108,12 +112,12 @@ impl Scene {
         sibling(&self.server).await.authorize(asked).await.map(drop)
     }
 
-    async fn id(&self, token: &str) -> String {
+    pub async fn id(&self, token: &str) -> String {
         identify(&self.server, token).await.unwrap()
     }
 }
 
-fn ids(page: &Value) -> Vec<&str> {
+pub fn ids(page: &Value) -> Vec<&str> {
     page["groups"].as_array().unwrap().iter().map(|group| group["id"].as_str().unwrap()).collect()
 }
 
@@ -493,211 +497,5 @@ async fn d_g11_a_tree_has_at_most_32_levels() {
         let tree = scene.json("/groups?level=32&tree=true&limit=200", &scene.eve).await;
         let deepest = (1..32).fold(&tree["groups"][0], |group, _| &group["children"][0]);
         assert_eq!(deepest["id"], chain[31].as_str());
-    }
-}
-
-/// Roles in a tree of somebody's own: inherited below, nothing seen above, moved with the tree.
-#[tokio::test]
-async fn s46_a_guest_sees_a_tree_from_where_they_have_a_role() {
-    for scene in scenes().await {
-        let root = scene.make(&scene.ada, json!({ "name": "root" })).await;
-        let make = async |name: &str, parent: &str| {
-            scene.make(&scene.ada, json!({ "name": name, "parent_id": parent })).await
-        };
-        let middle = make("middle", &root).await;
-        let leaf = make("leaf", &middle).await;
-        let sibling = make("sibling", &root).await;
-        let mallory = scene.id(&scene.mallory).await;
-        let role = format!("/groups/{middle}/roles/{mallory}");
-        let give = async |role: &str, path: &str| {
-            scene.status(Method::PUT, path, &scene.ada, json!({ "role": role })).await
-        };
-        assert_eq!(give("editor", &role).await, 204);
-        let seen = scene.json("/groups?level=32", &scene.mallory).await;
-        assert_eq!(ids(&seen), [&*middle, &*leaf], "{}", scene.store);
-        let text = seen.to_string();
-        assert!(!text.contains(&root) && !text.contains(&sibling), "{text}");
-        assert_eq!(
-            (&seen["groups"][1]["level"], &seen["groups"][0]["level"]),
-            (&json!(2), &json!(1))
-        );
-        for path in [format!("/groups/{leaf}"), format!("/groups/{leaf}/parents?level=32")] {
-            let text = scene.json(&path, &scene.mallory).await.to_string();
-            assert!(!text.contains(&root) && text.contains(&middle), "{path}: {text}");
-        }
-        for hidden in [&root, &sibling] {
-            let found = get(&scene.server, &format!("/groups/{hidden}"), &scene.mallory).await;
-            assert_eq!(found.status(), 404);
-        }
-        for (group, action, allowed) in [
-            (&leaf, "viewer", true),
-            (&leaf, "editor", true),
-            (&leaf, "admin", false),
-            (&root, "viewer", false),
-            (&sibling, "viewer", false),
-        ] {
-            let answer = scene.authorize(&scene.mallory, group, action).await;
-            let expected = if allowed { Code::Ok } else { Code::PermissionDenied };
-            assert_eq!(
-                answer.map_or_else(|status| status.code(), |()| Code::Ok),
-                expected,
-                "{action}"
-            );
-        }
-        // Somebody who may not give roles gives none, and cannot move what they see out of what they do not.
-        let own = format!("/groups/{leaf}/roles/{mallory}");
-        let body = json!({ "role": "admin" });
-        assert_eq!(scene.status(Method::PUT, &own, &scene.mallory, body).await, 403);
-        assert_eq!(give("admin", &role).await, 204);
-        let away = format!("/groups/{middle}/parent");
-        assert_eq!(scene.status(Method::PUT, &away, &scene.mallory, json!({})).await, 404);
-        let up = format!("/groups/{leaf}/parent");
-        assert_eq!(scene.status(Method::PUT, &up, &scene.mallory, json!({})).await, 403);
-        let to = json!({ "parent_id": sibling });
-        assert_eq!(scene.status(Method::PUT, &up, &scene.mallory, to.clone()).await, 404);
-        assert_eq!(scene.status(Method::PUT, &up, &scene.ada, to).await, 204);
-        let answer = scene.authorize(&scene.mallory, &leaf, "viewer").await.unwrap_err();
-        assert_eq!(answer.code(), Code::PermissionDenied, "it was moved out of reach");
-        assert_eq!(scene.status(Method::DELETE, &role, &scene.ada, json!({})).await, 204);
-        assert_eq!(scene.json("/groups", &scene.mallory).await["total"], 0);
-        let nobody = format!("/groups/{root}/roles/0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6");
-        assert_eq!(give("viewer", &nobody).await, 404);
-    }
-}
-
-#[tokio::test]
-async fn s41_whoever_leaves_an_org_has_nothing_left_in_its_groups() {
-    for scene in scenes().await {
-        let [root, leaf] = scene.chain(&["root", "leaf"]).await.try_into().unwrap();
-        let eve = scene.id(&scene.eve).await;
-        let role = format!("/groups/{root}/roles/{eve}");
-        assert_eq!(
-            scene.status(Method::PUT, &role, &scene.ada, json!({ "role": "admin" })).await,
-            204
-        );
-        let members = format!("/groups/{leaf}/members");
-        let body = json!({ "type": "users", "members": [eve.to_uppercase()] });
-        assert_eq!(scene.status(Method::POST, &members, &scene.ada, body).await, 200);
-        scene.authorize(&scene.eve, &leaf, "admin").await.unwrap();
-        let leave = format!("/orgs/{}/leave", scene.org);
-        assert_eq!(scene.status(Method::POST, &leave, &scene.eve, json!({})).await, 204);
-        let answer = scene.authorize(&scene.eve, &leaf, "viewer").await.unwrap_err();
-        assert_eq!(answer.code(), Code::PermissionDenied, "{}", scene.store);
-        assert_eq!(scene.json(&members, &scene.ada).await["total"], 0, "{}", scene.store);
-        assert_eq!(scene.json(&format!("/groups/{root}/roles"), &scene.ada).await["total"], 0);
-        assert_eq!(scene.json("/groups", &scene.eve).await["total"], 0);
-        let outside = json!({ "type": "users", "members": [eve] });
-        assert_eq!(scene.status(Method::POST, &members, &scene.ada, outside).await, 404);
-        assert_eq!(
-            scene.status(Method::PUT, &role, &scene.ada, json!({ "role": "viewer" })).await,
-            404
-        );
-
-        let org = format!("/orgs/{}", scene.org);
-        assert_eq!(scene.status(Method::DELETE, &org, &scene.ada, json!({})).await, 204);
-        assert_eq!(get(&scene.server, &format!("/groups/{leaf}"), &scene.ada).await.status(), 404);
-    }
-}
-
-/// Of another list, of somebody else, changed, or with an offset: none of ours.
-#[tokio::test]
-async fn s65_a_cursor_is_good_for_the_list_it_came_from() {
-    for scene in scenes().await {
-        let [root, _] = scene.chain(&["root", "leaf"]).await.try_into().unwrap();
-        let page = scene.json("/groups?level=2&limit=1", &scene.eve).await;
-        let cursor = page["next_cursor"].as_str().unwrap();
-        let mut changed = cursor.to_owned();
-        let last = if changed.pop() == Some('A') { 'Q' } else { 'A' };
-        changed.push(last);
-        for (path, token) in [
-            (format!("/groups/{root}/children?cursor={cursor}"), &scene.eve),
-            (format!("/groups/{root}/members?cursor={cursor}"), &scene.eve),
-            (format!("/members/t/groups?cursor={cursor}"), &scene.eve),
-            (format!("/groups?level=2&cursor={cursor}"), &scene.bob),
-            (format!("/groups?level=2&cursor={cursor}&offset=1"), &scene.eve),
-            (format!("/groups?level=2&cursor={changed}"), &scene.eve),
-            (format!("/groups?cursor={}", "A".repeat(5000)), &scene.eve),
-        ] {
-            let found = scene.refused(Method::GET, &path, token, json!({})).await;
-            assert_eq!(found, (400, "invalid_cursor".into()), "{} {path}", scene.store);
-        }
-    }
-}
-
-/// R-26, S-45: two subtrees moved into one another from several connections.
-#[tokio::test]
-async fn r26_moves_into_one_another_leave_a_tree() {
-    for scene in scenes().await {
-        let tops = [scene.chain(&["a", "b"]).await, scene.chain(&["c", "d"]).await];
-        let relocate = async |group: &str, parent: Value| {
-            let path = format!("/groups/{group}/parent");
-            scene.status(Method::PUT, &path, &scene.ada, json!({ "parent_id": parent })).await
-        };
-        for round in 0..25 {
-            let moves = [(&tops[0][0], &tops[1][1]), (&tops[1][0], &tops[0][1])];
-            let all =
-                moves.iter().cycle().take(8).map(|(group, below)| relocate(group, json!(below)));
-            let statuses = futures_util::future::join_all(all).await;
-            let known = |status: &u16| [204, 409].contains(status);
-            assert!(statuses.iter().all(known), "{} round {round}: {statuses:?}", scene.store);
-            assert!(statuses.contains(&204) && statuses.contains(&409), "round {round}");
-            let seen = scene.json("/groups?level=32", &scene.eve).await;
-            assert_eq!(
-                seen["total"], 4,
-                "{} round {round}: a cycle hides what is in it",
-                scene.store
-            );
-            for top in &tops {
-                assert_eq!(relocate(&top[0], Value::Null).await, 204);
-            }
-        }
-    }
-}
-
-/// Each change is told, by its kind, once.
-#[tokio::test]
-async fn every_change_of_a_group_is_an_event() {
-    let redis = auth_testkit::Redis::start().await.unwrap();
-    for (store, setup) in stores().await {
-        let scene = scene(store, setup.set("MF_AUTH_ES_URL", redis.address())).await;
-        let [root, leaf] = scene.chain(&["root", "leaf"]).await.try_into().unwrap();
-        let eve = scene.id(&scene.eve).await;
-        let group = format!("/groups/{leaf}");
-        for (method, path, body) in [
-            (Method::PUT, group.clone(), json!({ "name": "renamed" })),
-            (
-                Method::POST,
-                format!("{group}/members"),
-                json!({ "type": "things", "members": ["t"] }),
-            ),
-            (Method::DELETE, format!("{group}/members"), json!({ "members": ["t"] })),
-            (Method::PUT, format!("{group}/roles/{eve}"), json!({ "role": "editor" })),
-            (Method::DELETE, format!("{group}/roles/{eve}"), json!({})),
-            (Method::PUT, format!("{group}/parent"), json!({})),
-            (Method::DELETE, group.clone(), json!({})),
-        ] {
-            let status = scene.status(method.clone(), &path, &scene.ada, body).await;
-            assert!((200..300).contains(&status), "{store} {method} {path}: {status}");
-        }
-        let wanted = [
-            "group.create",
-            "group.update",
-            "group.assign",
-            "group.unassign",
-            "group_role.assign",
-            "group_role.remove",
-            "group.move",
-            "group.remove",
-        ];
-        let told = async || {
-            let entries = crate::events::events(&redis).await;
-            let of_leaf = entries.into_iter().filter(|entry| entry.get("id") == Some(&leaf));
-            of_leaf.map(|entry| entry["operation"].clone()).collect::<Vec<_>>()
-        };
-        crate::world::eventually("its events", Duration::from_secs(10), async || {
-            told().await.len() >= wanted.len()
-        })
-        .await;
-        assert_eq!(told().await, wanted, "{store}, not of {root}");
     }
 }

@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 mod events;
 mod fleet;
+mod group_rights;
 mod groups;
 mod leaks;
 mod member_races;

@@ -6,8 +6,6 @@
 //! way there and the wait for a connection included.
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::cast_precision_loss,
-    clippy::indexing_slicing,
     reason = "measurements are small numbers, and a report may be rounded"
 )]
 

@@ -166,7 +166,14 @@ fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
 }
 
 /// Ids that exist take the place of the examples'.
-fn of_this_world(mut body: Value, org: &str, member: &str) -> Value {
+fn of_this_world(mut body: Value, org: &str, member: &str, place: &str) -> Value {
+    for (name, value) in
+        [("org_id", json!(org)), ("parent_id", json!(place)), ("members", json!([member]))]
+    {
+        if let Some(found) = body.get_mut(name) {
+            *found = value;
+        }
+    }
     if let Some(ids) = body.get_mut("org_ids") {
         *ids = json!([org]);
     }
@@ -195,8 +202,22 @@ async fn the_examples_get_the_answers_they_promise() {
         let ada = Email::from_str("ada@example.com").unwrap();
         let ada = world.store().account_by_email(&ada).await.unwrap().map(|account| account.id);
         let member = ada.unwrap_or(root.id);
-        if route.path.starts_with("/orgs/{id}/") && route.operation != AddMembers::NAME {
+        let of_an_org =
+            route.path.starts_with("/orgs/{id}/") && route.operation != AddMembers::NAME;
+        if of_an_org || route.path.starts_with("/groups") {
             world.join_user(&org, member, OrgRole::Viewer).await;
+        }
+        let mut groups = Vec::new();
+        for name in ["One", "Two"] {
+            let body = json!({ "name": name, "org_id": org }).to_string();
+            let made = world.post("/groups").bearer(&root.token).body(&body).send().await;
+            groups.push(made.header("location").trim_start_matches("/groups/").to_owned());
+        }
+        let [group, place] = groups.try_into().unwrap();
+        let role = format!("/groups/{group}/roles/{member}");
+        if route.operation == "remove_group_role" {
+            let call = world.put(&role).bearer(&root.token).body(r#"{"role":"viewer"}"#);
+            call.send().await.assert_empty(204);
         }
         if ["/users/profile", "/orgs/{id}/leave"].contains(&route.path) {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
@@ -205,13 +226,19 @@ async fn the_examples_get_the_answers_they_promise() {
         }
         // Taking the last root's role would be refused.
         let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
-        let id = if route.path.starts_with("/keys") { &key } else { &org };
+        let in_groups = route.path.starts_with("/groups");
+        let id = match route.path {
+            path if path.starts_with("/keys") => &key,
+            _ if in_groups => &group,
+            _ => &org,
+        };
+        let user = if in_groups { member } else { other.id };
         let member = member.to_string();
-        let path = route.path.replace("{id}", id).replace("{user_id}", &other.id.to_string());
+        let path = route.path.replace("{id}", id).replace("{user_id}", &user.to_string());
         let path = path.replace("{member_id}", &member);
         let mut call = world.call(route.method.clone(), &path).bearer(&token);
         if let Some(content) = request(operation) {
-            let body = of_this_world(content["example"].clone(), &org, &member);
+            let body = of_this_world(content["example"].clone(), &org, &member, &place);
             call = call.body(&body.to_string());
         }
         let answer = call.send().await;
