@@ -379,7 +379,8 @@ pub async fn a_standing_is_all_that_decides(store: AnyStore) {
     let ids = [4, 10, 99, 4].map(group_id);
     let mut found = store.group_standings(user(4), &ids).await.unwrap();
     found.sort_by_key(|standing| standing.group);
-    let [org, own] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(found.len(), 2, "{found:?}");
+    let (org, own) = (&found[0], &found[1]);
     assert_eq!((org.owner, org.org, org.org_exists), (user(1), Some(org_id(1)), true));
     assert_eq!((org.org_role, org.platform), (Some(OrgRole::Viewer), None));
     let trail: Vec<_> = org.trail.iter().map(|step| (step.group, step.role)).collect();

@@ -258,7 +258,7 @@ impl Invalid {
             Self::AuthKey => "invalid auth key",
             Self::Subject => "invalid subject",
             Self::Action => "invalid action",
-            Self::QueryParameters => "invalid query parameters",
+            Self::QueryParameters | Self::Cursor => "invalid query parameters",
             Self::LimitSize => "invalid limit size",
             Self::Order => "invalid list order provided",
             Self::Direction => "invalid list direction provided",
@@ -269,7 +269,6 @@ impl Invalid {
             Self::MissingMemberType => "missing group member type",
             Self::GroupLevel => "invalid group level",
             Self::GroupParent | Self::GroupDepth => "wrong parent id",
-            Self::Cursor => "invalid query parameters",
         }
     }
 

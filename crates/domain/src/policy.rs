@@ -2,7 +2,7 @@
 
 use crate::error::{Entity, Error, Result};
 use crate::model::{
-    Action, GroupId, GroupRole, GroupStanding, OrgRole, PlatformRole, Standing, UserId,
+    Action, GroupId, GroupRole, GroupStanding, OrgRole, PlatformRole, Standing, Step, UserId,
 };
 
 /// The one table of roles and actions.
@@ -89,8 +89,8 @@ pub fn in_group(user: UserId, standing: Option<&GroupStanding>, needed: GroupRol
 pub fn visible_trail(user: UserId, standing: &GroupStanding) -> Vec<GroupId> {
     let whole = everywhere(user, standing).is_some();
     let counts = grants_count(standing);
-    let hidden = |step: &&crate::model::Step| !whole && !(counts && step.role.is_some());
-    standing.trail.iter().skip_while(hidden).map(|step| step.group).collect()
+    let visible = |step: &Step| whole || (counts && step.role.is_some());
+    standing.trail.iter().skip_while(|step| !visible(step)).map(|step| step.group).collect()
 }
 
 #[cfg(test)]
@@ -99,7 +99,6 @@ mod tests {
 
     use super::*;
     use crate::Id;
-    use crate::model::Step;
 
     fn user(number: u128) -> UserId {
         Id::new(Uuid::from_u128(number))

@@ -73,13 +73,13 @@ pub(crate) async fn hold(db: &mut PgConnection, scope: Scope, hold: Hold) -> Res
         }
     };
     loop {
-        let held: Option<i32> = query_scalar(statement)
+        let locked: Option<i32> = query_scalar(statement)
             .bind(id)
             .bind(is_org)
             .fetch_optional(&mut *db)
             .await
             .map_err(failure)?;
-        if held.is_some() {
+        if locked.is_some() {
             return Ok(());
         }
         query(

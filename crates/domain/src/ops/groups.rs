@@ -64,11 +64,11 @@ impl PartAsked {
         place: impl FnOnce(&T) -> Vec<u8>,
     ) -> Paged<T> {
         let full = u64::try_from(items.len()).is_ok_and(|length| length >= self.page.limit);
-        let last = items.last().filter(|_| full);
-        let next = last.map(|last| {
+        let end = items.last().filter(|_| full);
+        let next = end.map(|end| {
             let mut bytes = list.as_bytes().to_vec();
             bytes.push(b'\n');
-            bytes.extend(place(last));
+            bytes.extend(place(end));
             cx.cursors().seal(&bytes)
         });
         Paged { items, total, next }
