@@ -165,7 +165,8 @@ async fn tree(world: &World) -> Vec<String> {
         let made = CreateGroup { home, name, description, metadata };
         path.push(world.app.execute(world.as_user(4), made).await.unwrap().id);
     }
-    let grant = GrantGroupRole { group: path[1], user: user(1), role: GroupRole::Editor };
+    let middle = *path.get(1).unwrap();
+    let grant = GrantGroupRole { group: middle, user: user(1), role: GroupRole::Editor };
     world.app.execute(world.as_user(4), grant).await.unwrap();
     path.iter().map(GroupId::to_string).collect()
 }
