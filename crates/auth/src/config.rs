@@ -11,6 +11,7 @@ mod grpc;
 mod later;
 #[cfg(test)]
 mod manual;
+mod memory;
 mod server;
 mod store;
 mod telemetry;
@@ -29,6 +30,7 @@ pub(crate) use self::accounts::Accounts;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
+pub(crate) use self::memory::Memory;
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     #[command(flatten)]
     pub(crate) events: Events,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
@@ -193,6 +197,9 @@ impl Config {
             return Err("MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not".into());
         }
         self.refuse_admin_password()?;
+        if self.memory.lease_renewal.saturating_mul(3) > self.memory.lease {
+            return Err("MF_AUTH_LEASE_RENEWAL: must be at most a third of MF_AUTH_LEASE".into());
+        }
         if self.limits.http_max_head < 8 * 1024 {
             return Err("MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB".into());
         }

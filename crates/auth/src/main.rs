@@ -6,7 +6,7 @@
 //! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
-//!    [`relay`], which tells others what happened.
+//!    [`relay`], which tells others what happened; [`replica`], which keeps checks from memory right.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`database`].
 
@@ -17,6 +17,7 @@ mod housekeeping;
 mod ops;
 mod passwords;
 mod relay;
+mod replica;
 mod run;
 mod secrets;
 mod serve;

@@ -231,4 +231,12 @@ impl Observer for Waking {
     fn committed(&self) {
         self.committed.notify_one();
     }
+
+    fn unconfirmed(&self) {
+        self.observer.unconfirmed();
+    }
+
+    fn graced(&self) {
+        self.observer.graced();
+    }
 }

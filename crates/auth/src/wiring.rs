@@ -1,15 +1,17 @@
 //! Puts the service together. The only file that knows every adapter.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use auth_cache::{Limits as MemoryLimits, Memory, RememberedChecks};
 use auth_domain::app::Ports;
 use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Directory, Store, Throttle};
+use auth_domain::ports::{Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_redis::{RedisStream, STREAM, StreamConfig};
+use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
@@ -21,6 +23,7 @@ use crate::config::{Accounts, Config, Events, Limits, StoreKind, Trusted};
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
+use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
 use crate::throttle::{FailedSignIns, Quota, Unlimited};
 
@@ -39,6 +42,8 @@ pub(crate) struct Service {
     pub(crate) store: StoreKind,
     /// Publishes events, if they go anywhere.
     pub(crate) relay: Option<Relay>,
+    /// Keeps what is remembered up to date.
+    pub(crate) replica: Running,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -58,7 +63,7 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
 /// that is done it does not fail.
 pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
-    let stream = stream(&config.events)?;
+    let (stream, wake) = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
     let tokens = secrets::tokens(&config.tokens, data)?;
@@ -71,7 +76,21 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let committed = Arc::new(Notify::new());
+    let observer: Arc<dyn Observer> =
+        Arc::new(Waking { observer: metrics.observer(), committed: Arc::clone(&committed) });
+    let bytes = u64::try_from(config.memory.bytes).unwrap_or(u64::MAX);
+    let (memory, started) = (Arc::new(Memory::new(MemoryLimits::bytes(bytes))), Instant::now());
+    let pace = Pace {
+        lease: config.memory.lease,
+        renewal: config.memory.lease_renewal,
+        grace: config.memory.outage_grace,
+    };
+    let replica = Replica::new(Arc::clone(&store), Arc::clone(&memory), pace, started, wake);
+    let replica = Arc::new(replica);
+    let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
     let ports = Ports {
+        checks: Arc::new(checks),
+        replicas: replica.clone(),
         directory: directory(&config.accounts, &store)?,
         store,
         clock: Arc::new(SystemClock),
@@ -79,10 +98,7 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
-        observer: Arc::new(Waking {
-            observer: metrics.observer(),
-            committed: Arc::clone(&committed),
-        }),
+        observer,
     };
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
@@ -92,22 +108,32 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         direct_add: config.accounts.direct_add,
     };
     let app = App::new(ports, rules);
+    let replica = replica.start();
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
-    Ok(Service { app, metrics, store: kind, relay, opened })
+    Ok(Service { app, metrics, store: kind, relay, replica, opened })
 }
 
-/// Where events go, if anywhere.
-fn stream(events: &Events) -> Result<Option<Arc<RedisStream>>, String> {
-    let Some(address) = events.es_url.clone() else { return Ok(None) };
-    let stream = RedisStream::new(&StreamConfig {
+/// Where Redis is, if there is one.
+fn redis(events: &Events) -> Option<StreamConfig> {
+    events.es_url.clone().map(|address| StreamConfig {
         address,
         password: events.es_pass.clone(),
         database: events.es_db,
         max_len: events.es_stream_maxlen,
-    });
-    stream.map(Arc::new).map(Some).map_err(|problem| format!("MF_AUTH_ES_URL: {problem}"))
+    })
+}
+
+/// Where events go, if anywhere, and what else wakes other replicas.
+type Redis = (Option<Arc<RedisStream>>, Option<Arc<dyn Wake>>);
+
+fn stream(events: &Events) -> Result<Redis, String> {
+    let Some(config) = redis(events) else { return Ok((None, None)) };
+    let refused = |problem| format!("MF_AUTH_ES_URL: {problem}");
+    let stream = RedisStream::new(&config).map_err(refused)?;
+    let wakeups = RedisWakeups::new(&config).map_err(refused)?;
+    Ok((Some(Arc::new(stream)), Some(Arc::new(wakeups))))
 }
 
 /// Who people are: the users service, if there is one, or the accounts in the store.

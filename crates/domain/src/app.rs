@@ -13,14 +13,22 @@ use tracing::{Instrument, Span};
 
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
+use crate::fact::{Fact, Touched};
 use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, Token, UserId};
-use crate::ports::{Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use crate::ports::{
+    Checks, Clock, Confirm, Confirmation, Directory, Ids, Observer, Passwords, Store, Throttle,
+    Tokens,
+};
 use crate::{Timestamp, ops, policy};
 
 /// Everything operations need from outside.
 pub struct Ports {
     /// Durable state.
     pub store: Arc<dyn Store>,
+    /// What requests are decided on.
+    pub checks: Arc<dyn Checks>,
+    /// Makes commits known everywhere.
+    pub replicas: Arc<dyn Confirm>,
     /// Who people are.
     pub directory: Arc<dyn Directory>,
     /// The time.
@@ -111,6 +119,8 @@ pub struct Identity {
     pub kind: KeyKind,
     /// Which API key, if it was one.
     pub key: Option<KeyId>,
+    /// The second in which the token says it was made.
+    pub issued_at: i64,
 }
 
 impl fmt::Display for Actor {
@@ -310,6 +320,12 @@ impl Cx<'_> {
         &*self.inner.ports.store
     }
 
+    /// What requests are decided on. It may answer from memory, as if it had asked the store just now.
+    #[must_use]
+    pub fn checks(&self) -> &dyn Checks {
+        &*self.inner.ports.checks
+    }
+
     /// Who people are.
     #[must_use]
     pub fn directory(&self) -> &dyn Directory {
@@ -383,7 +399,7 @@ impl Cx<'_> {
             },
             Access::InOrg(org, action) => {
                 let user = self.signed_in()?.user;
-                let standing = self.store().standing(user, Some(org)).await?;
+                let standing = self.checks().standing(user, Some(org)).await?;
                 self.guards.push(Guard::InOrg { user, org, action });
                 policy::in_org(&standing, action)
             }
@@ -393,7 +409,7 @@ impl Cx<'_> {
                     return Err(Error::Forbidden);
                 }
                 let user = identity.user;
-                let standing = self.store().standing(user, None).await?;
+                let standing = self.checks().standing(user, None).await?;
                 self.guards.push(Guard::OnPlatform { user, needed });
                 policy::on_platform(standing.platform, needed)
             }
@@ -414,15 +430,40 @@ impl Cx<'_> {
         }
     }
 
-    /// Writes all of it or nothing, provided that what was authorized still holds.
+    /// Writes all of it or nothing, provided that what was authorized still holds, and then waits
+    /// until it is true on every replica.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
         let mut guards = self.guards.clone();
-        if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
-            guards.push(Guard::KeyExists { key: *key, issuer: *user });
+        if let Actor::User(Identity { user, key, issued_at, .. }) = &self.actor {
+            guards.push(match key {
+                Some(key) => Guard::KeyExists { key: *key, issuer: *user },
+                None => Guard::SessionLives { user: *user, issued_at: *issued_at },
+            });
         }
+        let touched =
+            |change| Fact::of(change).is_some_and(|fact| fact.touches() != Touched::Nothing);
+        let remembered = changes.iter().any(touched);
         let commit = Commit { actor: self.actor.to_string(), at: self.now, guards, changes };
-        self.store().commit(commit).await?;
+        let revision = self.store().commit(commit).await?;
         self.inner.ports.observer.committed();
+        if let Some(revision) = revision.filter(|_| remembered) {
+            self.confirm(revision).await;
+        }
         Ok(())
+    }
+
+    /// For a write that finds its work done: waits until that is true on every replica, because whoever did
+    /// it may still be waiting.
+    pub async fn settle(&self) -> Result<()> {
+        let revision = self.store().revision().await?;
+        self.confirm(revision).await;
+        Ok(())
+    }
+
+    async fn confirm(&self, revision: i64) {
+        let ports = &self.inner.ports;
+        if ports.replicas.confirm(revision).await == Confirmation::Pending {
+            ports.observer.unconfirmed();
+        }
     }
 }

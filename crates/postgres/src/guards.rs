@@ -11,7 +11,7 @@ use auth_domain::policy;
 use sqlx::{PgConnection, query_scalar};
 
 use crate::failure::failure;
-use crate::{keys, roles};
+use crate::{cutoffs, keys, roles};
 
 /// Checks a guard of a commit with these changes.
 pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Change]) -> Result<()> {
@@ -23,6 +23,10 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
+        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+            Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
+            _ => Ok(()),
+        },
         Guard::InOrg { user, org, action } => {
             in_org(db, user, org, action, Hold::for_all(changes, org)).await
         }

@@ -31,17 +31,22 @@ const INDEXES: [(i64, &str, &str); 5] = [
     index!(6, "keyward_keys_issuer_id"),
 ];
 
-/// What we add after them: version and name.
+/// What we add after them: version, its digits in the file's name, and name.
 macro_rules! table {
-    ($version:literal, $name:literal) => {
+    ($version:literal, $digits:literal, $name:literal) => {
         (
             $version,
             $name,
-            include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql")),
+            include_str!(concat!("../../../migrations/postgres/", $digits, "_", $name, ".sql")),
         )
     };
 }
-const TABLES: [(i64, &str, &str); 2] = [table!(7, "keyward_sinks"), table!(8, "keyward_mails")];
+const TABLES: [(i64, &str, &str); 4] = [
+    table!(7, "0007", "keyward_sinks"),
+    table!(8, "0008", "keyward_mails"),
+    table!(30, "0030", "keyward_cutoffs"),
+    table!(31, "0031", "keyward_replicas"),
+];
 
 /// Brings the database to where this version needs it. The caller holds the lock.
 pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {

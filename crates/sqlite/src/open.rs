@@ -23,10 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
+    (30, "cutoffs", include_str!("../../../migrations/sqlite/0030_cutoffs.sql")),
+    (31, "replicas", include_str!("../../../migrations/sqlite/0031_replicas.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.

@@ -19,7 +19,10 @@ mod subscriber;
 mod trace;
 mod traceparent;
 
-pub use metrics::{Metrics, build_info, not_published, outbox, published, refused};
+pub use metrics::{
+    MemoryNumbers, Metrics, build_info, confirmed, memory, not_published, not_renewed, outbox,
+    published, refused,
+};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
 pub use subscriber::{Telemetry, init};

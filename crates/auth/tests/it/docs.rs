@@ -98,6 +98,10 @@ fn who(operation: &str) -> Option<&'static str> {
         "issue_key" | "list_keys" | "retrieve_key" | "revoke_key" => {
             "whoever has a login token, for their own keys"
         }
+        "revoke_keys" | "end_sessions" => "whoever has a login token, for themselves",
+        "revoke_user_keys" | "end_user_sessions" => {
+            "a platform role, with a login token; of a root: root"
+        }
         "create_org" => "whoever is signed in; they become its owner",
         "list_orgs" => "whoever is signed in: their own orgs; a platform role: all",
         "view_org" | "list_org_memberships" | "view_org_membership" => "viewer",

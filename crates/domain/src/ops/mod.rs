@@ -7,6 +7,7 @@ pub mod keys;
 pub mod members;
 pub mod orgs;
 pub mod roles;
+pub mod sessions;
 
 use crate::app::Operation;
 
@@ -20,6 +21,10 @@ pub const NAMES: &[&str] = &[
     keys::ListKeys::NAME,
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
+    sessions::EndSessions::NAME,
+    sessions::EndSessionsOf::NAME,
+    sessions::RevokeKeys::NAME,
+    sessions::RevokeKeysOf::NAME,
     changes::PurgeChanges::NAME,
     orgs::CreateOrg::NAME,
     orgs::ViewOrg::NAME,

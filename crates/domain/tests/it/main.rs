@@ -9,4 +9,5 @@ mod members;
 mod orgs;
 mod pipeline;
 mod roles;
+mod sessions;
 mod world;

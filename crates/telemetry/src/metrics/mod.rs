@@ -3,6 +3,7 @@
 //! What is measured at every call is in [`operations`], which is made for that. Everything else
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
+mod memory;
 mod operations;
 mod process;
 
@@ -13,6 +14,7 @@ use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 use self::operations::Operations;
 
 /// All numbers of this process.
@@ -90,6 +92,7 @@ fn describe() {
     describe_gauge!("auth_outbox_age_seconds", "How long the first of them has waited.");
     describe_counter!("auth_events_published_total", "Events published, repeated ones included.");
     describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
+    memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
     describe_counter!("auth_log_lines_dropped_total", "Log lines nobody read in time.");
