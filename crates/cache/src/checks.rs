@@ -66,6 +66,7 @@ impl RememberedChecks {
                 Turn::Lead(flight) => {
                     let ticket = self.memory.ticket();
                     let answer = self.read(question).await?;
+                    linger().await;
                     self.memory.remember(question, ticket, answer.clone());
                     drop(flight);
                     return Ok(answer);
@@ -102,6 +103,21 @@ impl RememberedChecks {
             }
         })
     }
+}
+
+/// What is read arrives late, where a test wants it so. There is no such thing in a release build.
+async fn linger() {
+    #[cfg(debug_assertions)]
+    if let Some(millis) = lingering() {
+        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+    }
+}
+
+#[cfg(debug_assertions)]
+fn lingering() -> Option<u64> {
+    use std::sync::OnceLock;
+    static MILLIS: OnceLock<Option<u64>> = OnceLock::new();
+    *MILLIS.get_or_init(|| std::env::var("KEYWARD_TEST_LINGER").ok()?.parse().ok())
 }
 
 fn odd(answer: &Answer) -> Error {

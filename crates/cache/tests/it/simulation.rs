@@ -25,8 +25,6 @@ enum Without {
     Nothing,
     Wait,
     Stamp,
-    /// The trust counts from the newest renewal instead of the one before.
-    OneBehind,
     Lease,
 }
 
@@ -373,11 +371,6 @@ impl World {
             Statement::Renew { sent, seen, .. } => {
                 replica.renewing = false;
                 let earned = replica.renewals.answered(sent, seen.unwrap());
-                let earned = if without == Without::OneBehind {
-                    Some(Earned { revision: seen.unwrap(), until: sent + LEASE - MARGIN })
-                } else {
-                    earned
-                };
                 self.earn(place, earned);
             }
             Statement::Log { seen, earned, .. } => {
@@ -438,7 +431,7 @@ fn no_schedule_makes_a_replica_answer_from_before_an_acknowledged_write() {
 
 #[test]
 fn whatever_is_left_out_is_noticed() {
-    for without in [Without::Wait, Without::Stamp, Without::OneBehind, Without::Lease] {
+    for without in [Without::Wait, Without::Stamp, Without::Lease] {
         let found = (1..=5_000).find(|seed| run(*seed, without).is_err());
         assert!(found.is_some(), "nobody notices that {without:?} is left out");
     }
