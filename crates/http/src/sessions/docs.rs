@@ -12,12 +12,8 @@ const GROUP: Group = Group {
             done and that some replica may not know yet: asking again is harmless.",
 };
 
-const PENDING: &str = "It is done, and some replica may not know yet.";
-
 fn route(id: &'static str, title: &'static str, about: &'static str) -> Docs {
-    Docs::new(&GROUP, id, title, about)
-        .refuses(Error::Conflict(Conflict::Contention))
-        .answers_empty(StatusCode::ACCEPTED, PENDING)
+    Docs::new(&GROUP, id, title, about).refuses(Error::Conflict(Conflict::Contention))
 }
 
 pub(super) fn revoke_own() -> Docs {
