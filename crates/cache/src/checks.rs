@@ -114,6 +114,7 @@ async fn linger() {
 }
 
 #[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
 fn lingering() -> Option<u64> {
     use std::sync::OnceLock;
     static MILLIS: OnceLock<Option<u64>> = OnceLock::new();

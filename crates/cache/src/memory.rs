@@ -276,6 +276,7 @@ pub enum Switch {
 #[must_use]
 pub fn switched_off(switch: Switch) -> bool {
     #[cfg(debug_assertions)]
+    #[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
     {
         use std::sync::OnceLock;
         static OFF: OnceLock<Option<Switch>> = OnceLock::new();

@@ -24,6 +24,7 @@ pub struct Stripes {
 
 impl Stripes {
     /// So many of them, at least one.
+    #[must_use]
     pub fn new(count: usize) -> Self {
         let changed = (0..count.max(1)).map(|_| AtomicI64::new(0)).collect();
         Self { changed, floor: AtomicI64::new(0) }

@@ -35,15 +35,14 @@ impl RedisWakeups {
     /// Says that there is something to read.
     pub async fn tell(&self) -> Result<()> {
         let mut kept = self.telling.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(CONNECT))
-                    .set_response_timeout(Some(ANSWER));
-                let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-                connecting.await.map_err(Error::unavailable)?
-            }
+        let mut connection = if let Some(connection) = kept.take() {
+            connection
+        } else {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT))
+                .set_response_timeout(Some(ANSWER));
+            let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+            connecting.await.map_err(Error::unavailable)?
         };
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(CHANNEL).arg("");

@@ -85,6 +85,10 @@ impl SqliteStore {
         let database = file.display().to_string();
         let writer = pool(options.clone(), 1, &database).await?;
         migrate(&writer, &database).await?;
+        // Whoever had the directory before is dead, however it ended: no write has to wait for it.
+        sqlx::query("DELETE FROM keyward_replicas").execute(&writer).await.map_err(|cause| {
+            OpenError::Unusable { database: database.clone(), cause: cause.into() }
+        })?;
         let readers = pool(options, READERS, &database).await?;
         Ok(Self { readers, writer, _lock: Some(lock) })
     }
