@@ -3,7 +3,6 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    clippy::missing_docs_in_private_items,
     clippy::panic,
     clippy::unwrap_used,
     reason = "tests"

@@ -352,7 +352,7 @@ impl World {
         let replica = &mut self.replicas[place];
         match statement {
             Statement::Register { .. } | Statement::Renew { .. } if lost => {
-                replica.renewing = false
+                replica.renewing = false;
             }
             Statement::Register { sent, seen, .. } => {
                 replica.renewing = false;
@@ -415,6 +415,7 @@ fn run(seed: u64, without: Without) -> Result<u64, String> {
 
 /// `KEYWARD_SIMULATION_SEEDS=200000` runs more of them, `KEYWARD_SIMULATION_SEED=7` one again.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long the test takes is for whoever runs it")]
 fn no_schedule_makes_a_replica_answer_from_before_an_acknowledged_write() {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seeds = match number("KEYWARD_SIMULATION_SEED") {
