@@ -108,8 +108,9 @@ pub(crate) async fn service(config: &Config, store: Arc<dyn Store>) -> Result<Se
         direct_add: config.accounts.direct_add,
     };
     let app = App::new(ports, rules);
-    let replica = replica.start();
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    // Only now: a start is busy enough with its first connections.
+    let replica = replica.start();
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
     Ok(Service { app, metrics, store: kind, relay, replica, opened })
