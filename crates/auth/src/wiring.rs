@@ -1,11 +1,12 @@
 //! Puts the service together. The only file that knows every adapter.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use auth_cache::{Limits as MemoryLimits, Memory, RememberedChecks};
 use auth_domain::app::Ports;
 use auth_domain::directory::BuiltIn;
+use auth_domain::model::Email;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Directory, Observer, Store, Throttle};
@@ -27,6 +28,10 @@ use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
 use crate::throttle::{FailedSignIns, Quota, Unlimited};
 
+/// How often the first account is tried again while the store is busy, as it is when many start at once,
+/// and after how long.
+const BOOTSTRAP_TRIES: u32 = 20;
+const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
 
@@ -183,10 +188,18 @@ async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretS
             return Ok(None);
         }
     };
-    let email =
+    let email: Email =
         address.parse().map_err(|problem: Error| format!("MF_USERS_ADMIN_EMAIL: {problem}"))?;
-    let admin = BootstrapAdmin { email, password: password.clone() };
-    match app.execute(Caller::System, admin).await {
+    let open = || BootstrapAdmin { email: Email::clone(&email), password: password.clone() };
+    let mut opened = app.execute(Caller::System, open()).await;
+    for _ in 0..BOOTSTRAP_TRIES {
+        if !matches!(opened, Err(Error::Unavailable(_))) {
+            break;
+        }
+        tokio::time::sleep(BOOTSTRAP_PAUSE).await;
+        opened = app.execute(Caller::System, open()).await;
+    }
+    match opened {
         Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
         Ok(Bootstrapped::Present) => Ok(None),
         Ok(Bootstrapped::Disabled) => {
