@@ -81,13 +81,18 @@ impl Default for Rules {
     }
 }
 
-/// What is long work, of which little is done at a time so that checks never wait for it.
+/// What is long work, of which little is done at a time so that checks never wait for it. What anybody
+/// may do who has an org has turns of its own: it must not keep the operator from a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Reading all there is, or all members of an org.
+    /// Reading all there is.
     Backup,
     /// Bringing it back.
     Restore,
+    /// Reading all members of an org.
+    MemberBackup,
+    /// Bringing those back.
+    MemberRestore,
 }
 
 /// How much long work is under way.
@@ -95,6 +100,8 @@ pub enum Work {
 struct Turns {
     backups: AtomicUsize,
     restores: AtomicUsize,
+    member_backups: AtomicUsize,
+    member_restores: AtomicUsize,
 }
 
 impl Turns {
@@ -106,6 +113,8 @@ impl Turns {
         match work {
             Work::Backup => (&self.backups, Self::BACKUPS),
             Work::Restore => (&self.restores, Self::RESTORES),
+            Work::MemberBackup => (&self.member_backups, Self::BACKUPS),
+            Work::MemberRestore => (&self.member_restores, Self::RESTORES),
         }
     }
 }
