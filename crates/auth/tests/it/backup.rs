@@ -7,6 +7,7 @@ use auth_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD, Server, Setup};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::world::{embedded, eventually, found, get, identify, make_key, postgres, stores};
 
@@ -99,9 +100,10 @@ async fn s97_a_restore_that_is_killed_leaves_nothing() {
         let mut child = setup.spawn(&["restore"], Stdio::piped()).unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(most.as_bytes()).await.unwrap();
-        stdin.flush().await.unwrap();
-        // Long enough to have written some of it, if it writes early; what is asserted holds in any case.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Blanks mean nothing here. It takes more of them than a pipe holds only when it is done with what
+        // came before: seven lists are written, and the transaction is open.
+        let blanks = vec![b' '; 2 * 1024 * 1024];
+        timeout(Duration::from_mins(1), stdin.write_all(&blanks)).await.unwrap().unwrap();
         child.kill().await.unwrap();
         let again = backup(&setup, &files.path().join("none.json")).await;
         assert!(again.contains("\"orgs\":[],\"org_memberships\":[]"), "{store}: {again}");
