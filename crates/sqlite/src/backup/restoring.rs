@@ -17,10 +17,10 @@ use uuid::Uuid;
 use super::bulk::hex;
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::invites::InviteRow;
 use crate::keys::KeyRow;
 use crate::members::MembershipRow;
 use crate::orgs::OrgRow;
-use crate::rows::moment;
 use crate::{apply, guards, log};
 
 /// How many facts are held before they are written.
@@ -35,35 +35,6 @@ pub(crate) struct SqliteRestoring {
     /// The revision of this commit, once some of its facts are written, and how many of them are.
     revision: Option<i64>,
     written: i32,
-}
-
-#[derive(FromRow)]
-struct InviteRow {
-    id: Uuid,
-    invitee_id: Option<Uuid>,
-    inviter_id: Uuid,
-    org_id: Uuid,
-    invitee_role: String,
-    created_at: i64,
-    expires_at: i64,
-    state: String,
-}
-
-impl TryFrom<InviteRow> for Invite {
-    type Error = Error;
-
-    fn try_from(row: InviteRow) -> Result<Self> {
-        Ok(Self {
-            id: InviteId::new(row.id),
-            org: OrgId::new(row.org_id),
-            inviter: UserId::new(row.inviter_id),
-            invitee: row.invitee_id.map(UserId::new),
-            role: row.invitee_role.parse().map_err(Error::internal)?,
-            state: row.state.parse().map_err(Error::internal)?,
-            created_at: moment(row.created_at),
-            expires_at: moment(row.expires_at),
-        })
-    }
 }
 
 impl SqliteRestoring {
@@ -268,6 +239,21 @@ impl Restoring for SqliteRestoring {
             Some((Uuid::try_parse(&object).ok()?, Uuid::try_parse(&subject).ok()?))
         };
         Ok(found.into_iter().filter_map(ids).collect())
+    }
+
+    /// No index is for this: few open invites of a backup are not there any more.
+    async fn revoked(&mut self, revision: i64, these: &[InviteId]) -> Result<Vec<InviteId>> {
+        let wanted: Vec<Value> = these.iter().map(|id| id.to_string().into()).collect();
+        let found: Vec<String> = query_scalar(
+            "SELECT DISTINCT object FROM keyward_changes WHERE kind = 'invite.revoke' \
+             AND revision > ?1 AND object IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(revision)
+        .bind(Value::Array(wanted).to_string())
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(failure)?;
+        Ok(found.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     async fn hold(&mut self, guard: &Guard) -> Result<()> {
