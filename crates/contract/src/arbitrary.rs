@@ -244,6 +244,7 @@ fn changes() -> impl Strategy<Value = Change> {
         4 => keys().prop_map(Change::InsertKey),
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
+        2 => (users(), moments()).prop_map(|(user, until)| Change::EndSessions { user, until }),
         2 => moments().prop_map(|expired_before| Change::PurgeKeys { expired_before }),
         1 => moments().prop_map(|older_than| Change::PurgeRecords { older_than }),
         4 => orgs().prop_map(Change::InsertOrg),
@@ -367,6 +368,7 @@ pub struct Look {
     keys: Vec<Option<Key>>,
     key_lists: Vec<Listing<Key>>,
     standings: Vec<Standing>,
+    cut_offs: Vec<Option<i64>>,
     holders: Listing<RoleHolder>,
     accounts: Vec<String>,
     org_list: Listing<Org>,
@@ -392,6 +394,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         keys: Vec::new(),
         key_lists: Vec::new(),
         standings: Vec::new(),
+        cut_offs: Vec::new(),
         holders: store.role_holders(question.holders).await.unwrap(),
         accounts: Vec::new(),
         org_list: store.orgs(&question.orgs, question.org_page).await.unwrap(),
@@ -427,6 +430,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             look.waiting_invites.push(waiting);
         }
         look.standings.push(store.standing(user, None).await.unwrap());
+        look.cut_offs.push(store.cut_off(user).await.unwrap());
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());
         look.accounts.push(format!("{:?}", store.account(user).await.unwrap()));
     }

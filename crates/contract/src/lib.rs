@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod arbitrary;
 pub mod backups;
 pub mod commits;
+pub mod cutoffs;
 pub mod guards;
 pub mod invite_lists;
 pub mod invites;
@@ -30,6 +31,7 @@ pub mod memberships;
 pub mod org_lists;
 pub mod orgs;
 pub mod races;
+pub mod replicas;
 pub mod roles;
 pub mod sample;
 pub mod sinks;
@@ -201,6 +203,17 @@ macro_rules! store_contract {
                 writers_on_one_org_do_not_stop_each_other
                 totals_are_right_whoever_races
             }
+            cutoffs {
+                sessions_are_ended_up_to_the_latest_second
+                a_session_that_was_ended_writes_nothing
+            }
+            replicas {
+                a_replica_enters_with_everything_applied
+                a_renewal_notes_what_is_applied_and_gives_the_newest_revision
+                laggards_are_the_others_that_are_behind
+                a_replica_that_renewed_stays
+                records_a_living_replica_has_not_applied_stay
+            }
             roles {
                 nobody_has_a_role_at_first
                 a_role_is_given_replaced_and_taken
@@ -254,6 +267,7 @@ mod tests {
             ("accounts", include_str!("accounts.rs")),
             ("backups", include_str!("backups.rs")),
             ("commits", include_str!("commits.rs")),
+            ("cutoffs", include_str!("cutoffs.rs")),
             ("guards", include_str!("guards.rs")),
             ("invite_lists", include_str!("invite_lists.rs")),
             ("invites", include_str!("invites.rs")),
@@ -265,6 +279,7 @@ mod tests {
             ("org_lists", include_str!("org_lists.rs")),
             ("orgs", include_str!("orgs.rs")),
             ("races", include_str!("races.rs")),
+            ("replicas", include_str!("replicas.rs")),
             ("roles", include_str!("roles.rs")),
             ("sinks", include_str!("sinks.rs")),
             ("standings", include_str!("standings.rs")),

@@ -151,7 +151,7 @@ pub async fn given(store: &AnyStore, changes: Vec<Change>) {
 
 /// Applies changes, under no guard.
 pub async fn apply(store: &AnyStore, changes: Vec<Change>) -> Result<()> {
-    store.commit(commit(changes)).await
+    store.commit(commit(changes)).await.map(drop)
 }
 
 /// The first `limit` elements after `offset`, in this order.
@@ -162,6 +162,6 @@ pub fn page<O>(offset: u64, limit: u64, order: O, direction: Direction) -> Page<
 
 /// What became of something, in one word.
 #[must_use]
-pub fn outcome(result: &Result<()>) -> &'static str {
-    result.as_ref().map_or_else(Error::code, |()| "ok")
+pub fn outcome<T>(result: &Result<T>) -> &'static str {
+    result.as_ref().map_or_else(Error::code, |_| "ok")
 }

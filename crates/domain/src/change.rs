@@ -33,6 +33,13 @@ pub enum Guard {
         /// Whose.
         issuer: UserId,
     },
+    /// The user's sessions have not been ended since this second. Fails with `Unauthenticated`.
+    SessionLives {
+        /// Whose.
+        user: UserId,
+        /// When the session began, in seconds since 1970.
+        issued_at: i64,
+    },
     /// The user may do this in the org, by [`crate::policy::in_org`]; fails with its error.
     InOrg {
         /// Who.
@@ -78,6 +85,14 @@ pub enum Change {
         /// Whose.
         issuer: UserId,
     },
+    /// Ends every session of a user that began up to this whole second. An earlier end than the one that is
+    /// stored changes nothing.
+    EndSessions {
+        /// Whose.
+        user: UserId,
+        /// The last second whose login and recovery tokens are dead.
+        until: Timestamp,
+    },
     /// Deletes every API key that ended before this moment. Nobody can tell: they were no longer
     /// honoured.
     PurgeKeys {
@@ -85,8 +100,8 @@ pub enum Change {
         expired_before: Timestamp,
     },
     /// Trims the change log: deletes some of its oldest records, those that were written before this
-    /// moment and that every sink in use has passed on. A sink is in use if somebody had it after
-    /// this moment. Nobody can tell.
+    /// moment and that every sink in use has passed on and every living replica has applied. A
+    /// sink is in use if somebody had it after this moment. Nobody can tell.
     PurgeRecords {
         /// Records with an earlier `occurred_at` go.
         older_than: Timestamp,

@@ -12,7 +12,7 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::Change;
 use crate::model::{
-    Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
+    Account, Invite, Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
 };
 
 /// One fact that a commit changed.
@@ -105,7 +105,60 @@ impl Record {
     }
 }
 
+/// What changes for whoever remembers something, when a fact is recorded.
+///
+/// What answers depend on is named by these, too: an answer is out of date once one of them has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Nothing that is remembered.
+    Nothing,
+    /// An API key.
+    Key(KeyId),
+    /// When a user's sessions were ended.
+    CutOff(UserId),
+    /// A user's platform role.
+    PlatformRole(UserId),
+    /// A user's place in an org.
+    Member(UserId, OrgId),
+    /// An org: whether it exists, who owns it, and with that the places of several people in it.
+    Org(OrgId),
+    /// Nobody can tell what.
+    Everything,
+}
+
+impl Touched {
+    /// What the record of a fact touches. A new kind of fact has its line here; one that has none, perhaps
+    /// because a newer replica wrote it, touches everything, which costs time and is never wrong.
+    #[must_use]
+    pub fn by(kind: &str, subject: Option<&str>, object: &str) -> Self {
+        let user = || subject.and_then(|text| text.parse().ok());
+        let touched = match kind {
+            "org.update" | "account.create" => Some(Self::Nothing),
+            // Whoever accepts an invite becomes a member, which the same commit says in a record of its own.
+            "invite.create" | "invite.activate" | "invite.accept" | "invite.decline"
+            | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
+            "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
+            "session.cutoff" => user().map(Self::CutOff),
+            "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
+            "membership.create" | "membership.update" | "membership.remove" => {
+                user().zip(object.parse().ok()).map(|(user, org)| Self::Member(user, org))
+            }
+            "org.create" | "org.remove" | "org.transfer" => object.parse().ok().map(Self::Org),
+            // Each row that was brought back has its record; this is in case one was not.
+            "backup.restore" => Some(Self::Everything),
+            _ => None,
+        };
+        touched.unwrap_or(Self::Everything)
+    }
+}
+
 impl Fact {
+    /// What it touches.
+    #[must_use]
+    pub fn touches(&self) -> Touched {
+        Touched::by(self.kind, self.subject.as_deref(), &self.object)
+    }
+
     /// What the change log says of a change: a fact for each thing that it changes.
     #[must_use]
     pub fn of(change: &Change) -> Vec<Self> {
@@ -140,6 +193,12 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
+            Change::EndSessions { user, until } => fact(
+                "session.cutoff",
+                Some(user.to_string()),
+                user.to_string(),
+                json!({ "until": until.to_string() }),
+            ),
             Change::PurgeKeys { .. }
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)

@@ -26,13 +26,25 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails + Backups
+    Keys
+    + Orgs
+    + Memberships
+    + Invites
+    + Standings
+    + Accounts
+    + CutOffs
+    + ChangeLog
+    + Sinks
+    + Replicas
+    + Mails
+    + Backups
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
     ///
-    /// Revision order is commit order. A commit whose changes have no facts takes no revision.
-    async fn commit(&self, commit: Commit) -> Result<()>;
+    /// Gives that revision. Revision order is commit order. A commit whose changes have no facts takes
+    /// no revision.
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>>;
 
     /// Whether the store can answer.
     async fn ping(&self) -> Result<()>;
@@ -118,6 +130,13 @@ pub trait Invites: Send + Sync {
         waits_for: PlatformInviteId,
         user: UserId,
     ) -> Result<Vec<WaitingInvite>>;
+}
+
+/// Reading up to when people's sessions are ended.
+#[async_trait]
+pub trait CutOffs: Send + Sync {
+    /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one.
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
 }
 
 /// Reading where people stand.
@@ -211,6 +230,46 @@ pub trait Sinks: Send + Sync {
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()>;
 }
 
+/// The registry of replicas: who answers from memory, and what they have applied of the change log.
+///
+/// Every method is one statement, committed when it returns. Like [`Sinks`], this is bookkeeping about the log
+/// and not part of what it records. No moment in it decides anything: whoever waits counts on their own clock.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Enters a replica, or enters it anew, with nothing applied before the newest revision, which it gives.
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64>;
+
+    /// Notes that the replica lives and has applied everything up to a revision. Gives the newest revision, or
+    /// nothing when the replica is not in the registry.
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>>;
+
+    /// The other replicas that have not applied this revision.
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<Laggard>>;
+
+    /// Takes these out of the registry, except for those that have renewed since they were looked at.
+    async fn evict(&self, laggards: &[Laggard]) -> Result<()>;
+
+    /// Waits until somebody says that something was committed. It is a hint: it may come late, for nothing, or
+    /// not at all. Fails when nothing can be heard for now.
+    async fn woken(&self) -> Result<()> {
+        std::future::pending().await
+    }
+
+    /// Takes the replica out of the registry: it answers nothing any more.
+    async fn leave(&self, replica: Uuid) -> Result<()>;
+}
+
+/// A replica that has not applied something yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Laggard {
+    /// Which.
+    pub replica: Uuid,
+    /// How often it has renewed.
+    pub renewals: i64,
+    /// Its lease.
+    pub lease: Duration,
+}
+
 /// Tells the world what the change log says.
 #[async_trait]
 pub trait Publisher: Send + Sync {
@@ -282,6 +341,39 @@ pub enum Undelivered {
         #[source]
         cause: Cause,
     },
+}
+
+/// What is asked at every request, and answered from memory where the memory is surely current.
+#[async_trait]
+pub trait Checks: Send + Sync {
+    /// The key of this user, if there is one, expired or not.
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
+
+    /// The last second whose login and recovery tokens of this user are dead, if there is one.
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
+
+    /// Who owns the org, if there is one.
+    async fn owner(&self, org: OrgId) -> Result<Option<UserId>>;
+
+    /// Where the user stands, as [`Standings::standing`] says.
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+}
+
+/// Sees to it that a write is known wherever questions are answered before it is acknowledged.
+#[async_trait]
+pub trait Confirm: Send + Sync {
+    /// Waits until no replica answers any more from what was true before this revision. It never fails,
+    /// because the commit stands: whoever stops waiting for it undoes nothing.
+    async fn confirm(&self, revision: i64) -> Confirmation;
+}
+
+/// What is known of a commit when it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is true on every replica.
+    Everywhere,
+    /// It is committed, and some replica may still answer from what was true before.
+    Pending,
 }
 
 /// The time.
@@ -356,4 +448,11 @@ pub trait Observer: Send + Sync {
 
     /// A mail was queued or is due again: whoever sends it may look now.
     fn mail_queued(&self) {}
+
+    /// The request that is under way is answered although some replica may not know of its commit yet.
+    fn unconfirmed(&self) {}
+
+    /// The request that is under way is answered from a memory that may be out of date, as the operator wants
+    /// it for a while when the store is away.
+    fn graced(&self) {}
 }

@@ -12,7 +12,18 @@ use auth_domain::policy;
 use sqlx::{PgConnection, query_scalar};
 
 use crate::failure::failure;
-use crate::{keys, roles};
+use crate::{cutoffs, keys, roles};
+
+/// Whether a guard has to be checked after the commit has taken its revision. There may be no row that could be
+/// locked for a session; but whoever ended it took a revision as well. If that was before this one, a statement
+/// that begins now sees it; if it is after, this write came first. A commit that ends the session itself would
+/// see only that.
+pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
+    let Guard::SessionLives { user, .. } = guard else { return false };
+    !changes
+        .iter()
+        .any(|change| matches!(change, Change::EndSessions { user: ended, .. } if ended == user))
+}
 
 /// Checks a guard of a commit with these changes.
 pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Change]) -> Result<()> {
@@ -24,6 +35,10 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
+        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+            Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
+            _ => Ok(()),
+        },
         Guard::InOrg { user, org, action } => {
             let standing = hold_standing(db, user, org, Hold::for_all(changes, org)).await?;
             policy::in_org(&standing, action)

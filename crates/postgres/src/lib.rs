@@ -10,6 +10,7 @@ mod accounts;
 mod backup;
 mod config;
 mod connections;
+mod cutoffs;
 mod failure;
 mod guards;
 mod invites;
@@ -20,11 +21,13 @@ mod members;
 mod moment;
 mod open;
 mod orgs;
+mod replicas;
 mod roles;
 mod rows;
 mod schema;
 mod sinks;
 mod transaction;
+mod wakeups;
 
 use std::time::Duration;
 
@@ -44,17 +47,21 @@ use uuid::Uuid;
 
 pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
 use crate::connections::Connections;
-pub use crate::open::OpenError;
+pub use crate::open::{OpenError, REGISTRY_CONNECTIONS};
+use crate::wakeups::Wakeups;
 
 /// Durable state in a PostgreSQL database that replicas, and the original, may share.
 #[derive(Debug)]
 pub struct PgStore {
     database: Connections,
+    /// Apart, so that requests which use up the others never hold up a renewal.
+    registry: Connections,
+    wakeups: Wakeups,
 }
 
 #[async_trait]
 impl ports::Store for PgStore {
-    async fn commit(&self, commit: Commit) -> Result<()> {
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
         transaction::commit(&self.database, &commit).await
     }
 
@@ -191,7 +198,7 @@ impl ports::ChangeLog for PgStore {
     }
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
-        log::records(&self.database, after, limit).await
+        log::records(&self.registry, after, limit).await
     }
 }
 
@@ -260,5 +267,39 @@ impl Backups for PgStore {
 
     async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
         Ok(Box::new(backup::PgRestoring::begin(&self.database, commit).await?))
+    }
+}
+
+#[async_trait]
+impl ports::CutOffs for PgStore {
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
+        cutoffs::find(&self.database, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Replicas for PgStore {
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64> {
+        replicas::register(&self.registry, replica, lease).await
+    }
+
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>> {
+        replicas::renew(&self.registry, replica, lease, applied).await
+    }
+
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<ports::Laggard>> {
+        replicas::laggards(&self.database, replica, revision).await
+    }
+
+    async fn evict(&self, laggards: &[ports::Laggard]) -> Result<()> {
+        replicas::evict(&self.database, laggards).await
+    }
+
+    async fn leave(&self, replica: Uuid) -> Result<()> {
+        replicas::leave(&self.registry, replica).await
+    }
+
+    async fn woken(&self) -> Result<()> {
+        self.wakeups.next().await
     }
 }

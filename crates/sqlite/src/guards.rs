@@ -5,7 +5,7 @@ use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{keys, roles};
+use crate::{cutoffs, keys, roles};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -16,6 +16,10 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
+        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+            Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
+            _ => Ok(()),
+        },
         Guard::InOrg { user, org, action } => {
             policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
         }

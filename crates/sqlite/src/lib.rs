@@ -7,6 +7,7 @@
 
 mod accounts;
 mod backup;
+mod cutoffs;
 mod failure;
 mod guards;
 mod invites;
@@ -16,6 +17,7 @@ mod mails;
 mod members;
 mod open;
 mod orgs;
+mod replicas;
 mod roles;
 mod rows;
 mod sinks;
@@ -53,7 +55,7 @@ pub struct SqliteStore {
 
 #[async_trait]
 impl ports::Store for SqliteStore {
-    async fn commit(&self, commit: Commit) -> Result<()> {
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
         // Taking the write lock at once: what the guards read cannot change before the end.
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         for guard in &commit.guards {
@@ -62,8 +64,9 @@ impl ports::Store for SqliteStore {
         for change in &commit.changes {
             apply(&mut tx, change).await?;
         }
-        log::append(&mut tx, &commit).await?;
-        tx.commit().await.map_err(failure)
+        let revision = log::append(&mut tx, &commit).await?;
+        tx.commit().await.map_err(failure)?;
+        Ok(revision)
     }
 
     async fn ping(&self) -> Result<()> {
@@ -75,6 +78,7 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
+        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
         Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,
@@ -305,5 +309,35 @@ impl Backups for SqliteStore {
 
     async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
         Ok(Box::new(backup::SqliteRestoring::begin(&self.writer, commit).await?))
+    }
+}
+
+#[async_trait]
+impl ports::CutOffs for SqliteStore {
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
+        cutoffs::find(&self.readers, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Replicas for SqliteStore {
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64> {
+        replicas::register(&self.writer, replica, lease).await
+    }
+
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>> {
+        replicas::renew(&self.writer, replica, lease, applied).await
+    }
+
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<ports::Laggard>> {
+        replicas::laggards(&self.readers, replica, revision).await
+    }
+
+    async fn evict(&self, laggards: &[ports::Laggard]) -> Result<()> {
+        replicas::evict(&self.writer, laggards).await
+    }
+
+    async fn leave(&self, replica: Uuid) -> Result<()> {
+        replicas::leave(&self.writer, replica).await
     }
 }

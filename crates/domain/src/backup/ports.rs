@@ -87,8 +87,8 @@ pub trait Restoring: Send {
     /// Applies a change, as a commit does.
     async fn apply(&mut self, change: &Change) -> Result<()>;
 
-    /// Makes all of it true at once.
-    async fn commit(self: Box<Self>) -> Result<()>;
+    /// Makes all of it true at once. Gives its revision, if any of it has a fact.
+    async fn commit(self: Box<Self>) -> Result<Option<i64>>;
 }
 
 /// Proves later that a document is one of ours and what it said.

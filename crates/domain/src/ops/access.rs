@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::app::{Access, Cx, Identity, Operation};
-use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Standing, Token, Trust};
 use crate::{Timestamp, policy};
@@ -98,7 +97,7 @@ pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identit
 
 /// Whether they may do this.
 pub(crate) async fn authorize(cx: &Cx<'_>, who: &Identity, question: Question) -> Result<()> {
-    decide(cx.store().standing(who.user, question.org()).await?, question)
+    decide(cx.checks().standing(who.user, question.org()).await?, question)
 }
 
 /// Whether somebody who stands there may do this. A stranger to an org is not told whether it exists.
@@ -114,9 +113,8 @@ pub(crate) fn decide(standing: Standing, question: Question) -> Result<()> {
     }
 }
 
-/// Whose token this is: the signature, the times, and for an API key the stored row.
-///
-/// An API key whose time is over is deleted on the way, which can fail without consequence.
+/// Whose token this is: the signature, the times, and for an API key the stored row, for any other that
+/// the user's sessions have not been ended since. It writes nothing.
 pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     let (claims, trust) = cx.tokens().verify(token)?;
     if claims.kind == KeyKind::Api {
@@ -138,24 +136,36 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     if cx.now.seconds() > end {
         return Err(Unauthenticated::Expired.into());
     }
-    Ok(Identity { user: claims.user, email: claims.email, kind: claims.kind, key: None })
+    // Last, so that nothing is looked up for what is refused anyway.
+    if cx.checks().cut_off(claims.user).await?.is_some_and(|until| claims.issued_at <= until) {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
+    Ok(Identity {
+        user: claims.user,
+        email: claims.email,
+        kind: claims.kind,
+        key: None,
+        issued_at: claims.issued_at,
+    })
 }
 
 async fn identify_key(cx: &Cx<'_>, claims: Claims) -> Result<Identity> {
     check_begun(&claims, cx.now)?;
     let id = claims.id.ok_or(Unauthenticated::BadToken)?;
-    let stored = cx.store().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
+    let stored = cx.checks().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
     if !says_what_is_stored(&claims, &stored) {
         return Err(Unauthenticated::NotHonoured.into());
     }
     if stored.expired(cx.now) {
-        let removed = cx.commit(vec![Change::RemoveKey { id, issuer: stored.issuer }]).await;
-        if let Err(error) = removed {
-            tracing::debug!(code = error.code(), "an expired key stays until the next purge");
-        }
         return Err(Unauthenticated::ExpiredKey.into());
     }
-    Ok(Identity { user: stored.issuer, email: stored.subject, kind: KeyKind::Api, key: Some(id) })
+    Ok(Identity {
+        user: stored.issuer,
+        email: stored.subject,
+        kind: KeyKind::Api,
+        key: Some(id),
+        issued_at: claims.issued_at,
+    })
 }
 
 fn check_begun(claims: &Claims, now: Timestamp) -> Result<(), Unauthenticated> {

@@ -14,6 +14,7 @@ pub mod member_backup;
 pub mod members;
 pub mod orgs;
 pub mod roles;
+pub mod sessions;
 
 use crate::app::Operation;
 
@@ -30,6 +31,10 @@ pub const NAMES: &[&str] = &[
     keys::ListKeys::NAME,
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
+    sessions::EndSessions::NAME,
+    sessions::EndSessionsOf::NAME,
+    sessions::RevokeKeys::NAME,
+    sessions::RevokeKeysOf::NAME,
     changes::PurgeChanges::NAME,
     mails::PrepareMail::NAME,
     mails::ListMails::NAME,

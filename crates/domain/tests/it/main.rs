@@ -18,4 +18,5 @@ mod orgs;
 mod pipeline;
 mod roles;
 mod secrets;
+mod sessions;
 mod world;

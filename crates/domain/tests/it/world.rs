@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
@@ -60,8 +61,11 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
     );
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
     let seen = Arc::new(Seen::default());
+    let direct = Arc::new(Direct::new(store.clone()));
     let ports = Ports {
         store: store.clone(),
+        checks: direct.clone(),
+        replicas: direct,
         directory,
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
@@ -153,7 +157,7 @@ impl World {
             guards: vec![],
             changes: vec![change],
         };
-        self.store.commit(commit).await
+        self.store.commit(commit).await.map(drop)
     }
 
     /// The kinds of all facts so far, oldest first.
@@ -169,6 +173,11 @@ impl StoppedClock {
     /// Lets time pass.
     pub fn advance(&self, span: Duration) {
         self.0.store(self.now().plus(span).micros(), Ordering::SeqCst);
+    }
+
+    /// As if another clock, which is behind, were asked from now on.
+    pub fn back(&self, span: Duration) {
+        self.0.store(self.now().minus(span).micros(), Ordering::SeqCst);
     }
 }
 

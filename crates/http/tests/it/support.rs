@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
@@ -65,8 +66,11 @@ impl World {
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let direct = Arc::new(Direct::new(Arc::clone(&store)));
         let ports = Ports {
             store: Arc::clone(&store),
+            checks: direct.clone(),
+            replicas: direct,
             directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,

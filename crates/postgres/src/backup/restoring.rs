@@ -26,6 +26,8 @@ pub(crate) struct PgRestoring {
     actor: String,
     at: Timestamp,
     facts: Vec<Fact>,
+    /// What is checked again in the end.
+    last: Vec<Guard>,
     /// The revision of this commit, once some of its facts are written, and how many of them are.
     revision: Option<i64>,
     written: i32,
@@ -36,7 +38,8 @@ impl PgRestoring {
         let held = Held::begin(database, WRITE).await?;
         let Commit { actor, at, guards, changes } = commit;
         let facts = Vec::new();
-        let mut this = Self { held, actor, at, facts, revision: None, written: 0 };
+        let mut this =
+            Self { held, actor, at, facts, last: Vec::new(), revision: None, written: 0 };
         for guard in &guards {
             this.hold(guard).await?;
         }
@@ -157,7 +160,9 @@ impl Restoring for PgRestoring {
 
     /// Orgs that a guard is about are held so that nobody else changes their members meanwhile.
     async fn hold(&mut self, guard: &Guard) -> Result<()> {
-        self.held.run(async |db| guards::check_before(db, guard).await).await
+        self.held.run(async |db| guards::check_before(db, guard).await).await?;
+        self.last.extend(Some(*guard).filter(|guard| guards::comes_last(guard, &[])));
+        Ok(())
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {
@@ -166,8 +171,12 @@ impl Restoring for PgRestoring {
         if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {
         self.write_facts().await?;
-        self.held.commit().await
+        for guard in std::mem::take(&mut self.last) {
+            self.held.run(async |db| guards::check_before(db, &guard).await).await?;
+        }
+        self.held.commit().await?;
+        Ok(self.revision)
     }
 }

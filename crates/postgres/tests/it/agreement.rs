@@ -21,7 +21,8 @@ const CASES: u32 = 200;
 
 /// Emptied instead of made anew for every history, which takes longer than the history.
 pub const EMPTY: &str = "DELETE FROM users_roles; DELETE FROM keys; DELETE FROM orgs; \
-    DELETE FROM keyward_accounts; DELETE FROM keyward_changes; UPDATE keyward_revision SET value = 0";
+    DELETE FROM keyward_accounts; DELETE FROM keyward_cutoffs; DELETE FROM keyward_changes; \
+    UPDATE keyward_revision SET value = 0";
 
 struct Pair {
     database: Database,

@@ -280,8 +280,9 @@ impl Restoring for SqliteRestoring {
         if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {
         self.write_facts().await?;
-        self.tx.commit().await.map_err(failure)
+        self.tx.commit().await.map_err(failure)?;
+        Ok(self.revision)
     }
 }
