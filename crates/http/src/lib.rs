@@ -2,8 +2,8 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `member_backup`, `invites`, `roles`, `explain`, `mails`, `accounts`, `backup`,
-//!    `health`: one file per noun with its routes, handlers, bodies and views. A handler understands,
+//! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `invites`, `roles`, `explain`, `mails`, `accounts`,
+//!    `backup`, `health`: one file per noun with its routes, handlers, bodies and views. A handler understands,
 //!    executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -35,6 +35,7 @@ mod path;
 mod problem;
 mod query;
 mod roles;
+mod sessions;
 mod stream;
 mod upload;
 
@@ -196,6 +197,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts = if accounts { accounts::ROUTES } else { &[] };
     [
         keys::ROUTES,
+        sessions::ROUTES,
         orgs::ROUTES,
         members::ROUTES,
         member_backup::ROUTES,
