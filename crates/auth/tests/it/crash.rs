@@ -39,7 +39,8 @@ async fn r21_what_was_answered_is_there_after_a_crash() {
                     })
                 })
                 .collect();
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            // More than a lease: writes wait that long for the replica that was killed before.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
             server.kill().await.unwrap();
             stop.store(true, Ordering::Relaxed);
             for writer in writers {

@@ -308,7 +308,8 @@ async fn r23_every_answered_write_is_told_whatever_is_killed() {
                     })
                 })
                 .collect();
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            // More than a lease: writes wait that long for the replica that was killed before.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
             server.kill().await.unwrap();
             stop.store(true, Ordering::Relaxed);
             for writer in writers {

@@ -27,6 +27,8 @@ mod ops;
 mod outage;
 mod readme;
 mod replicas;
+mod revocation;
+mod revocation_races;
 mod start;
 mod stop;
 mod tls;

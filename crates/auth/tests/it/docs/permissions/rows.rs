@@ -13,6 +13,7 @@ mod mails;
 mod members;
 mod orgs;
 mod roles;
+mod sessions;
 
 use std::pin::Pin;
 
@@ -23,6 +24,7 @@ use super::scene::Scene;
 /// The document's tables of routes.
 pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
+    ("Ending access", sessions::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
     ("Invites", invites::ROWS),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Account, AccountStatus, Description, Invite, InviteState, KeyId, KeyKind, Membership, Metadata,
@@ -103,6 +104,8 @@ pub struct Scene {
     pub member: Person,
     /// Somebody who belongs to no org.
     pub newcomer: Person,
+    /// A root of the platform.
+    pub root: Person,
     pub http: axum::Router,
     pub grpc: axum::Router,
 }
@@ -114,6 +117,8 @@ impl Scene {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let ports = Ports {
             store: Arc::clone(&store),
+            checks: Arc::new(Direct::new(Arc::clone(&store))),
+            replicas: Arc::new(Direct::new(Arc::clone(&store))),
             directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::new(Stopped),
             ids: Arc::new(Counted(AtomicU64::new(0))),
@@ -137,6 +142,7 @@ impl Scene {
             org: Id::new(Uuid::from_u128(100)),
             member: person(8),
             newcomer: person(9),
+            root: person(1 + Place::Root as u128),
             http: auth_http::router(app.clone(), http),
             grpc: auth_grpc::router(app.clone(), grpc),
             app,
