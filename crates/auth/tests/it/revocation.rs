@@ -292,3 +292,47 @@ async fn whoever_hangs_up_during_the_wait_undoes_nothing() {
         assert_eq!(code(identify(server, &key).await), Code::Unauthenticated);
     }
 }
+
+/// Whom a restore brings back is let in everywhere when it is done, whoever did it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_restore_brings_back_is_known_everywhere_when_it_is_done() {
+    let setup = postgres().await;
+    let servers = [setup.start().await.unwrap(), setup.start().await.unwrap()];
+    let (ada, bob) =
+        (servers[0].user("ada@example.com").await, servers[0].user("bob@example.com").await);
+    let (ada, bob, root) = (ada.unwrap(), bob.unwrap(), servers[0].admin().await.unwrap());
+    let bob_id = identify(&servers[0], &bob).await.unwrap();
+    let org = found(&servers[0], &ada, "acme").await;
+    let memberships = format!("/orgs/{org}/memberships");
+    let grant = serde_json::json!({ "org_memberships": [{ "email": "bob@example.com" }] });
+    let added = servers[0].send(Method::POST, &memberships, Some(&ada), Some(&grant)).await;
+    assert_eq!(added.unwrap().status(), 200);
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("all.json");
+    let path = file.to_str().unwrap();
+    let (status, said) = setup.run(&["backup", "--output", path]).await.unwrap();
+    assert!(status.success(), "{said}");
+    for round in 0..6 {
+        let removal = serde_json::json!({ "member_ids": [bob_id] });
+        let removed = servers[0].send(Method::PATCH, &memberships, Some(&ada), Some(&removal));
+        assert_eq!(removed.await.unwrap().status(), 204);
+        for server in servers.iter().chain(&servers) {
+            let asked = authorize(server, &bob, &org, "viewer").await;
+            assert_eq!(code(asked), Code::PermissionDenied, "{round}");
+        }
+        if round % 2 == 0 {
+            let url = servers[0].url("/restore?existing=skip&revive=true");
+            let document = std::fs::read(&file).unwrap();
+            let sent = servers[0].client.post(url).bearer_auth(&root).body(document);
+            let restored = sent.header("content-type", "application/json").send().await.unwrap();
+            assert_eq!(restored.status(), 201, "{}", restored.text().await.unwrap());
+        } else {
+            let restore = ["restore", "--input", path, "--revive"];
+            let (status, said) = setup.run(&restore).await.unwrap();
+            assert!(status.success(), "{said}");
+        }
+        for server in &servers {
+            authorize(server, &bob, &org, "viewer").await.unwrap();
+        }
+    }
+}

@@ -63,6 +63,13 @@ fn each_kind_of_record_puts_out_of_date_what_depends_on_it_and_nothing_else() {
         ("org.transfer", None, 5, [false, false, true, true]),
         ("org.update", None, 5, [false; 4]),
         ("account.create", Some(1), 1, [false; 4]),
+        ("invite.create", Some(1), 5, [false; 4]),
+        ("invite.activate", Some(1), 5, [false; 4]),
+        ("invite.accept", Some(1), 5, [false; 4]),
+        ("invite.decline", Some(1), 5, [false; 4]),
+        ("invite.revoke", Some(1), 5, [false; 4]),
+        ("invite.restore", Some(1), 5, [false; 4]),
+        ("backup.restore", None, 9, [true; 4]),
         ("of a newer version", None, 9, [true; 4]),
     ] {
         let memory = trusted();
