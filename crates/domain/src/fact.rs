@@ -14,6 +14,7 @@ use crate::change::Change;
 use crate::model::{
     Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
 };
+use crate::model::{EntityId, Group};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +171,38 @@ impl Fact {
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
             }
+            Change::InsertGroup(group) => Some(group_made(group)),
+            Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
+            Change::MoveGroup { id, parent, .. } => fact(
+                "group.move",
+                None,
+                id.to_string(),
+                json!({ "parent": parent.map(|parent| parent.to_string()) }),
+            ),
+            Change::RemoveGroup { id, subtree } => {
+                fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
+            }
+            Change::AssignMembers { group, kind, members, .. } => fact(
+                "group.assign",
+                None,
+                group.to_string(),
+                json!({ "type": kind.as_str(), "members": texts(members) }),
+            ),
+            Change::UnassignMembers { group, members } => fact(
+                "group.unassign",
+                None,
+                group.to_string(),
+                json!({ "members": texts(members) }),
+            ),
+            Change::PutGroupRole(grant) => fact(
+                "group_role.assign",
+                Some(grant.user.to_string()),
+                grant.group.to_string(),
+                json!({ "role": grant.role.as_str() }),
+            ),
+            Change::RemoveGroupRole { group, user } => {
+                fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
+            }
             Change::InsertAccount(account) => Some(Self::account_opened(account)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",
@@ -265,4 +298,21 @@ impl Fact {
 /// What readers need of an invite beside its id.
 fn in_org(org: OrgId) -> Value {
     json!({ "org": org.to_string() })
+}
+
+fn texts(members: &[EntityId]) -> Vec<&str> {
+    members.iter().map(EntityId::as_str).collect()
+}
+
+fn group_made(group: &Group) -> Fact {
+    Fact {
+        kind: "group.create",
+        subject: None,
+        object: group.id.to_string(),
+        payload: json!({
+            "org": group.org.map(|org| org.to_string()),
+            "owner": group.owner.to_string(),
+            "parent": group.parent.map(|parent| parent.to_string()),
+        }),
+    }
 }
