@@ -5,7 +5,7 @@ use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{keys, roles};
+use crate::{group_standing, keys, roles};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -26,6 +26,11 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
             Some(_) => Ok(()),
             None => Err(Error::NotFound(Entity::Membership)),
         },
+        Guard::InGroup { user, group, needed } => {
+            let standing = group_standing::list(db, user, &[group]).await?.pop();
+            policy::in_group(user, standing.as_ref(), needed)
+        }
+        Guard::LiesBelow { group, parent } => group_standing::lies_below(db, group, parent).await,
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }

@@ -23,12 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
     (4, "member_counts", include_str!("../../../migrations/sqlite/0004_member_counts.sql")),
     (6, "instance", include_str!("../../../migrations/sqlite/0006_instance.sql")),
+    (20, "groups", include_str!("../../../migrations/sqlite/0020_groups.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.
