@@ -6,6 +6,7 @@
 
 mod accounts;
 mod backup;
+mod groups;
 mod health;
 mod invites;
 mod keys;
@@ -25,6 +26,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Groups", groups::ROWS),
     ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
