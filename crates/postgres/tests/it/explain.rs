@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use auth_contract::AnyStore;
 use auth_contract::arbitrary::{MANY, histories};
-use auth_contract::sample::{group_id, moment, org_id, user};
+use auth_contract::sample::{
+    grant, group, group_id, membership, moment, org, org_id, own_group, user,
+};
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Action, Claims, Explanation, GroupRole, KeyKind, PasswordHash, PlatformRole, Token, UserId,
+    Action, Claims, Explanation, GroupRole, KeyKind, OrgRole, PasswordHash, PlatformRole, Token,
+    UserId,
 };
 use auth_domain::ops::access::{Authorize, Question};
 use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
@@ -145,8 +148,24 @@ fn questions() -> Vec<Question> {
     std::iter::once(Question::Root).chain(about).chain(in_groups).collect()
 }
 
+/// People with every kind of role, who keep it or lose it: what is made up alone seldom gives anybody one.
+fn beginning() -> Commit {
+    let changes = vec![
+        Change::InsertOrg(org(1, "begun")),
+        Change::InsertMembership(membership(org_id(1), user(1), OrgRole::Owner)),
+        Change::InsertMembership(membership(org_id(1), user(2), OrgRole::Viewer)),
+        Change::InsertGroup(group(1, None)),
+        Change::InsertGroup(group(2, Some(1))),
+        Change::InsertGroup(own_group(3, None)),
+        Change::PutGroupRole(grant(1, user(2), GroupRole::Editor)),
+        Change::PutGroupRole(grant(3, user(4), GroupRole::Viewer)),
+    ];
+    Commit { actor: "test".into(), at: moment(0), guards: vec![], changes }
+}
+
 /// Applies what can be applied, and sees to it that user 99 may ask for explanations.
 async fn live(store: &AnyStore, history: &[Commit]) {
+    store.commit(beginning()).await.unwrap();
     for commit in history {
         // Much of what is made up is refused; what it was is another test's matter.
         let _ = store.commit(commit.clone()).await;
