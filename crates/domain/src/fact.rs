@@ -12,9 +12,9 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::Change;
 use crate::model::{
-    Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
+    Account, EntityId, Group, GroupGrant, GroupMember, Invite, Key, Membership, Org, OrgId,
+    PlatformRole, Settlement, UserId,
 };
-use crate::model::{EntityId, Group};
 
 /// One fact that a commit changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +128,9 @@ impl Fact {
                 rows.iter().map(|holder| Self::role_given(holder.user, holder.role)).collect()
             }
             Rows::Accounts(rows) => rows.iter().map(Self::account_opened).collect(),
+            Rows::Groups(rows) => rows.iter().map(group_made).collect(),
+            Rows::GroupMembers(rows) => rows.iter().map(member_assigned).collect(),
+            Rows::GroupRoles(rows) => rows.iter().map(group_role_given).collect(),
         }
     }
 
@@ -194,12 +197,7 @@ impl Fact {
                 group.to_string(),
                 json!({ "members": texts(members) }),
             ),
-            Change::PutGroupRole(grant) => fact(
-                "group_role.assign",
-                Some(grant.user.to_string()),
-                grant.group.to_string(),
-                json!({ "role": grant.role.as_str() }),
-            ),
+            Change::PutGroupRole(grant) => Some(group_role_given(grant)),
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
             }
@@ -302,6 +300,24 @@ fn in_org(org: OrgId) -> Value {
 
 fn texts(members: &[EntityId]) -> Vec<&str> {
     members.iter().map(EntityId::as_str).collect()
+}
+
+fn group_role_given(grant: &GroupGrant) -> Fact {
+    Fact {
+        kind: "group_role.assign",
+        subject: Some(grant.user.to_string()),
+        object: grant.group.to_string(),
+        payload: json!({ "role": grant.role.as_str() }),
+    }
+}
+
+fn member_assigned(member: &GroupMember) -> Fact {
+    Fact {
+        kind: "group.assign",
+        subject: None,
+        object: member.group.to_string(),
+        payload: json!({ "type": member.kind.as_str(), "members": [member.member.as_str()] }),
+    }
 }
 
 fn group_made(group: &Group) -> Fact {

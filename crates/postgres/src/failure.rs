@@ -44,6 +44,7 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("keyward_group_members")) => {
             known(Error::AlreadyExists(Entity::GroupMember))
         }
+        ("23505", Some("keyward_group_roles")) => known(Error::AlreadyExists(Entity::GroupRole)),
         ("23503", Some("org_memberships" | "org_invites")) => known(Error::NotFound(Entity::Org)),
         ("23503", Some("dormant_org_invites")) => known(Error::NotFound(Entity::Invite)),
         // Serialization failure, deadlock.

@@ -18,7 +18,7 @@ use crate::moment::Moment;
 use crate::rows::{listing, page, window};
 
 #[derive(FromRow)]
-struct MemberRow {
+pub(crate) struct MemberRow {
     group_id: Uuid,
     member_id: String,
     #[sqlx(rename = "type")]
@@ -193,7 +193,7 @@ pub(crate) async fn forget(db: &mut PgConnection, org: OrgId, user: UserId) -> R
 }
 
 #[derive(FromRow)]
-struct GrantRow {
+pub(crate) struct GrantRow {
     user_id: Uuid,
     group_id: Uuid,
     role: String,

@@ -1,6 +1,6 @@
 //! Where a user stands towards a group, and the locks that keep it so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use auth_domain::change::Change;
 use auth_domain::error::{Conflict, Entity, Error, Result};
@@ -92,6 +92,29 @@ pub(crate) async fn hold(db: &mut PgConnection, scope: Scope, hold: Hold) -> Res
         .await
         .map_err(failure)?;
     }
+}
+
+/// Holds the trees of all of these alone, for a restore.
+pub(crate) async fn hold_all(
+    db: &mut PgConnection,
+    scopes: impl Iterator<Item = Scope>,
+) -> Result<()> {
+    let wanted: BTreeSet<(Uuid, bool)> = scopes
+        .map(|scope| match scope {
+            Scope::Org(org) => (org.uuid(), true),
+            Scope::User(user) => (user.uuid(), false),
+        })
+        .collect();
+    let (ids, are_orgs): (Vec<Uuid>, Vec<bool>) = wanted.into_iter().unzip();
+    for statement in [
+        "INSERT INTO keyward_group_scopes (id, is_org) SELECT * FROM unnest($1::uuid[], $2::bool[]) \
+         ORDER BY 1, 2 ON CONFLICT DO NOTHING",
+        "SELECT 1 FROM keyward_group_scopes WHERE (id, is_org) IN \
+         (SELECT * FROM unnest($1::uuid[], $2::bool[])) ORDER BY id, is_org FOR UPDATE",
+    ] {
+        query(statement).bind(&ids).bind(&are_orgs).execute(&mut *db).await.map_err(failure)?;
+    }
+    Ok(())
 }
 
 /// Whom a group belongs to, which never changes.

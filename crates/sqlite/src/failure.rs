@@ -42,6 +42,7 @@ fn taken(message: &str) -> Option<Entity> {
         "users_roles" => Some(Entity::PlatformRole),
         "keyward_groups" => Some(Entity::Group),
         "keyward_group_members" => Some(Entity::GroupMember),
+        "keyward_group_roles" => Some(Entity::GroupRole),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::groups::{GroupRow, Kept, scope};
 use crate::rows::{Counted, listing, moment, page, window};
 
 #[derive(FromRow)]
-struct MemberRow {
+pub(crate) struct MemberRow {
     group_id: Uuid,
     member_id: String,
     #[sqlx(rename = "type")]
@@ -199,7 +199,7 @@ pub(crate) async fn forget(db: &mut SqliteConnection, org: OrgId, user: UserId) 
 }
 
 #[derive(FromRow)]
-struct GrantRow {
+pub(crate) struct GrantRow {
     user_id: Uuid,
     group_id: Uuid,
     role: String,
