@@ -162,6 +162,7 @@ fn app(
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        cursors: Arc::new(tokens.cursors()),
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),

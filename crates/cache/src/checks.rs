@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use auth_domain::error::{Error, Result};
-use auth_domain::model::{Key, KeyId, OrgId, Standing, UserId};
+use auth_domain::fact::Touched;
+use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, Standing, UserId};
+use auth_domain::policy;
 use auth_domain::ports::{Checks, Observer, Store};
 
 use crate::flights::{Flights, Turn};
@@ -101,6 +103,18 @@ impl RememberedChecks {
             Question::Owner(org) => {
                 self.store.org(org).await?.map_or(Answer::Absent, |org| Answer::Owner(org.owner))
             }
+            Question::GroupRole(user, group) => {
+                let standing = self.store.group_standings(user, &[group]).await?.pop();
+                let role = standing.as_ref().and_then(|place| policy::group_role(user, place));
+                let above = self.memory.depending_on(standing.iter().flat_map(|place| {
+                    let groups = place.trail.iter().map(|step| Touched::Group(step.group));
+                    let org = place.org.into_iter();
+                    groups.chain(
+                        org.flat_map(move |org| [Touched::Org(org), Touched::Member(user, org)]),
+                    )
+                }));
+                Answer::GroupRole { role, above }
+            }
         })
     }
 }
@@ -149,6 +163,13 @@ impl Checks for RememberedChecks {
         let org = org.unwrap_or(OrgId::sought(""));
         match self.answer(Question::Standing(user, org)).await? {
             Answer::Standing(standing) => Ok(standing),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>> {
+        match self.answer(Question::GroupRole(user, group)).await? {
+            Answer::GroupRole { role, .. } => Ok(role),
             other => Err(odd(&other)),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use auth_domain::Timestamp;
 use auth_domain::fact::{Record, Touched};
-use auth_domain::model::{KeyId, OrgId, Standing, UserId};
+use auth_domain::model::{GroupId, GroupRole, KeyId, OrgId, Standing, UserId};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -25,6 +25,8 @@ pub enum Question {
     Standing(UserId, OrgId),
     /// Who owns the org.
     Owner(OrgId),
+    /// The greatest role of the user in the group.
+    GroupRole(UserId, GroupId),
 }
 
 impl Question {
@@ -37,6 +39,10 @@ impl Question {
                 [Touched::PlatformRole(user), Touched::Org(org), Touched::Member(user, org)]
             }
             Self::Owner(org) => [Touched::Org(org), Touched::Nothing, Touched::Nothing],
+            // And on all groups above, and the org: see `Answer::GroupRole`.
+            Self::GroupRole(user, group) => {
+                [Touched::Group(group), Touched::GroupRoles(user), Touched::PlatformRole(user)]
+            }
         }
     }
 }
@@ -61,6 +67,28 @@ pub enum Answer {
     Standing(Standing),
     /// Who owns it.
     Owner(UserId),
+    /// The greatest role in a group.
+    GroupRole {
+        /// None is no role, or no such group.
+        role: Option<GroupRole>,
+        /// What it depends on beside what the question names: the stripes of the groups above, of the org and
+        /// of the user's place there.
+        above: Arc<[u32]>,
+    },
+}
+
+impl Answer {
+    /// What it depends on beside what the question names.
+    fn depends_on(&self) -> &[u32] {
+        match self {
+            Self::GroupRole { above, .. } => above,
+            Self::Absent
+            | Self::Key { .. }
+            | Self::CutOff(_)
+            | Self::Standing(_)
+            | Self::Owner(_) => &[],
+        }
+    }
 }
 
 /// An answer, and the revision that had been applied before the store was asked for it.
@@ -96,11 +124,12 @@ const ENTRY_BYTES: u64 = 120;
 
 impl Weighter<Question, Entry> for Weigh {
     fn weight(&self, _question: &Question, entry: &Entry) -> u64 {
-        let text = match &entry.answer {
+        let more = match &entry.answer {
             Answer::Key { subject, .. } => subject.len(),
+            Answer::GroupRole { above, .. } => size_of_val(above.as_ref()),
             Answer::Absent | Answer::CutOff(_) | Answer::Standing(_) | Answer::Owner(_) => 0,
         };
-        ENTRY_BYTES.saturating_add(u64::try_from(text).unwrap_or(u64::MAX))
+        ENTRY_BYTES.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
     }
 }
 
@@ -178,10 +207,10 @@ impl Memory {
         if !valid && !self.lease.is_in_grace(now) {
             return Recalled::Untrusted;
         }
-        let current = self
-            .entries
-            .get(question)
-            .filter(|entry| self.stripes.unchanged_since(entry.stamp, &question.depends_on()));
+        let current = self.entries.get(question).filter(|entry| {
+            let (things, more) = (question.depends_on(), entry.answer.depends_on());
+            self.stripes.unchanged_since(entry.stamp, &things, more)
+        });
         match (current, valid) {
             (Some(entry), true) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
@@ -199,6 +228,11 @@ impl Memory {
     /// To be taken before the store is asked.
     pub fn ticket(&self) -> Ticket {
         Ticket(self.applied())
+    }
+
+    /// What has to be said of an answer that depends on more than its question names.
+    pub fn depending_on(&self, things: impl Iterator<Item = Touched>) -> Arc<[u32]> {
+        self.stripes.of(things)
     }
 
     /// Remembers what the store said after the ticket was taken. Nothing is compared here: if something has

@@ -6,6 +6,7 @@
 //! back, what was read from the store before a change can never count as current after it, however late
 //! it arrives. Two things on one stripe cost a needless read and nothing else.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use auth_domain::fact::Touched;
@@ -43,11 +44,20 @@ impl Stripes {
         stripe.fetch_max(revision, Ordering::SeqCst);
     }
 
-    /// Whether nothing of this has changed after the revision.
-    pub fn unchanged_since(&self, revision: i64, things: &[Touched]) -> bool {
+    /// Whether nothing of this has changed after the revision: neither these things nor what falls on these
+    /// stripes, as [`Stripes::of`] gave them.
+    pub fn unchanged_since(&self, revision: i64, things: &[Touched], stripes: &[u32]) -> bool {
         let until = |stripe: &AtomicI64| stripe.load(Ordering::SeqCst) <= revision;
+        let at = |place: usize| self.changed.get(place).is_some_and(until);
         until(&self.floor)
-            && things.iter().all(|one| self.changed.get(self.place(one)).is_some_and(until))
+            && things.iter().all(|one| at(self.place(one)))
+            && stripes.iter().all(|stripe| usize::try_from(*stripe).is_ok_and(at))
+    }
+
+    /// The stripes these things fall on, for whoever depends on more than can be named at each question.
+    pub fn of(&self, things: impl Iterator<Item = Touched>) -> Arc<[u32]> {
+        // A place that no number can name would be one that is never unchanged.
+        things.map(|one| u32::try_from(self.place(&one)).unwrap_or(u32::MAX)).collect()
     }
 
     /// Where a thing falls.
@@ -62,6 +72,8 @@ impl Stripes {
             Touched::Member(user, org) => {
                 (5, fold_two(user.uuid().as_u128(), org.uuid().as_u128()))
             }
+            Touched::Group(id) => (6, fold(id.uuid().as_u128())),
+            Touched::GroupRoles(user) => (7, fold(user.uuid().as_u128())),
         };
         // The upper bits of a product depend on all bits of its factors.
         let mixed = (hash ^ kind).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -16,10 +16,13 @@ use crate::backup::{Restoring, Seals};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
-use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId};
+use crate::model::{
+    Action, GroupId, GroupRole, GroupStanding, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath,
+    Token, UserId,
+};
 use crate::ports::{
-    Checks, Clock, Confirm, Confirmation, Directory, Ids, Observer, Passwords, Store, Throttle,
-    Tokens,
+    Checks, Clock, Confirm, Confirmation, Cursors, Directory, Ids, Observer, Passwords, Store,
+    Throttle, Tokens,
 };
 use crate::{Timestamp, ops, policy};
 
@@ -39,6 +42,8 @@ pub struct Ports {
     pub ids: Arc<dyn Ids>,
     /// Signs and checks tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Marks places in lists.
+    pub cursors: Arc<dyn Cursors>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Slows down guessing.
@@ -205,6 +210,8 @@ pub enum Access {
     LoggedIn(&'static str),
     /// A user who may do this in this org.
     InOrg(OrgId, Action),
+    /// A user who has at least this role in this group.
+    InGroup(GroupId, GroupRole),
     /// A user with a login token and at least this platform role.
     OnPlatform(PlatformRole),
     /// A sibling service, or this process.
@@ -235,6 +242,7 @@ pub struct Cx<'a> {
     pub now: Timestamp,
     inner: &'a Arc<Inner>,
     guards: Vec<Guard>,
+    standings: Vec<GroupStanding>,
 }
 
 impl App {
@@ -270,7 +278,13 @@ impl App {
         span: &Span,
     ) -> Result<O::Output> {
         let now = self.0.ports.clock.now();
-        let mut cx = Cx { actor: Actor::Anonymous, now, inner: &self.0, guards: Vec::new() };
+        let mut cx = Cx {
+            actor: Actor::Anonymous,
+            now,
+            inner: &self.0,
+            guards: Vec::new(),
+            standings: Vec::new(),
+        };
         if access != Access::Anyone {
             cx.actor = cx.authenticate(caller).await?;
             cx.authorize(access).await?;
@@ -402,6 +416,12 @@ impl Cx<'_> {
         &*self.inner.ports.passwords
     }
 
+    /// Marks places in lists.
+    #[must_use]
+    pub fn cursors(&self) -> &dyn Cursors {
+        &*self.inner.ports.cursors
+    }
+
     /// Slows down guessing.
     #[must_use]
     pub fn throttle(&self) -> &dyn Throttle {
@@ -477,6 +497,14 @@ impl Cx<'_> {
                 self.guards.push(Guard::InOrg { user, org, action });
                 policy::in_org(&standing, action)
             }
+            Access::InGroup(group, needed) => {
+                let user = self.signed_in()?.user;
+                self.guards.push(Guard::InGroup { user, group, needed });
+                let standing = self.store().group_standings(user, &[group]).await?.pop();
+                let verdict = policy::in_group(user, standing.as_ref(), needed);
+                self.standings.extend(standing);
+                verdict
+            }
             Access::OnPlatform(needed) => {
                 let identity = self.signed_in()?;
                 if identity.kind != KeyKind::Login {
@@ -488,6 +516,17 @@ impl Cx<'_> {
                 policy::on_platform(standing.platform, needed)
             }
         }
+    }
+
+    /// Where the user stands towards a group they were authorized for, as it was read then.
+    pub fn standing_in(&self, group: GroupId) -> Result<&GroupStanding> {
+        let found = self.standings.iter().rfind(|standing| standing.group == group);
+        found.ok_or_else(|| Error::internal("the operation was not authorized for the group"))
+    }
+
+    /// Has [`Cx::commit`] check this as well.
+    pub fn require(&mut self, guard: Guard) {
+        self.guards.push(guard);
     }
 
     /// The user who is asking, unless all they have is a recovery token: that one is good for the

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{Key, KeyId, OrgId, Standing, UserId};
+use crate::model::{GroupId, GroupRole, Key, KeyId, OrgId, Standing, UserId};
+use crate::policy;
 use crate::ports::{Checks, Confirm, Confirmation, Store};
 
 /// Asks the store every time and remembers nothing, so that there is nothing anybody has to be told of.
@@ -35,6 +36,11 @@ impl Checks for Direct {
 
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         self.0.standing(user, org).await
+    }
+
+    async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>> {
+        let standing = self.0.group_standings(user, &[group]).await?.pop();
+        Ok(standing.and_then(|standing| policy::group_role(user, &standing)))
     }
 }
 

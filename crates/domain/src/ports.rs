@@ -13,11 +13,13 @@ use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
-    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
-    OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    Standing, Token, Trust, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, EntityId, EntityType, Evidence,
+    Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole, GroupStanding, GroupsOfQuery,
+    Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing,
+    MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId,
+    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed,
+    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, Token, Trust, UserId, Verdict,
+    WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -31,6 +33,7 @@ pub trait Store:
     + Memberships
     + Invites
     + Standings
+    + Groups
     + Accounts
     + CutOffs
     + ChangeLog
@@ -154,6 +157,53 @@ pub trait Standings: Send + Sync {
 
     /// Everybody with a platform role, by user id, ascending. `page.order` has nothing to say.
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>>;
+}
+
+/// Reading groups. Each call sees one moment: a tree is before or after a move, never between.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Those of these groups that exist, in no particular order.
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>>;
+
+    /// Where the user stands towards those of these groups that exist, in no particular order: one
+    /// statement. What it costs depends on their levels, not on how many groups there are.
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>>;
+
+    /// What [`Standings::standings`] and [`Groups::group_standings`] would say, both from one snapshot: one
+    /// statement.
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)>;
+
+    /// The groups that match, each after the one above it and its older siblings: ordered by the ids on
+    /// the way to it.
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>>;
+
+    /// The members of a group, or those of one type, by id, byte by byte.
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>>;
+
+    /// The groups something is a member of, by id.
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>>;
+
+    /// The roles that were given right in this group, by user id, ascending. `page.order` has nothing to
+    /// say.
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>>;
 }
 
 /// Reading accounts of the built-in directory.
@@ -357,6 +407,10 @@ pub trait Checks: Send + Sync {
 
     /// Where the user stands, as [`Standings::standing`] says.
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+
+    /// The greatest role the user has in the group, as [`crate::policy::group_role`] says. No role and no
+    /// such group are the same.
+    async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>>;
 }
 
 /// Sees to it that a write is known wherever questions are answered before it is acknowledged.
@@ -396,6 +450,15 @@ pub trait Tokens: Send + Sync {
     /// What the token says, once its signature is proved and every claim has the right type; and
     /// how far the signing key is trusted. Says nothing about times.
     fn verify(&self, token: &Token) -> Result<(Claims, Trust), Unauthenticated>;
+}
+
+/// Marks places in lists, to be handed to clients and back.
+pub trait Cursors: Send + Sync {
+    /// A text that holds this, and that nobody can make who does not have the key.
+    fn seal(&self, place: &[u8]) -> String;
+
+    /// What the text holds, if [`Cursors::seal`] made it.
+    fn open(&self, cursor: &str) -> Option<Vec<u8>>;
 }
 
 /// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.

@@ -1,7 +1,8 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `members`, `invites`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
+//! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the
+//! statements; `log` holds those of the change log,
 //! `sinks` those about how far it was passed on, `mails` those of the queue, and `backup` those about all of it.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
@@ -12,6 +13,9 @@ mod config;
 mod connections;
 mod cutoffs;
 mod failure;
+mod group_members;
+mod group_standing;
+mod groups;
 mod guards;
 mod invites;
 mod keys;
@@ -37,10 +41,12 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
-    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
+    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
+    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
+    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
+    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use uuid::Uuid;
@@ -169,6 +175,55 @@ impl ports::Standings for PgStore {
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {
         roles::list(&self.database, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Groups for PgStore {
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
+        groups::find(&self.database, ids).await
+    }
+
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>> {
+        group_standing::list(&self.database, user, ids).await
+    }
+
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)> {
+        group_standing::joint(&self.database, user, orgs, groups).await
+    }
+
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>> {
+        groups::tree(&self.database, query, part).await
+    }
+
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>> {
+        group_members::list(&self.database, group, kind, part).await
+    }
+
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>> {
+        group_members::groups_of(&self.database, query, part).await
+    }
+
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>> {
+        group_members::roles(&self.database, group, page).await
     }
 }
 

@@ -10,7 +10,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, backup, cutoffs, guards, invites, keys, log, mails, members, orgs, roles};
+use crate::{
+    accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
+    orgs, roles,
+};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -144,6 +147,20 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> 
             invites::activate(db, *id, *org, *invitee, *expires_at).await
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
+        Change::InsertGroup(group) => groups::insert(db, group).await,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::AssignMembers { group, kind, members, at } => {
+            group_members::assign(db, *group, kind, members, *at).await
+        }
+        Change::UnassignMembers { group, members } => {
+            group_members::unassign(db, *group, members).await
+        }
+        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::RemoveGroupRole { group, user } => {
+            group_members::remove_role(db, *group, *user).await
+        }
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,

@@ -5,7 +5,7 @@ use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{cutoffs, keys, roles};
+use crate::{cutoffs, group_standing, keys, roles};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -30,6 +30,11 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
             Some(_) => Ok(()),
             None => Err(Error::NotFound(Entity::Membership)),
         },
+        Guard::InGroup { user, group, needed } => {
+            let standing = group_standing::list(db, user, &[group]).await?.pop();
+            policy::in_group(user, standing.as_ref(), needed)
+        }
+        Guard::LiesBelow { group, parent } => group_standing::lies_below(db, group, parent).await,
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }

@@ -1,7 +1,7 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
-//! `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
 //! passed on, `mails` for the queue, `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
@@ -9,6 +9,9 @@ mod accounts;
 mod backup;
 mod cutoffs;
 mod failure;
+mod group_members;
+mod group_standing;
+mod groups;
 mod guards;
 mod invites;
 mod keys;
@@ -31,10 +34,12 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
-    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
+    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
+    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
+    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
+    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -102,6 +107,20 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
             invites::activate(db, *id, *org, *invitee, *expires_at).await
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
+        Change::InsertGroup(group) => groups::insert(db, group).await,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::AssignMembers { group, kind, members, at } => {
+            group_members::assign(db, *group, kind, members, *at).await
+        }
+        Change::UnassignMembers { group, members } => {
+            group_members::unassign(db, *group, members).await
+        }
+        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::RemoveGroupRole { group, user } => {
+            group_members::remove_role(db, *group, *user).await
+        }
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,
@@ -211,6 +230,55 @@ impl ports::Standings for SqliteStore {
 
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>> {
         roles::list(&self.readers, page).await
+    }
+}
+
+#[async_trait]
+impl ports::Groups for SqliteStore {
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
+        groups::find(&self.readers, ids).await
+    }
+
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>> {
+        group_standing::list(&self.readers, user, ids).await
+    }
+
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)> {
+        group_standing::joint(&self.readers, user, orgs, groups).await
+    }
+
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>> {
+        groups::tree(&self.readers, query, part).await
+    }
+
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>> {
+        group_members::list(&self.readers, group, kind, part).await
+    }
+
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>> {
+        group_members::groups_of(&self.readers, query, part).await
+    }
+
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>> {
+        group_members::roles(&self.readers, group, page).await
     }
 }
 

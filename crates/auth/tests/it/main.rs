@@ -15,6 +15,8 @@ mod docs;
 mod events;
 mod fleet;
 mod floods;
+mod group_rights;
+mod groups;
 mod injection;
 mod invite_races;
 mod invites;

@@ -228,7 +228,7 @@ async fn go12_unknown_words_are_never_a_yes() {
         let answer = authorize(&world, world.token(1, KeyKind::Login), "org", &org, action).await;
         assert!(matches!(answer, Err(Error::Invalid(_))), "{action}");
     }
-    for subject in ["", "Org", "root ", "group", "platform"] {
+    for subject in ["", "Org", "root ", "Group", "platform"] {
         let answer =
             authorize(&world, world.token(1, KeyKind::Login), subject, &org, "viewer").await;
         assert!(matches!(answer, Err(Error::Invalid(_))), "{subject}");

@@ -9,6 +9,7 @@ mod checks;
 mod dormant_invites;
 mod elsewhere;
 mod explain;
+mod groups;
 mod invites;
 mod keys;
 mod mails;

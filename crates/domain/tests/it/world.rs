@@ -11,7 +11,8 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
+    Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
+    PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
     Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
@@ -69,6 +70,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         directory,
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
         throttle: Arc::new(FewTries::default()),
@@ -147,6 +149,21 @@ impl World {
     /// Gives somebody a platform role.
     pub async fn promote(&self, number: u128, role: PlatformRole) {
         self.commit(Change::PutPlatformRole { user: user(number), role }).await.unwrap();
+    }
+
+    /// Opens an account for the user with this number.
+    pub async fn account(&self, number: u128, email: &str) {
+        let at = self.clock.now();
+        let account = Account {
+            id: user(number),
+            email: email.parse().unwrap(),
+            password: PasswordHash::new("none".into()),
+            status: AccountStatus::Enabled,
+            metadata: Metadata::default(),
+            created_at: at,
+            updated_at: at,
+        };
+        self.commit(Change::InsertAccount(account)).await.unwrap();
     }
 
     /// Writes one change that nobody asked for.

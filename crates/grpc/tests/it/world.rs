@@ -66,6 +66,7 @@ pub async fn world_with(
         directory: Arc::new(BuiltIn::new(store.clone())),
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
@@ -121,7 +122,8 @@ impl World {
         self.token(number, KeyKind::Login)
     }
 
-    fn as_user(&self, number: u128) -> Caller {
+    /// The user with this number, signed in.
+    pub fn as_user(&self, number: u128) -> Caller {
         Caller::Bearer(auth_domain::model::Token::new(self.login(number)))
     }
 

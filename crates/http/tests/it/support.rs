@@ -65,6 +65,7 @@ impl World {
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
+        let tokens = HmacTokens::new(&secret, &[]).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let direct = Arc::new(Direct::new(Arc::clone(&store)));
         let ports = Ports {
@@ -74,7 +75,8 @@ impl World {
             directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
-            tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
+            cursors: Arc::new(tokens.cursors()),
+            tokens: Arc::new(tokens),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod backup;
+mod groups;
 mod health;
 mod invites;
 mod keys;
@@ -27,6 +28,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Ending access", sessions::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Groups", groups::ROWS),
     ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
