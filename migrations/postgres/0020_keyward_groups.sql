@@ -52,7 +52,7 @@ CREATE TABLE keyward_group_roles (
 CREATE INDEX keyward_group_roles_group_id ON keyward_group_roles (group_id, user_id);
 
 -- For asking what was taken from groups: a restore does for every row that it would bring back.
-CREATE INDEX keyward_changes_groups ON keyward_changes (object, kind) WHERE kind IN
+CREATE INDEX IF NOT EXISTS keyward_changes_groups ON keyward_changes (object, kind) WHERE kind IN
     ('group.move', 'group.remove', 'group.unassign', 'group_role.remove');
 
 -- A row to lock for each org or user that has groups: whoever changes the shape of a tree, or who has a
