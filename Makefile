@@ -6,10 +6,10 @@ IMAGE ?= keyward/auth
 COMMIT := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
 COMPOSE := docker compose --env-file .env --file docker/compose.yml
 
-.PHONY: help run test check bench release image up down
+.PHONY: help run test test-races check bench release image up down
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the service on the embedded store in ./data
 	MF_AUTH_LOG_FORMAT=$${MF_AUTH_LOG_FORMAT:-human} cargo run --locked --package auth
@@ -17,6 +17,11 @@ run: ## Build and start the service on the embedded store in ./data
 test: ## Run every test, after installing the servers they start, if those are missing
 	scripts/setup-tests
 	cargo test --workspace --locked
+
+test-races: ## Judge 200,000 answers of three replicas under attack, and 200,000 simulated schedules
+	scripts/setup-tests
+	KEYWARD_SIMULATION_SEEDS=200000 cargo test --locked --package auth-cache --test it simulation
+	KEYWARD_RACES=200000 cargo test --locked --package auth --test it revocation_races -- --nocapture
 
 check: ## Check formatting, lints, documentation and the container files
 	cargo fmt --all --check

@@ -8,22 +8,28 @@ use prost::Message;
 const PROTO: &str = "../../proto";
 
 /// Messages that carry a token: `src/lib.rs` gives them a `Debug` that does not show it.
-const SECRET: [&str; 7] = [
+const SECRET: [&str; 11] = [
     ".protomfx.Token",
     ".protomfx.AuthorizeReq",
     ".protomfx.ViewOrgReq",
     ".protomfx.CreateDormantOrgInviteReq",
+    ".mainflux.Assignment",
+    ".mainflux.MembersReq",
     ".auth.v1.IdentifyAndAuthorizeRequest",
     ".auth.v1.AuthorizeManyRequest",
     ".auth.v1.ExplainRequest",
+    ".auth.v1.AssignRequest",
+    ".auth.v1.MembersRequest",
 ];
 
 /// Every file with a service in it.
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "mainflux/auth.proto",
     "mainflux/users.proto",
+    "mainflux/groups.proto",
     "keyward/checks.proto",
     "keyward/explain.proto",
+    "keyward/groups.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -14,6 +14,7 @@ mod later;
 mod mail;
 #[cfg(test)]
 mod manual;
+mod memory;
 mod server;
 mod store;
 mod telemetry;
@@ -35,6 +36,7 @@ pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::invites::Invites;
 pub(crate) use self::mail::Mail;
+pub(crate) use self::memory::Memory;
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) events: Events,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
@@ -196,6 +200,9 @@ impl Config {
         self.refuse_admin_password()?;
         if self.mail.email_host.is_some() && self.mail.email_from_address.is_none() {
             return Err("MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not".into());
+        }
+        if self.memory.lease_renewal.saturating_mul(3) > self.memory.lease {
+            return Err("MF_AUTH_LEASE_RENEWAL: must be at most a third of MF_AUTH_LEASE".into());
         }
         if self.limits.http_max_head < 8 * 1024 {
             return Err("MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB".into());

@@ -6,8 +6,8 @@
 //! 2. [`wiring`], which puts the service together: the only file that knows every adapter.
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
-//!    [`relay`], which tells others what happened; [`operator`], what its commands do.
-//!    [`relay`], which tells others what happened; [`mail`], which tells people.
+//!    [`relay`], which tells others what happened; [`mail`], which tells people; [`replica`], which keeps
+//!    checks from memory right; [`operator`], what its commands do.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`database`].
 
@@ -20,6 +20,7 @@ mod operator;
 mod ops;
 mod passwords;
 mod relay;
+mod replica;
 mod run;
 mod secrets;
 mod serve;

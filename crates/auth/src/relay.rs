@@ -253,4 +253,12 @@ impl Observer for Waking {
     fn mail_queued(&self) {
         self.mail_queued.notify_one();
     }
+
+    fn unconfirmed(&self) {
+        self.observer.unconfirmed();
+    }
+
+    fn graced(&self) {
+        self.observer.graced();
+    }
 }

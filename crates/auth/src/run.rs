@@ -97,6 +97,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // After the last answer that was given from memory.
+    service.replica.stop().await;
     // After the last write that was accepted.
     let relay = async {
         if let Some(relay) = relay {

@@ -1,25 +1,27 @@
 //! Puts the service together. The only file that knows every adapter.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use auth_cache::{Limits as MemoryLimits, Memory, RememberedChecks};
 use auth_domain::app::Ports;
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::Email;
 use auth_domain::ops::NAMES;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::ports::{Directory, Observer, Store, Throttle};
+use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_jwt::{HmacSeals, HmacTokens};
-use auth_redis::{RedisStream, STREAM, StreamConfig};
+use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
 use axum::Router;
 use secrecy::SecretString;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
@@ -28,6 +30,7 @@ use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
 use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
+use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
 use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
@@ -50,6 +53,8 @@ pub(crate) struct Service {
     pub(crate) relay: Option<Relay>,
     /// Sends mail, if it goes anywhere.
     pub(crate) postman: Option<Postman>,
+    /// Keeps what is remembered up to date.
+    pub(crate) replica: Running,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -73,7 +78,7 @@ pub(crate) async fn service(
     mailer: Option<Arc<SmtpMailer>>,
 ) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
-    let stream = stream(&config.events)?;
+    let (stream, wake) = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
     let (tokens, seals) = secrets::keys(&config.tokens, data)?;
@@ -86,26 +91,48 @@ pub(crate) async fn service(
     auth_telemetry::build_info(VERSION, COMMIT.unwrap_or("ffffffff"));
     let committed = Arc::new(Notify::new());
     let mail_queued = Arc::new(Notify::new());
-    let observer = Arc::new(Waking {
+    let observer: Arc<dyn Observer> = Arc::new(Waking {
         observer: metrics.observer(),
         committed: Arc::clone(&committed),
         mail_queued: Arc::clone(&mail_queued),
     });
-    let app = app(config, store, (tokens, seals), observer, mailer.is_some())?;
+    let bytes = u64::try_from(config.memory.bytes).unwrap_or(u64::MAX);
+    let (memory, started) = (Arc::new(Memory::new(MemoryLimits::bytes(bytes))), Instant::now());
+    let (pace, known) = (pace(config), Arc::clone(&memory));
+    let replica = Arc::new(Replica::new(Arc::clone(&store), known, pace, started, wake));
+    let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
+    let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
+    let app = app(config, store, (tokens, seals), memory, observer, mailer.is_some())?;
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    // Only now: a start is busy enough with its first connections.
+    let replica = replica.start();
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
     let postman = mailer.map(|mailer| {
         Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
     });
-    Ok(Service { app, metrics, store: kind, relay, postman, opened })
+    Ok(Service { app, metrics, store: kind, relay, postman, replica, opened })
 }
 
-/// The service for a command of the operator's: it serves nobody and opens no account.
+/// The service for a command of the operator's: it serves nobody and opens no account. It remembers nothing
+/// and is no replica; what it writes is known to the replicas when it says that it is done.
 pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, String> {
     let embedded = config.store_kind() == StoreKind::Embedded;
     let data = embedded.then_some(config.store.data_dir.as_path());
-    app(config, store, secrets::keys(&config.tokens, data)?, Arc::new(Unwatched), false)
+    let keys = secrets::keys(&config.tokens, data)?;
+    let memory = Arc::new(Memory::new(MemoryLimits::bytes(0)));
+    let (pace, now) = (pace(config), Instant::now());
+    let replica = Replica::new(Arc::clone(&store), memory, pace, now, None);
+    let direct = Direct::new(Arc::clone(&store));
+    app(config, store, keys, (Arc::new(direct), Arc::new(replica)), Arc::new(Unwatched), false)
+}
+
+fn pace(config: &Config) -> Pace {
+    Pace {
+        lease: config.memory.lease,
+        renewal: config.memory.lease_renewal,
+        grace: config.memory.outage_grace,
+    }
 }
 
 /// Watches nothing: what a command does, its own output says.
@@ -113,21 +140,29 @@ struct Unwatched;
 
 impl Observer for Unwatched {
     fn observe(&self, _: &'static str, _: &'static str, _: Duration) {}
+
+    fn unconfirmed(&self) {
+        tracing::warn!("it is done, and some replica may not know of it yet");
+    }
 }
 
 fn app(
     config: &Config,
     store: Arc<dyn Store>,
     (tokens, seals): (HmacTokens, HmacSeals),
+    (checks, replicas): (Arc<dyn Checks>, Arc<dyn Confirm>),
     observer: Arc<dyn Observer>,
     mail: bool,
 ) -> Result<App, String> {
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
+        checks,
+        replicas,
         directory: directory(&config.accounts, &store)?,
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        cursors: Arc::new(tokens.cursors()),
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
@@ -182,16 +217,25 @@ fn writer(mail: &Mail) -> Writer {
     writer
 }
 
-/// Where events go, if anywhere.
-fn stream(events: &Events) -> Result<Option<Arc<RedisStream>>, String> {
-    let Some(address) = events.es_url.clone() else { return Ok(None) };
-    let stream = RedisStream::new(&StreamConfig {
+/// Where Redis is, if there is one.
+fn redis(events: &Events) -> Option<StreamConfig> {
+    events.es_url.clone().map(|address| StreamConfig {
         address,
         password: events.es_pass.clone(),
         database: events.es_db,
         max_len: events.es_stream_maxlen,
-    });
-    stream.map(Arc::new).map(Some).map_err(|problem| format!("MF_AUTH_ES_URL: {problem}"))
+    })
+}
+
+/// Where events go, if anywhere, and what else wakes other replicas.
+type Redis = (Option<Arc<RedisStream>>, Option<Arc<dyn Wake>>);
+
+fn stream(events: &Events) -> Result<Redis, String> {
+    let Some(config) = redis(events) else { return Ok((None, None)) };
+    let refused = |problem| format!("MF_AUTH_ES_URL: {problem}");
+    let stream = RedisStream::new(&config).map_err(refused)?;
+    let wakeups = RedisWakeups::new(&config).map_err(refused)?;
+    Ok((Some(Arc::new(stream)), Some(Arc::new(wakeups))))
 }
 
 /// Who people are: the users service, if there is one, or the accounts in the store.

@@ -8,10 +8,12 @@ use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::fact::Record;
 use auth_domain::model::{
-    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, Invite, InviteOrder,
-    InviteQuery, InviteState, InvitesOf, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery,
-    Membership, Metadata, Org, OrgEdit, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, PlatformRole,
-    RoleHolder, Settlement, Standing, UserId, WaitingInvite,
+    Account, AccountOrder, AccountQuery, AccountStatus, Action, Direction, EntityId, EntityType,
+    Group, GroupEdit, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole, GroupStanding,
+    GroupsFrom, GroupsOfQuery, Invite, InviteOrder, InviteQuery, InviteState, InvitesOf, Key,
+    KeyOrder, Listing, Member, MemberOrder, MemberQuery, Membership, Metadata, Org, OrgEdit,
+    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformRole, RoleHolder,
+    Settlement, Standing, UserId, WaitingInvite,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -21,7 +23,8 @@ use serde_json::{Value, json};
 
 use crate::AnyStore;
 use crate::sample::{
-    account, invite_id, key_id, metadata, moment, org_id, platform_invite_id, user,
+    account, grant, group, group_edit, group_id, invite_id, key_id, metadata, moment, org_id,
+    platform_invite_id, user,
 };
 
 /// How many users, orgs and keys there are.
@@ -87,6 +90,15 @@ fn guards() -> impl Strategy<Value = Guard> {
             user,
             org: org_id(org),
             action
+        }),
+        (users(), numbers(), group_roles()).prop_map(|(user, number, needed)| Guard::InGroup {
+            user,
+            group: group_id(number),
+            needed
+        }),
+        (numbers(), option::of(numbers())).prop_map(|(number, parent)| Guard::LiesBelow {
+            group: group_id(number),
+            parent: parent.map(group_id)
         }),
         (users(), platform_roles()).prop_map(|(user, needed)| Guard::OnPlatform { user, needed }),
         (users(), numbers()).prop_map(|(user, org)| Guard::MayInvite { user, org: org_id(org) }),
@@ -239,11 +251,86 @@ pub fn rows() -> impl Strategy<Value = Rows> {
     ]
 }
 
+/// Some rows of one list, those of groups among them, which are no tree of any kind.
+#[cfg(test)]
+fn any_rows() -> impl Strategy<Value = Rows> {
+    let member = (numbers(), entities(), moments()).prop_map(|(group, (kind, members), at)| {
+        let member = |member| GroupMember {
+            group: group_id(group),
+            kind: kind.clone(),
+            member,
+            created_at: at,
+        };
+        Rows::GroupMembers(members.into_iter().map(member).collect())
+    });
+    let grants =
+        (numbers(), users(), group_roles()).prop_map(|(id, user, role)| grant(id, user, role));
+    prop_oneof![
+        6 => rows(),
+        1 => vec(groups(), 0..3).prop_map(Rows::Groups),
+        1 => member,
+        1 => vec(grants, 0..3).prop_map(Rows::GroupRoles),
+    ]
+}
+
+fn group_roles() -> impl Strategy<Value = GroupRole> {
+    select(GroupRole::ALL.to_vec())
+}
+
+/// One of each kind: users by their ids, and things by the same.
+fn entities() -> impl Strategy<Value = (EntityType, Vec<EntityId>)> {
+    let kind = select(vec!["users", "things"]);
+    (kind, proptest::collection::btree_set(users(), 0..3)).prop_map(|(kind, users)| {
+        let members = users.into_iter().map(EntityId::of_user).collect();
+        (EntityType::stored(kind.into()), members)
+    })
+}
+
+fn groups() -> impl Strategy<Value = Group> {
+    let home = (option::weighted(0.6, 1..=2_u32), users(), option::weighted(0.6, numbers()));
+    (numbers(), home, select(NAMES.to_vec()), metadatas(), moments()).prop_map(
+        |(number, (org, owner, parent), name, metadata, at)| Group {
+            owner,
+            org: org.map(org_id),
+            name: name.parse().unwrap(),
+            metadata,
+            created_at: at,
+            ..group(number, parent)
+        },
+    )
+}
+
+fn group_changes() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => groups().prop_map(Change::InsertGroup),
+        1 => (numbers(), select(NAMES.to_vec()), metadatas()).prop_map(|(number, name, metadata)| {
+            Change::UpdateGroup(GroupEdit { metadata, ..group_edit(number, name) })
+        }),
+        3 => (numbers(), option::of(numbers()), moments()).prop_map(|(id, parent, at)| {
+            Change::MoveGroup { id: group_id(id), parent: parent.map(group_id), at }
+        }),
+        1 => (numbers(), any::<bool>())
+            .prop_map(|(id, subtree)| Change::RemoveGroup { id: group_id(id), subtree }),
+        3 => (numbers(), entities(), moments()).prop_map(|(id, (kind, members), at)| {
+            Change::AssignMembers { group: group_id(id), kind, members, at }
+        }),
+        1 => (numbers(), entities()).prop_map(|(id, (_, members))| {
+            Change::UnassignMembers { group: group_id(id), members }
+        }),
+        3 => (numbers(), users(), group_roles())
+            .prop_map(|(id, user, role)| Change::PutGroupRole(grant(id, user, role))),
+        1 => (numbers(), users())
+            .prop_map(|(id, user)| Change::RemoveGroupRole { group: group_id(id), user }),
+    ]
+}
+
 fn changes() -> impl Strategy<Value = Change> {
     prop_oneof![
+        14 => group_changes(),
         4 => keys().prop_map(Change::InsertKey),
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
+        2 => (users(), moments()).prop_map(|(user, until)| Change::EndSessions { user, until }),
         2 => moments().prop_map(|expired_before| Change::PurgeKeys { expired_before }),
         1 => moments().prop_map(|older_than| Change::PurgeRecords { older_than }),
         4 => orgs().prop_map(Change::InsertOrg),
@@ -282,7 +369,7 @@ pub fn commits() -> impl Strategy<Value = Commit> {
 
 /// A history.
 pub fn histories() -> impl Strategy<Value = Vec<Commit>> {
-    vec(commits(), 1..=30)
+    vec(commits(), 1..=40)
 }
 
 /// A question that has not the same answer in every state: which part of which list.
@@ -295,6 +382,9 @@ pub struct Question {
     members: MemberQuery,
     member_page: Page<MemberOrder>,
     after_member: Option<UserId>,
+    groups: GroupQuery,
+    group_part: Part<Vec<GroupId>>,
+    groups_of: GroupsOfQuery,
     holders: Page<()>,
     invites: InviteQuery,
     invite_page: Page<InviteOrder>,
@@ -322,6 +412,29 @@ fn pages<O: Clone + std::fmt::Debug + 'static>(orders: Vec<O>) -> impl Strategy<
     })
 }
 
+fn group_queries() -> impl Strategy<Value = (GroupQuery, Part<Vec<GroupId>>, GroupsOfQuery)> {
+    let org = || option::of((1..=2_u32).prop_map(org_id));
+    let from = prop_oneof![
+        numbers().prop_map(|number| GroupsFrom::Group(group_id(number))),
+        org().prop_map(GroupsFrom::Roots),
+        (users(), org()).prop_map(|(user, org)| GroupsFrom::SeenBy(user, org)),
+    ];
+    let filter = || prop_oneof![Just(Metadata::default()), metadatas()];
+    let after = option::of(vec(numbers().prop_map(group_id), 1..3));
+    let part = (0..3_u64, 1..5_u64, after);
+    let of = (users(), option::of(users()), filter());
+    (from, 1..5_usize, filter(), part, of).prop_map(|(from, levels, metadata, part, of)| {
+        let (offset, limit, after) = part;
+        let (member, seen_by, filter) = of;
+        let member = EntityId::of_user(member);
+        (
+            GroupQuery { from, levels, metadata },
+            Part { offset, limit, after },
+            GroupsOfQuery { member, seen_by, metadata: filter },
+        )
+    })
+}
+
 /// Questions of every kind.
 pub fn questions() -> impl Strategy<Value = Question> {
     let org_orders = vec![OrgOrder::Id, OrgOrder::Name, OrgOrder::CreatedAt, OrgOrder::UpdatedAt];
@@ -336,11 +449,11 @@ pub fn questions() -> impl Strategy<Value = Question> {
             pages(vec![MemberOrder::Id, MemberOrder::Email]),
             option::of(users()),
         ),
-        (pages(vec![()]), invite_queries(), pages(InviteOrder::ALL.to_vec())),
+        (pages(vec![()]), invite_queries(), pages(InviteOrder::ALL.to_vec()), group_queries()),
         (0..10_i64, 0..10_u32),
     )
         .prop_map(|(orgs, org_page, key_page, accounts, members, others, (after, limit))| {
-            let (holders, invites, invite_page) = others;
+            let (holders, invites, invite_page, (groups, group_part, groups_of)) = others;
             let (ids, email, page) = accounts;
             let ((org, role, part), member_page, after_member) = members;
             Question {
@@ -351,6 +464,9 @@ pub fn questions() -> impl Strategy<Value = Question> {
                 org_page,
                 key_page,
                 accounts: AccountQuery { ids, email: email.into(), page },
+                groups,
+                group_part,
+                groups_of,
                 holders,
                 invites,
                 invite_page,
@@ -367,6 +483,7 @@ pub struct Look {
     keys: Vec<Option<Key>>,
     key_lists: Vec<Listing<Key>>,
     standings: Vec<Standing>,
+    cut_offs: Vec<Option<i64>>,
     holders: Listing<RoleHolder>,
     accounts: Vec<String>,
     org_list: Listing<Org>,
@@ -379,6 +496,11 @@ pub struct Look {
     invite_list: Listing<OrgInvite>,
     dormant_invites: Vec<Option<OrgInvite>>,
     waiting_invites: Vec<Vec<WaitingInvite>>,
+    group_list: Listing<Placed>,
+    groups_of: Listing<Group>,
+    group_members: Vec<Listing<GroupMember>>,
+    group_roles: Vec<Listing<GroupGrant>>,
+    group_standings: Vec<GroupStanding>,
     revision: i64,
     records: Vec<Record>,
     some_records: Vec<Record>,
@@ -392,6 +514,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         keys: Vec::new(),
         key_lists: Vec::new(),
         standings: Vec::new(),
+        cut_offs: Vec::new(),
         holders: store.role_holders(question.holders).await.unwrap(),
         accounts: Vec::new(),
         org_list: store.orgs(&question.orgs, question.org_page).await.unwrap(),
@@ -412,6 +535,14 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         invite_list: store.invites(&question.invites, question.invite_page).await.unwrap(),
         dormant_invites: Vec::new(),
         waiting_invites: Vec::new(),
+        group_list: store.group_tree(&question.groups, &question.group_part).await.unwrap(),
+        groups_of: {
+            let part = Part { offset: question.group_part.offset, limit: 3, after: None };
+            store.groups_of(&question.groups_of, &part).await.unwrap()
+        },
+        group_members: Vec::new(),
+        group_roles: Vec::new(),
+        group_standings: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
@@ -427,6 +558,11 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
             look.waiting_invites.push(waiting);
         }
         look.standings.push(store.standing(user, None).await.unwrap());
+        look.cut_offs.push(store.cut_off(user).await.unwrap());
+        let groups: Vec<_> = (1..=MANY).map(group_id).collect();
+        let mut standings = store.group_standings(user, &groups).await.unwrap();
+        standings.sort_by_key(|standing| standing.group);
+        look.group_standings.extend(standings);
         look.key_lists.push(store.keys(user, question.key_page).await.unwrap());
         look.accounts.push(format!("{:?}", store.account(user).await.unwrap()));
     }
@@ -437,6 +573,10 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
     }
     for number in 1..=2 * MANY {
         look.invites.push(store.invite(invite_id(number)).await.unwrap());
+        let part = Part { offset: 0, limit: 9, after: None };
+        let members = store.group_members(group_id(number), None, &part).await.unwrap();
+        look.group_members.push(members);
+        look.group_roles.push(store.group_roles(group_id(number), question.holders).await.unwrap());
     }
     let emails = ADDRESSES.map(|address| address.parse().unwrap());
     for email in &emails {
@@ -466,6 +606,9 @@ mod tests {
             Row::Key(row) => Rows::Keys(vec![row]),
             Row::PlatformRole(row) => Rows::PlatformRoles(vec![row]),
             Row::Account(row) => Rows::Accounts(vec![row]),
+            Row::Group(row) => Rows::Groups(vec![row]),
+            Row::GroupMember(row) => Rows::GroupMembers(vec![row]),
+            Row::GroupRole(row) => Rows::GroupRoles(vec![row]),
         }
     }
 
@@ -478,7 +621,7 @@ mod tests {
     proptest! {
         /// whatever is written into a backup is read back as it was.
         #[test]
-        fn r39_rows_are_read_as_they_were_written(rows in rows(), step in 1_usize..200) {
+        fn r39_rows_are_read_as_they_were_written(rows in any_rows(), step in 1_usize..200) {
             let section = match &rows {
                 Rows::Orgs(_) => auth_domain::backup::Section::Orgs,
                 Rows::Memberships(_) => auth_domain::backup::Section::Memberships,
@@ -487,6 +630,9 @@ mod tests {
                 Rows::Keys(_) => auth_domain::backup::Section::Keys,
                 Rows::PlatformRoles(_) => auth_domain::backup::Section::PlatformRoles,
                 Rows::Accounts(_) => auth_domain::backup::Section::Accounts,
+                Rows::Groups(_) => auth_domain::backup::Section::Groups,
+                Rows::GroupMembers(_) => auth_domain::backup::Section::GroupMembers,
+                Rows::GroupRoles(_) => auth_domain::backup::Section::GroupRoles,
             };
             let taken = Taken { instance: uuid::Uuid::from_u128(7), revision: 9 };
             let text = [

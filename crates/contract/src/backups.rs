@@ -1,17 +1,19 @@
 //! Reading all there is, and bringing it back.
 
 use auth_domain::Timestamp;
-use auth_domain::backup::{DormantInvite, Rows, Section};
+use auth_domain::backup::{DormantInvite, GroupRecord, Rows, Section};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Entity, Error};
 use auth_domain::model::{
-    Invite, InviteId, InviteState, OrgRole, PlatformInviteId, PlatformRole, RoleHolder, Settlement,
+    EntityId, EntityType, GroupMember, GroupRole, Invite, InviteId, InviteState, OrgRole,
+    PlatformInviteId, PlatformRole, RoleHolder, Settlement,
 };
 use auth_domain::ports::Store;
 
 use crate::AnyStore;
 use crate::sample::{
-    account, apply, commit, given, key, key_id, membership, moment, org, org_id, user,
+    account, apply, commit, given, grant, group, group_id, key, key_id, membership, moment, org,
+    org_id, own_group, user,
 };
 
 /// All rows that a snapshot shows, as text, list by list.
@@ -50,7 +52,16 @@ fn dormant(number: u32) -> DormantInvite {
     DormantInvite { invite: invite(number, None).id, platform_invite }
 }
 
-/// One list each.
+fn assigned(group: u32, kind: &str, member: &str) -> GroupMember {
+    GroupMember {
+        group: group_id(group),
+        kind: EntityType::stored(kind.into()),
+        member: EntityId::stored(member.into()),
+        created_at: moment(3),
+    }
+}
+
+/// One list each. A group comes after the one above it, whatever their ids.
 fn all() -> Vec<Rows> {
     vec![
         Rows::Orgs(vec![org(1, "one"), org(2, "TWO")]),
@@ -64,6 +75,16 @@ fn all() -> Vec<Rows> {
         Rows::Keys(vec![key(1, user(1)), key(2, user(2))]),
         Rows::PlatformRoles(vec![RoleHolder { user: user(1), role: PlatformRole::Root }]),
         Rows::Accounts(vec![account(1, "One@example.com"), account(2, "two@example.com")]),
+        Rows::Groups(vec![group(2, None), own_group(3, None), group(1, Some(2))]),
+        Rows::GroupMembers(vec![
+            assigned(1, "things", "A \"thing\""),
+            assigned(1, "things", "a thing"),
+            assigned(2, "users", &user(2).to_string()),
+        ]),
+        Rows::GroupRoles(vec![
+            grant(1, user(2), GroupRole::Admin),
+            grant(3, user(1), GroupRole::Viewer),
+        ]),
     ]
 }
 
@@ -95,6 +116,9 @@ pub async fn what_is_there_already_stops_a_restore(store: AnyStore) {
         Entity::Key,
         Entity::PlatformRole,
         Entity::Account,
+        Entity::Group,
+        Entity::GroupMember,
+        Entity::GroupRole,
     ];
     for (rows, entity) in all().into_iter().zip(entities) {
         let fresh = Change::InsertOrg(org(9, "fresh"));
@@ -172,6 +196,37 @@ pub async fn stored_rows_are_found_by_their_places(store: AnyStore) {
     assert_eq!(owners, [(org_id(1), user(1))]);
     let wanted = [invite(2, None).id, invite(9, None).id];
     assert_eq!(restoring.invites(&wanted).await.unwrap(), [invite(2, None).id]);
+    let mut groups = restoring.groups(&[1, 3, 9].map(group_id)).await.unwrap();
+    groups.sort_unstable();
+    assert_eq!(groups, [(group_id(1), Some(org_id(1))), (group_id(3), None)]);
+    let wanted = [(org_id(1), user(2)), (org_id(1), user(9)), (org_id(2), user(2))];
+    assert_eq!(restoring.hold_members(&wanted).await.unwrap(), wanted[..1]);
+}
+
+/// By kind and group, and only those after a revision.
+pub async fn what_happened_to_groups_is_found_after_a_revision(store: AnyStore) {
+    given(&store, all().into_iter().map(Change::InsertRows).collect()).await;
+    let thing = EntityId::stored("a thing".into());
+    let unassigned = Change::UnassignMembers { group: group_id(1), members: vec![thing] };
+    let taken = Change::RemoveGroupRole { group: group_id(1), user: user(2) };
+    let moved = Change::MoveGroup { id: group_id(1), parent: None, at: moment(9) };
+    for change in [unassigned, taken, moved] {
+        given(&store, vec![change]).await;
+    }
+    given(&store, vec![Change::RemoveGroup { id: group_id(3), subtree: true }]).await;
+    let mut restoring = store.restoring(commit(vec![])).await.unwrap();
+    let asked = [1, 2, 3, 9].map(group_id);
+    let mut found = async |kind, after| restoring.group_records(kind, after, &asked).await.unwrap();
+    let members = serde_json::json!({ "members": ["a thing"] });
+    let record = |group, user, payload| GroupRecord { group: group_id(group), user, payload };
+    assert_eq!(found("group.unassign", 1).await, [record(1, None, members)]);
+    assert_eq!(found("group.unassign", 2).await, []);
+    let role = found("group_role.remove", 2).await;
+    assert_eq!(role, [record(1, Some(user(2)), serde_json::json!({}))]);
+    assert_eq!(found("group.move", 3).await.len(), 1);
+    let removed = found("group.remove", 0).await;
+    assert_eq!(removed.iter().map(|record| record.group).collect::<Vec<_>>(), [group_id(3)]);
+    assert_eq!(found("group.create", 0).await, []);
 }
 
 /// By kind, thing and user, and only those after a revision.

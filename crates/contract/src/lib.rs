@@ -2,9 +2,9 @@
 //!
 //! An adapter takes the whole suite with one line, `auth_contract::store_contract!(fresh)`, where
 //! `fresh` is an `async fn` that gives an empty store and whatever must outlive it. There is a case for
-//! every promise in a doc comment of [`auth_domain::ports`] and [`auth_domain::change`], one module per noun; [`races`] holds
-//! those that only show when several writers meet. [`arbitrary`] makes up histories of commits, with
-//! which two stores can be compared.
+//! every promise in a doc comment of [`auth_domain::ports`] and [`auth_domain::change`], one module per noun; [`races`] and
+//! [`group_races`] hold those that only show when several writers meet. [`arbitrary`] makes up histories of commits, with
+//! which two stores can be compared, and [`trees`] is a third party to compare their groups with.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -19,6 +19,10 @@ pub mod accounts;
 pub mod arbitrary;
 pub mod backups;
 pub mod commits;
+pub mod cutoffs;
+pub mod group_lists;
+pub mod group_races;
+pub mod groups;
 pub mod guards;
 pub mod invite_lists;
 pub mod invites;
@@ -30,10 +34,12 @@ pub mod memberships;
 pub mod org_lists;
 pub mod orgs;
 pub mod races;
+pub mod replicas;
 pub mod roles;
 pub mod sample;
 pub mod sinks;
 pub mod standings;
+pub mod trees;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +82,7 @@ macro_rules! store_contract {
                 stored_rows_are_found_by_their_places
                 removals_are_found_after_a_revision
                 revoked_invites_are_found_after_a_revision
+                what_happened_to_groups_is_found_after_a_revision
                 a_trimmed_log_is_told_from_a_whole_one
                 every_database_has_an_id_of_its_own
             }
@@ -85,6 +92,39 @@ macro_rules! store_contract {
                 a_failed_guard_leaves_no_trace
                 changes_apply_in_order
                 an_empty_commit_takes_no_revision
+            }
+            group_lists {
+                s46_everybody_sees_their_part_of_the_forest
+                trees_are_listed_in_order_and_in_parts
+                d_g5_members_are_listed_by_id_and_type
+                the_groups_of_a_member_are_listed_to_whoever_may_see_them
+            }
+            group_races {
+                s45_two_moves_never_make_a_cycle
+                s45_a_forest_stays_a_forest_whoever_races
+                one_of_many_siblings_gets_the_name
+                nothing_enters_a_group_that_goes
+                s40_nothing_is_written_with_a_group_role_after_it_is_lost
+                s41_nobody_keeps_a_group_of_an_org_they_have_left
+                a_check_sees_a_tree_before_or_after_a_move
+            }
+            groups {
+                a_group_reads_back_as_written
+                d_g2_a_name_is_taken_once_among_siblings
+                a_parent_is_a_group_of_the_same_org_or_user
+                an_update_replaces_what_may_change
+                a_subtree_is_moved
+                a_group_is_not_moved_below_itself
+                d_g11_no_tree_gets_deeper_than_allowed
+                only_an_empty_group_is_removed_by_itself
+                removing_an_org_takes_its_groups
+                members_are_assigned_once_and_unassigned
+                users_in_the_groups_of_an_org_belong_to_it
+                s41_whoever_leaves_an_org_leaves_its_groups
+                a_role_in_a_group_is_given_replaced_and_taken
+                a_standing_is_all_that_decides
+                the_guard_decides_by_the_policy
+                a_guard_notices_that_a_group_was_moved
             }
             guards {
                 in_org_decides_by_the_policy
@@ -202,6 +242,17 @@ macro_rules! store_contract {
                 writers_on_one_org_do_not_stop_each_other
                 totals_are_right_whoever_races
             }
+            cutoffs {
+                sessions_are_ended_up_to_the_latest_second
+                a_session_that_was_ended_writes_nothing
+            }
+            replicas {
+                a_replica_enters_with_everything_applied
+                a_renewal_notes_what_is_applied_and_gives_the_newest_revision
+                laggards_are_the_others_that_are_behind
+                a_replica_that_renewed_stays
+                records_a_living_replica_has_not_applied_stay
+            }
             roles {
                 nobody_has_a_role_at_first
                 a_role_is_given_replaced_and_taken
@@ -228,6 +279,8 @@ macro_rules! store_contract {
                 many_standings_are_what_each_is_alone
                 no_standings_are_none_and_two_hundred_are_two_hundred
                 many_standings_are_from_one_snapshot
+                joint_standings_are_what_each_is_alone
+                joint_standings_are_from_one_snapshot
                 evidence_is_the_rows_behind_a_standing
             }
         }
@@ -255,6 +308,10 @@ mod tests {
             ("accounts", include_str!("accounts.rs")),
             ("backups", include_str!("backups.rs")),
             ("commits", include_str!("commits.rs")),
+            ("cutoffs", include_str!("cutoffs.rs")),
+            ("group_lists", include_str!("group_lists.rs")),
+            ("group_races", include_str!("group_races.rs")),
+            ("groups", include_str!("groups.rs")),
             ("guards", include_str!("guards.rs")),
             ("invite_lists", include_str!("invite_lists.rs")),
             ("invites", include_str!("invites.rs")),
@@ -266,6 +323,7 @@ mod tests {
             ("org_lists", include_str!("org_lists.rs")),
             ("orgs", include_str!("orgs.rs")),
             ("races", include_str!("races.rs")),
+            ("replicas", include_str!("replicas.rs")),
             ("roles", include_str!("roles.rs")),
             ("sinks", include_str!("sinks.rs")),
             ("standings", include_str!("standings.rs")),

@@ -56,6 +56,7 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         Change::PutPlatformRole { user: user(2), role: PlatformRole::Admin },
         Change::RemovePlatformRole { user: user(2) },
         Change::InsertAccount(account(1, "one@example.com")),
+        Change::EndSessions { user: user(1), until: moment(5) },
     ];
     let mut records = Vec::new();
     for (revision, change) in (1..).zip(changes) {
@@ -64,7 +65,7 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         store.commit(alone.clone()).await.unwrap();
         records.extend(expected(revision, &alone));
     }
-    assert_eq!(records.len(), 15);
+    assert_eq!(records.len(), 16);
     assert_eq!(store.records(0, 100).await.unwrap(), records);
 }
 
@@ -76,8 +77,10 @@ pub async fn a_commit_is_one_revision_and_its_facts_are_counted(store: AnyStore)
         Change::InsertMembership(membership(org_id(1), user(1), OrgRole::Owner)),
     ]);
     let one = commit(vec![Change::InsertOrg(org(2, "other"))]);
-    store.commit(several.clone()).await.unwrap();
-    store.commit(one.clone()).await.unwrap();
+    let purge = commit(vec![Change::PurgeKeys { expired_before: moment(0) }]);
+    assert_eq!(store.commit(several.clone()).await.unwrap(), Some(1));
+    assert_eq!(store.commit(purge).await.unwrap(), None);
+    assert_eq!(store.commit(one.clone()).await.unwrap(), Some(2));
     assert_eq!(store.revision().await.unwrap(), 2);
     let records = store.records(0, 10).await.unwrap();
     assert_eq!(records, [expected(1, &several), expected(2, &one)].concat());

@@ -22,7 +22,7 @@ use crate::sample::{
 };
 
 /// Commits everything at once; gives the outcomes in the order of the commits.
-async fn at_once(store: &AnyStore, commits: Vec<Commit>) -> Vec<&'static str> {
+pub(crate) async fn at_once(store: &AnyStore, commits: Vec<Commit>) -> Vec<&'static str> {
     let start = Arc::new(Barrier::new(commits.len()));
     let tasks: Vec<_> = commits
         .into_iter()

@@ -4,9 +4,9 @@ use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, AccountId, AccountStatus, Description, Direction, Invite, InviteId, InviteState, Key,
-    KeyId, Membership, Metadata, Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash,
-    PlatformInviteId, UserId,
+    Account, AccountId, AccountStatus, Description, Direction, Group, GroupEdit, GroupGrant,
+    GroupId, GroupRole, Invite, InviteId, InviteState, Key, KeyId, Membership, Metadata, Org,
+    OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -66,6 +66,52 @@ pub fn invite(number: u32, org: OrgId, invitee: Option<UserId>, role: OrgRole) -
         created_at: moment(i64::from(number)),
         expires_at: Timestamp::from_micros(i64::MAX),
     }
+}
+
+/// A group's id.
+#[must_use]
+pub const fn group_id(number: u32) -> GroupId {
+    GroupId::new(uuid(4, number as u128))
+}
+
+/// A group of org 1, made by user 1: a root, or below another.
+#[must_use]
+pub fn group(number: u32, parent: Option<u32>) -> Group {
+    Group {
+        id: group_id(number),
+        owner: user(1),
+        org: Some(org_id(1)),
+        parent: parent.map(group_id),
+        name: format!("group {number}").parse().unwrap(),
+        description: Description::default(),
+        metadata: Metadata::default(),
+        created_at: moment(i64::from(number)),
+        updated_at: moment(i64::from(number)),
+    }
+}
+
+/// A group of user 1's own.
+#[must_use]
+pub fn own_group(number: u32, parent: Option<u32>) -> Group {
+    Group { org: None, ..group(number, parent) }
+}
+
+/// An edit of a group, an hour into the tests' year.
+#[must_use]
+pub fn group_edit(number: u32, name: &str) -> GroupEdit {
+    GroupEdit {
+        id: group_id(number),
+        name: name.parse().unwrap(),
+        description: Description::default(),
+        metadata: Metadata::default(),
+        updated_at: moment(3600),
+    }
+}
+
+/// A role in a group.
+#[must_use]
+pub fn grant(group: u32, user: UserId, role: GroupRole) -> GroupGrant {
+    GroupGrant { group: group_id(group), user, role, created_at: moment(1), updated_at: moment(2) }
 }
 
 /// A key without an end.
@@ -151,7 +197,7 @@ pub async fn given(store: &AnyStore, changes: Vec<Change>) {
 
 /// Applies changes, under no guard.
 pub async fn apply(store: &AnyStore, changes: Vec<Change>) -> Result<()> {
-    store.commit(commit(changes)).await
+    store.commit(commit(changes)).await.map(drop)
 }
 
 /// The first `limit` elements after `offset`, in this order.
@@ -162,6 +208,6 @@ pub fn page<O>(offset: u64, limit: u64, order: O, direction: Direction) -> Page<
 
 /// What became of something, in one word.
 #[must_use]
-pub fn outcome(result: &Result<()>) -> &'static str {
-    result.as_ref().map_or_else(Error::code, |()| "ok")
+pub fn outcome<T>(result: &Result<T>) -> &'static str {
+    result.as_ref().map_or_else(Error::code, |_| "ok")
 }

@@ -15,14 +15,25 @@ use tracing::{Instrument, Span};
 use crate::backup::{Restoring, Seals};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
-use crate::model::{Action, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId};
-use crate::ports::{Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use crate::fact::{Fact, Touched};
+use crate::model::{
+    Action, GroupId, GroupRole, GroupStanding, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath,
+    Token, UserId,
+};
+use crate::ports::{
+    Checks, Clock, Confirm, Confirmation, Cursors, Directory, Ids, Observer, Passwords, Store,
+    Throttle, Tokens,
+};
 use crate::{Timestamp, ops, policy};
 
 /// Everything operations need from outside.
 pub struct Ports {
     /// Durable state.
     pub store: Arc<dyn Store>,
+    /// What requests are decided on.
+    pub checks: Arc<dyn Checks>,
+    /// Makes commits known everywhere.
+    pub replicas: Arc<dyn Confirm>,
     /// Who people are.
     pub directory: Arc<dyn Directory>,
     /// The time.
@@ -31,6 +42,8 @@ pub struct Ports {
     pub ids: Arc<dyn Ids>,
     /// Signs and checks tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Marks places in lists.
+    pub cursors: Arc<dyn Cursors>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Slows down guessing.
@@ -178,6 +191,8 @@ pub struct Identity {
     pub kind: KeyKind,
     /// Which API key, if it was one.
     pub key: Option<KeyId>,
+    /// The second in which the token says it was made.
+    pub issued_at: i64,
 }
 
 impl fmt::Display for Actor {
@@ -204,6 +219,8 @@ pub enum Access {
     LoggedIn(&'static str),
     /// A user who may do this in this org.
     InOrg(OrgId, Action),
+    /// A user who has at least this role in this group.
+    InGroup(GroupId, GroupRole),
     /// A user with a login token and at least this platform role.
     OnPlatform(PlatformRole),
     /// A sibling service, or this process.
@@ -234,6 +251,7 @@ pub struct Cx<'a> {
     pub now: Timestamp,
     inner: &'a Arc<Inner>,
     guards: Vec<Guard>,
+    standings: Vec<GroupStanding>,
 }
 
 impl App {
@@ -269,7 +287,13 @@ impl App {
         span: &Span,
     ) -> Result<O::Output> {
         let now = self.0.ports.clock.now();
-        let mut cx = Cx { actor: Actor::Anonymous, now, inner: &self.0, guards: Vec::new() };
+        let mut cx = Cx {
+            actor: Actor::Anonymous,
+            now,
+            inner: &self.0,
+            guards: Vec::new(),
+            standings: Vec::new(),
+        };
         if access != Access::Anyone {
             cx.actor = cx.authenticate(caller).await?;
             cx.authorize(access).await?;
@@ -377,6 +401,12 @@ impl Cx<'_> {
         &*self.inner.ports.store
     }
 
+    /// What requests are decided on. It may answer from memory, as if it had asked the store just now.
+    #[must_use]
+    pub fn checks(&self) -> &dyn Checks {
+        &*self.inner.ports.checks
+    }
+
     /// Who people are.
     #[must_use]
     pub fn directory(&self) -> &dyn Directory {
@@ -393,6 +423,12 @@ impl Cx<'_> {
     #[must_use]
     pub fn passwords(&self) -> &dyn Passwords {
         &*self.inner.ports.passwords
+    }
+
+    /// Marks places in lists.
+    #[must_use]
+    pub fn cursors(&self) -> &dyn Cursors {
+        &*self.inner.ports.cursors
     }
 
     /// Slows down guessing.
@@ -466,9 +502,17 @@ impl Cx<'_> {
             },
             Access::InOrg(org, action) => {
                 let user = self.signed_in()?.user;
-                let standing = self.store().standing(user, Some(org)).await?;
+                let standing = self.checks().standing(user, Some(org)).await?;
                 self.guards.push(Guard::InOrg { user, org, action });
                 policy::in_org(&standing, action)
+            }
+            Access::InGroup(group, needed) => {
+                let user = self.signed_in()?.user;
+                self.guards.push(Guard::InGroup { user, group, needed });
+                let standing = self.store().group_standings(user, &[group]).await?.pop();
+                let verdict = policy::in_group(user, standing.as_ref(), needed);
+                self.standings.extend(standing);
+                verdict
             }
             Access::OnPlatform(needed) => {
                 let identity = self.signed_in()?;
@@ -476,11 +520,22 @@ impl Cx<'_> {
                     return Err(Error::Forbidden);
                 }
                 let user = identity.user;
-                let standing = self.store().standing(user, None).await?;
+                let standing = self.checks().standing(user, None).await?;
                 self.guards.push(Guard::OnPlatform { user, needed });
                 policy::on_platform(standing.platform, needed)
             }
         }
+    }
+
+    /// Where the user stands towards a group they were authorized for, as it was read then.
+    pub fn standing_in(&self, group: GroupId) -> Result<&GroupStanding> {
+        let found = self.standings.iter().rfind(|standing| standing.group == group);
+        found.ok_or_else(|| Error::internal("the operation was not authorized for the group"))
+    }
+
+    /// Has [`Cx::commit`] check this as well.
+    pub fn require(&mut self, guard: Guard) {
+        self.guards.push(guard);
     }
 
     /// The user who is asking, unless all they have is a recovery token: that one is good for the
@@ -497,7 +552,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Writes all of it or nothing, provided that what was authorized still holds.
+    /// Writes all of it or nothing, provided that what was authorized still holds, and then waits
+    /// until it is true on every replica.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
         self.commit_if(&[], changes).await
     }
@@ -507,20 +563,28 @@ impl Cx<'_> {
         self.store().restoring(self.commit_of(&[], Vec::new())).await
     }
 
-    /// Ends it: all of it becomes true.
+    /// Ends it: all of it becomes true, on every replica when this returns.
     pub async fn finish(&self, restoring: Box<dyn Restoring>) -> Result<()> {
-        restoring.commit().await?;
+        let revision = restoring.commit().await?;
         self.inner.ports.observer.committed();
+        if let Some(revision) = revision {
+            self.confirm(revision).await;
+        }
         Ok(())
     }
 
     /// The same as [`Cx::commit`], provided that these hold as well.
     pub async fn commit_if(&self, also: &[Guard], changes: Vec<Change>) -> Result<()> {
         let queues_mail = changes.iter().any(Change::queues_mail);
-        self.store().commit(self.commit_of(also, changes)).await?;
+        let touches = |fact: &Fact| fact.touches() != Touched::Nothing;
+        let remembered = changes.iter().any(|change| Fact::of(change).iter().any(touches));
+        let revision = self.store().commit(self.commit_of(also, changes)).await?;
         self.inner.ports.observer.committed();
         if queues_mail {
             self.inner.ports.observer.mail_queued();
+        }
+        if let Some(revision) = revision.filter(|_| remembered) {
+            self.confirm(revision).await;
         }
         Ok(())
     }
@@ -528,9 +592,27 @@ impl Cx<'_> {
     fn commit_of(&self, also: &[Guard], changes: Vec<Change>) -> Commit {
         let mut guards = self.guards.clone();
         guards.extend_from_slice(also);
-        if let Actor::User(Identity { user, key: Some(key), .. }) = &self.actor {
-            guards.push(Guard::KeyExists { key: *key, issuer: *user });
+        if let Actor::User(Identity { user, key, issued_at, .. }) = &self.actor {
+            guards.push(match key {
+                Some(key) => Guard::KeyExists { key: *key, issuer: *user },
+                None => Guard::SessionLives { user: *user, issued_at: *issued_at },
+            });
         }
         Commit { actor: self.actor.to_string(), at: self.now, guards, changes }
+    }
+
+    /// For a write that finds its work done: waits until that is true on every replica, because whoever did
+    /// it may still be waiting.
+    pub async fn settle(&self) -> Result<()> {
+        let revision = self.store().revision().await?;
+        self.confirm(revision).await;
+        Ok(())
+    }
+
+    async fn confirm(&self, revision: i64) {
+        let ports = &self.inner.ports;
+        if ports.replicas.confirm(revision).await == Confirmation::Pending {
+            ports.observer.unconfirmed();
+        }
     }
 }

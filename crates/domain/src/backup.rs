@@ -15,7 +15,7 @@ pub mod seal;
 pub mod split;
 
 pub use ports::{
-    Backups, Checking, Part, Restoring, Sealing, Seals, Sink, Snapshot, Source, Taken,
+    Backups, Checking, GroupRecord, Part, Restoring, Sealing, Seals, Sink, Snapshot, Source, Taken,
 };
 pub use report::{Counts, Report};
-pub use rows::{DormantInvite, Row, Rows, Section};
+pub use rows::{DormantInvite, Place, Row, Rows, Section};

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::backup::Rows;
 use crate::model::{
-    Account, Action, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId,
-    OrgRole, PlatformInviteId, PlatformRole, Settlement, UserId,
+    Account, Action, EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupRole,
+    Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId, OrgRole,
+    PlatformInviteId, PlatformRole, Settlement, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -33,6 +34,13 @@ pub enum Guard {
         /// Whose.
         issuer: UserId,
     },
+    /// The user's sessions have not been ended since this second. Fails with `Unauthenticated`.
+    SessionLives {
+        /// Whose.
+        user: UserId,
+        /// When the session began, in seconds since 1970.
+        issued_at: i64,
+    },
     /// The user may do this in the org, by [`crate::policy::in_org`]; fails with its error.
     InOrg {
         /// Who.
@@ -41,6 +49,24 @@ pub enum Guard {
         org: OrgId,
         /// What.
         action: Action,
+    },
+    /// The user may do this in the group, by [`crate::policy::in_group`]; fails with its error. The tree
+    /// the group is in stays as it is until the end of the commit, but for the commit's own changes.
+    InGroup {
+        /// Who.
+        user: UserId,
+        /// Where.
+        group: GroupId,
+        /// What they must be, at least.
+        needed: GroupRole,
+    },
+    /// The group lies directly below this one; below none, it is a root. Fails with `NotFound` without the
+    /// group and with `Conflict` when somebody has moved it.
+    LiesBelow {
+        /// Which group.
+        group: GroupId,
+        /// Below which.
+        parent: Option<GroupId>,
     },
     /// The user has this platform role, by [`crate::policy::on_platform`]; fails with its error.
     OnPlatform {
@@ -78,6 +104,14 @@ pub enum Change {
         /// Whose.
         issuer: UserId,
     },
+    /// Ends every session of a user that began up to this whole second. An earlier end than the one that is
+    /// stored changes nothing.
+    EndSessions {
+        /// Whose.
+        user: UserId,
+        /// The last second whose login and recovery tokens are dead.
+        until: Timestamp,
+    },
     /// Deletes every API key that ended before this moment. Nobody can tell: they were no longer
     /// honoured.
     PurgeKeys {
@@ -85,8 +119,8 @@ pub enum Change {
         expired_before: Timestamp,
     },
     /// Trims the change log: deletes some of its oldest records, those that were written before this
-    /// moment and that every sink in use has passed on. A sink is in use if somebody had it after
-    /// this moment. Nobody can tell.
+    /// moment and that every sink in use has passed on and every living replica has applied. A
+    /// sink is in use if somebody had it after this moment. Nobody can tell.
     PurgeRecords {
         /// Records with an earlier `occurred_at` go.
         older_than: Timestamp,
@@ -95,7 +129,8 @@ pub enum Change {
     InsertOrg(Org),
     /// Replaces what may change of an org. Fails with `NotFound` without the org.
     UpdateOrg(OrgEdit),
-    /// Deletes an org and all that belongs to it. Fails with `NotFound` without the org.
+    /// Deletes an org and all that belongs to it, its groups included. Fails with `NotFound` without the
+    /// org.
     RemoveOrg(OrgId),
     /// Adds a member. Fails with `AlreadyExists` for a member and with `NotFound` without the org.
     InsertMembership(Membership),
@@ -112,7 +147,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// Takes a member out of an org, and revokes the invites to it that they sent and somebody could
-    /// still accept, dormant ones included. Fails like [`Change::UpdateMembership`].
+    /// still accept, dormant ones included. They lose their roles in its groups and their places in them.
+    /// Fails like [`Change::UpdateMembership`].
     RemoveMembership {
         /// Where.
         org: OrgId,
@@ -184,6 +220,62 @@ pub enum Change {
         invitee: Option<UserId>,
         /// How it ends.
         to: Settlement,
+    },
+    /// Makes a group. Fails with `NotFound` without its parent or its org, with `Invalid` when the parent
+    /// belongs to somebody else or lies on the lowest level, and with `AlreadyExists` when the id is
+    /// taken, or the name among its siblings.
+    InsertGroup(Group),
+    /// Replaces what may change of a group. Fails with `NotFound` without the group and with
+    /// `AlreadyExists` when a sibling has the name.
+    UpdateGroup(GroupEdit),
+    /// Puts a group, and with it all that lies below it, below another one or makes it a root. Fails with
+    /// `NotFound` without the group or its new parent; with `Invalid` when that belongs to somebody else
+    /// or the tree would get too deep; with `Conflict` when it is the group itself or lies below it; with
+    /// `AlreadyExists` when a new sibling has its name.
+    MoveGroup {
+        /// Which group.
+        id: GroupId,
+        /// Below which; none makes it a root.
+        parent: Option<GroupId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Deletes a group. Fails with `NotFound` without it and, unless all that lies below it is to go as
+    /// well, with `Conflict` when it has subgroups or members.
+    RemoveGroup {
+        /// Which group.
+        id: GroupId,
+        /// Whether its members, its subgroups and theirs go with it.
+        subtree: bool,
+    },
+    /// Makes things members of a group. Fails with `NotFound` without the group, or when they are users,
+    /// the group belongs to an org, and one of them does not; with `AlreadyExists` when one is a member.
+    AssignMembers {
+        /// Of which group.
+        group: GroupId,
+        /// What they are.
+        kind: EntityType,
+        /// Which; none of them twice.
+        members: Vec<EntityId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Takes things out of a group, as far as they are in it. Fails with `NotFound` without the group.
+    UnassignMembers {
+        /// Out of which group.
+        group: GroupId,
+        /// Which.
+        members: Vec<EntityId>,
+    },
+    /// Gives a user a role in a group or replaces it. Fails with `NotFound` without the group, or when it
+    /// belongs to an org and the user does not.
+    PutGroupRole(GroupGrant),
+    /// Takes the role a user was given in a group. Fails with `NotFound` when there is none.
+    RemoveGroupRole {
+        /// In which group.
+        group: GroupId,
+        /// Whose.
+        user: UserId,
     },
     /// Opens an account. Fails with `AlreadyExists` when the id or the address is taken.
     InsertAccount(Account),

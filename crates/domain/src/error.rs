@@ -110,6 +110,12 @@ pub enum Entity {
     Account,
     /// An invite to an org.
     Invite,
+    /// A group.
+    Group,
+    /// Something's place in a group.
+    GroupMember,
+    /// A role in a group.
+    GroupRole,
     /// An API key.
     Key,
     /// A mail that waits to be sent.
@@ -127,7 +133,10 @@ impl Entity {
     const fn taken(self) -> &'static str {
         match self {
             Self::Membership => "org membership already exists",
+            Self::GroupMember => "member is already assigned",
             Self::Account
+            | Self::Group
+            | Self::GroupRole
             | Self::Invite
             | Self::Key
             | Self::Mail
@@ -212,6 +221,18 @@ pub enum Invalid {
     BackupVersion,
     /// A document with more rows than may be restored at once.
     TooManyRows,
+    /// No group was named.
+    MissingGroupId,
+    /// Nobody said what kind of thing the members of a group are.
+    MissingMemberType,
+    /// A number of levels no tree has.
+    GroupLevel,
+    /// A group that cannot have this parent.
+    GroupParent,
+    /// A tree would have too many levels.
+    GroupDepth,
+    /// A cursor that is none of ours, or of another list.
+    Cursor,
 }
 
 impl Invalid {
@@ -247,6 +268,12 @@ impl Invalid {
         Self::BackupSeal,
         Self::BackupVersion,
         Self::TooManyRows,
+        Self::MissingGroupId,
+        Self::MissingMemberType,
+        Self::GroupLevel,
+        Self::GroupParent,
+        Self::GroupDepth,
+        Self::Cursor,
     ];
 
     /// What the original says in the same place.
@@ -275,7 +302,7 @@ impl Invalid {
             Self::AuthKey => "invalid auth key",
             Self::Subject => "invalid subject",
             Self::Action => "invalid action",
-            Self::QueryParameters => "invalid query parameters",
+            Self::QueryParameters | Self::Cursor => "invalid query parameters",
             Self::LimitSize => "invalid limit size",
             Self::Order => "invalid list order provided",
             Self::Direction => "invalid list direction provided",
@@ -283,6 +310,10 @@ impl Invalid {
             Self::Password => "password does not meet the requirements",
             Self::MissingRedirectPath => "missing redirect path",
             Self::InviteAction => "invalid invite response action",
+            Self::MissingGroupId => "missing entity id",
+            Self::MissingMemberType => "missing group member type",
+            Self::GroupLevel => "invalid group level",
+            Self::GroupParent | Self::GroupDepth => "wrong parent id",
         }
     }
 
@@ -312,7 +343,7 @@ impl Invalid {
             Self::ListTooLong => "give fewer elements",
             Self::ApiKeyType => "only type 2, an API key, can be issued here",
             Self::AuthKey => "use type 0 for a login key or 1 for a recovery key",
-            Self::Subject => "use subject root or org",
+            Self::Subject => "use subject root, org or group",
             Self::Action => "use action viewer, editor, admin or owner",
             Self::QueryParameters => "check the names and values after the question mark",
             Self::LimitSize => "a page has 1 to 200 elements",
@@ -322,6 +353,14 @@ impl Invalid {
             Self::Password => "use at least 8 and at most 72 bytes, without blanks",
             Self::MissingRedirectPath => "give the path that the link in the mail leads to",
             Self::InviteAction => "accept or decline",
+            Self::MissingGroupId => "name a group by its id",
+            Self::MissingMemberType => "say what the members are, like users or things",
+            Self::GroupLevel => "a tree has 1 to 32 levels",
+            Self::GroupParent => "a parent is another group of the same org, or of the same user",
+            Self::GroupDepth => "a tree has at most 32 levels",
+            Self::Cursor => {
+                "use the next_cursor of the page before, with the same filters and without offset"
+            }
             Self::KeyLife => {
                 "duration counts seconds: a whole number from 0 up to the longest life allowed, at most 100 years"
             }
@@ -361,6 +400,12 @@ impl Invalid {
             Self::MissingRedirectPath => "missing_redirect_path",
             Self::InviteAction => "invalid_invite_action",
             Self::KeyLife => "invalid_key_life",
+            Self::MissingGroupId => "missing_group_id",
+            Self::MissingMemberType => "missing_member_type",
+            Self::GroupLevel => "invalid_group_level",
+            Self::GroupParent => "invalid_parent",
+            Self::GroupDepth => "too_deep",
+            Self::Cursor => "invalid_cursor",
         }
     }
 }
@@ -477,6 +522,10 @@ pub enum Conflict {
     OwnerStays,
     /// Somebody answered the invite, or took it back, a moment ago.
     InviteAnswered,
+    /// The group would lie below itself.
+    GroupCycle,
+    /// The group has subgroups or members.
+    GroupNotEmpty,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
     /// What is stored under an id of a backup is not what the backup says.
@@ -491,6 +540,8 @@ impl Conflict {
         Self::LastRoot,
         Self::OwnerStays,
         Self::InviteAnswered,
+        Self::GroupCycle,
+        Self::GroupNotEmpty,
         Self::Contention,
         Self::Differs,
         Self::AddressTaken,
@@ -503,6 +554,8 @@ impl Conflict {
             Self::LastRoot => "the last root cannot be removed",
             Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
             Self::InviteAnswered => "the invite was answered or taken back a moment ago",
+            Self::GroupCycle => "a group cannot be moved below itself",
+            Self::GroupNotEmpty => "group is not empty",
             Self::Contention => "others are changing the same; try again",
             Self::Differs => "what is stored differs from the backup",
             Self::AddressTaken => "another account has the e-mail address of one in the backup",
@@ -516,6 +569,8 @@ impl Conflict {
             Self::LastRoot => "last_root",
             Self::OwnerStays => "owner_stays",
             Self::InviteAnswered => "invite_answered",
+            Self::GroupCycle => "group_cycle",
+            Self::GroupNotEmpty => "group_not_empty",
             Self::Contention => "contention",
             Self::Differs => "differs_from_backup",
             Self::AddressTaken => "address_taken",

@@ -12,7 +12,8 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::Change;
 use crate::model::{
-    Account, Invite, Key, Membership, Org, OrgId, PlatformRole, Settlement, UserId,
+    Account, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, Membership,
+    Org, OrgId, PlatformRole, Settlement, UserId,
 };
 
 /// One fact that a commit changed.
@@ -105,7 +106,69 @@ impl Record {
     }
 }
 
+/// What changes for whoever remembers something, when a fact is recorded.
+///
+/// What answers depend on is named by these, too: an answer is out of date once one of them has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Nothing that is remembered.
+    Nothing,
+    /// An API key.
+    Key(KeyId),
+    /// When a user's sessions were ended.
+    CutOff(UserId),
+    /// A user's platform role.
+    PlatformRole(UserId),
+    /// A user's place in an org.
+    Member(UserId, OrgId),
+    /// An org: whether it exists, who owns it, and with that the places of several people in it.
+    Org(OrgId),
+    /// A group: whether it exists, and which lie above it and all that lies below.
+    Group(GroupId),
+    /// What roles a user was given in groups.
+    GroupRoles(UserId),
+    /// Nobody can tell what.
+    Everything,
+}
+
+impl Touched {
+    /// What the record of a fact touches. A new kind of fact has its line here; one that has none, perhaps
+    /// because a newer replica wrote it, touches everything, which costs time and is never wrong.
+    #[must_use]
+    pub fn by(kind: &str, subject: Option<&str>, object: &str) -> Self {
+        let user = || subject.and_then(|text| text.parse().ok());
+        let touched = match kind {
+            "org.update" | "account.create" => Some(Self::Nothing),
+            // Whoever accepts an invite becomes a member, which the same commit says in a record of its own.
+            "invite.create" | "invite.activate" | "invite.accept" | "invite.decline"
+            | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
+            "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
+            "session.cutoff" => user().map(Self::CutOff),
+            "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
+            "membership.create" | "membership.update" | "membership.remove" => {
+                user().zip(object.parse().ok()).map(|(user, org)| Self::Member(user, org))
+            }
+            "org.create" | "org.remove" | "org.transfer" => object.parse().ok().map(Self::Org),
+            // What a group is called and who its members are gives nobody a right.
+            "group.update" | "group.assign" | "group.unassign" => Some(Self::Nothing),
+            // What is known of anything below a group depends on the group as well.
+            "group.create" | "group.move" | "group.remove" => object.parse().ok().map(Self::Group),
+            "group_role.assign" | "group_role.remove" => user().map(Self::GroupRoles),
+            // Each row that was brought back has its record; this is in case one was not.
+            "backup.restore" => Some(Self::Everything),
+            _ => None,
+        };
+        touched.unwrap_or(Self::Everything)
+    }
+}
+
 impl Fact {
+    /// What it touches.
+    #[must_use]
+    pub fn touches(&self) -> Touched {
+        Touched::by(self.kind, self.subject.as_deref(), &self.object)
+    }
+
     /// What the change log says of a change: a fact for each thing that it changes.
     #[must_use]
     pub fn of(change: &Change) -> Vec<Self> {
@@ -127,6 +190,9 @@ impl Fact {
                 rows.iter().map(|holder| Self::role_given(holder.user, holder.role)).collect()
             }
             Rows::Accounts(rows) => rows.iter().map(Self::account_opened).collect(),
+            Rows::Groups(rows) => rows.iter().map(group_made).collect(),
+            Rows::GroupMembers(rows) => rows.iter().map(member_assigned).collect(),
+            Rows::GroupRoles(rows) => rows.iter().map(group_role_given).collect(),
         }
     }
 
@@ -140,6 +206,12 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
+            Change::EndSessions { user, until } => fact(
+                "session.cutoff",
+                Some(user.to_string()),
+                user.to_string(),
+                json!({ "until": until.to_string() }),
+            ),
             Change::PurgeKeys { .. }
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)
@@ -169,6 +241,33 @@ impl Fact {
             Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
                 fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
+            }
+            Change::InsertGroup(group) => Some(group_made(group)),
+            Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
+            Change::MoveGroup { id, parent, .. } => fact(
+                "group.move",
+                None,
+                id.to_string(),
+                json!({ "parent": parent.map(|parent| parent.to_string()) }),
+            ),
+            Change::RemoveGroup { id, subtree } => {
+                fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
+            }
+            Change::AssignMembers { group, kind, members, .. } => fact(
+                "group.assign",
+                None,
+                group.to_string(),
+                json!({ "type": kind.as_str(), "members": texts(members) }),
+            ),
+            Change::UnassignMembers { group, members } => fact(
+                "group.unassign",
+                None,
+                group.to_string(),
+                json!({ "members": texts(members) }),
+            ),
+            Change::PutGroupRole(grant) => Some(group_role_given(grant)),
+            Change::RemoveGroupRole { group, user } => {
+                fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
             }
             Change::InsertAccount(account) => Some(Self::account_opened(account)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
@@ -265,4 +364,39 @@ impl Fact {
 /// What readers need of an invite beside its id.
 fn in_org(org: OrgId) -> Value {
     json!({ "org": org.to_string() })
+}
+
+fn texts(members: &[EntityId]) -> Vec<&str> {
+    members.iter().map(EntityId::as_str).collect()
+}
+
+fn group_role_given(grant: &GroupGrant) -> Fact {
+    Fact {
+        kind: "group_role.assign",
+        subject: Some(grant.user.to_string()),
+        object: grant.group.to_string(),
+        payload: json!({ "role": grant.role.as_str() }),
+    }
+}
+
+fn member_assigned(member: &GroupMember) -> Fact {
+    Fact {
+        kind: "group.assign",
+        subject: None,
+        object: member.group.to_string(),
+        payload: json!({ "type": member.kind.as_str(), "members": [member.member.as_str()] }),
+    }
+}
+
+fn group_made(group: &Group) -> Fact {
+    Fact {
+        kind: "group.create",
+        subject: None,
+        object: group.id.to_string(),
+        payload: json!({
+            "org": group.org.map(|org| org.to_string()),
+            "owner": group.owner.to_string(),
+            "parent": group.parent.map(|parent| parent.to_string()),
+        }),
+    }
 }

@@ -8,13 +8,15 @@
 //! 4. [`ops`], the verbs, one file per noun.
 //! 5. [`change`], writes as values, and [`fact`], what the change log says of them.
 //! 6. [`ports`], what the outside implements.
-//! 7. [`directory`], who people are, and what becomes of what a directory says.
+//! 7. [`directory`], who people are, and what becomes of what a directory says; [`checks`], what
+//!    requests are decided on where nothing is remembered.
 //! 8. [`backup`], everything as one document and the way back, and [`json`], how strictly text is read.
 //! 9. [`error`], the one error type, with the texts and codes clients see.
 
 pub mod app;
 pub mod backup;
 pub mod change;
+pub mod checks;
 pub mod directory;
 pub mod error;
 pub mod fact;

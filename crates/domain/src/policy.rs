@@ -1,7 +1,10 @@
 //! Who may do what. Pure functions; every transport and both stores ask here.
 
 use crate::error::{Entity, Error, InviteClosed, Result};
-use crate::model::{Action, Evidence, Explanation, OrgRole, PlatformRole, Standing};
+use crate::model::{
+    Action, Evidence, Explanation, GroupId, GroupRole, GroupStanding, OrgRole, PlatformRole,
+    Standing, Step, UserId,
+};
 
 /// The one table of roles and actions.
 #[must_use]
@@ -79,9 +82,157 @@ pub fn explain_on_platform(role: Option<PlatformRole>) -> Explanation {
     role.map_or(Explanation::NoPlatformRole, Explanation::ByPlatformRole)
 }
 
+/// The role in every group of an org that comes with a role in the org.
+#[must_use]
+pub const fn group_role_of(role: OrgRole) -> GroupRole {
+    match role {
+        OrgRole::Viewer => GroupRole::Viewer,
+        OrgRole::Editor => GroupRole::Editor,
+        OrgRole::Admin | OrgRole::Owner => GroupRole::Admin,
+    }
+}
+
+/// The role a user has in all groups of the tree, if any: by a platform role, as a member of the org the
+/// tree belongs to, or because the tree is theirs. In an org that is gone nobody has one.
+fn everywhere(user: UserId, standing: &GroupStanding) -> Option<GroupRole> {
+    match (standing.org, standing.platform) {
+        (Some(_), _) if !standing.org_exists => None,
+        (_, Some(_)) => Some(GroupRole::Admin),
+        (Some(_), None) => standing.org_role.map(group_role_of),
+        (None, None) => (standing.owner == user).then_some(GroupRole::Admin),
+    }
+}
+
+/// Whether roles given in groups count: in those of an org only for its members.
+const fn grants_count(standing: &GroupStanding) -> bool {
+    standing.org.is_none() || (standing.org_exists && standing.org_role.is_some())
+}
+
+/// The greatest role a user has in a group, wherever it comes from: the whole tree, the group, or any
+/// group above it.
+#[must_use]
+pub fn group_role(user: UserId, standing: &GroupStanding) -> Option<GroupRole> {
+    let given = standing.trail.iter().filter_map(|step| step.role).max();
+    everywhere(user, standing).max(given.filter(|_| grants_count(standing)))
+}
+
+/// Whether a user who stands there has this role in the group, or a greater one. No standing is no group.
+///
+/// To anybody without a role a group looks as if it did not exist; whoever has too small a role is told so.
+pub fn in_group(user: UserId, standing: Option<&GroupStanding>, needed: GroupRole) -> Result<()> {
+    match standing.and_then(|standing| group_role(user, standing)) {
+        None => Err(Error::NotFound(Entity::Group)),
+        Some(role) if role >= needed => Ok(()),
+        Some(_) => Err(Error::Forbidden),
+    }
+}
+
+/// Why [`in_group`] answers what it does, by which row.
+#[must_use]
+pub fn explain_in_group(
+    user: UserId,
+    standing: Option<&GroupStanding>,
+    needed: GroupRole,
+) -> Explanation {
+    let Some(standing) = standing.filter(|found| found.org.is_none() || found.org_exists) else {
+        return Explanation::NoGroup;
+    };
+    if everywhere(user, standing) >= Some(needed) {
+        return match (standing.platform, standing.org, standing.org_role) {
+            (Some(role), ..) => Explanation::ByPlatformRole(role),
+            (None, Some(org), Some(role)) => Explanation::ByOrgRole { org, role },
+            (None, ..) => Explanation::ByOwnTree,
+        };
+    }
+    let counting = if grants_count(standing) { standing.trail.as_slice() } else { &[] };
+    // Of several that would do, the nearest.
+    let given =
+        |step: &Step| step.role.filter(|role| *role >= needed).map(|role| (step.group, role));
+    if let Some((group, role)) = counting.iter().rev().find_map(given) {
+        return Explanation::ByGroupRole { group, role };
+    }
+    match group_role(user, standing) {
+        Some(role) => Explanation::GroupRoleTooSmall { role, needed },
+        None => Explanation::NoGroupRole { needed },
+    }
+}
+
+/// The way to the group as far as the user may see it: from the highest group they have a role in. Empty
+/// when they may not see the group.
+#[must_use]
+pub fn visible_trail(user: UserId, standing: &GroupStanding) -> Vec<GroupId> {
+    let whole = everywhere(user, standing).is_some();
+    let counts = grants_count(standing);
+    let visible = |step: &Step| whole || (counts && step.role.is_some());
+    standing.trail.iter().skip_while(|step| !visible(step)).map(|step| step.group).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::Id;
+
+    fn user(number: u128) -> UserId {
+        Id::new(Uuid::from_u128(number))
+    }
+
+    /// A tree of user 1 or of an org, seen by somebody with a role in the second of three groups.
+    fn seen(org: bool, org_role: Option<OrgRole>, given: Option<GroupRole>) -> GroupStanding {
+        let group = |number| GroupId::new(Uuid::from_u128(number));
+        let step = |number, role| Step { group: group(number), role };
+        GroupStanding {
+            group: group(3),
+            owner: user(1),
+            org: org.then(|| Id::new(Uuid::from_u128(9))),
+            org_exists: org,
+            org_role,
+            platform: None,
+            trail: vec![step(1, None), step(2, given), step(3, None)],
+        }
+    }
+
+    #[test]
+    fn a_group_role_is_the_greatest_of_what_the_org_and_the_groups_above_give() {
+        for org_role in OrgRole::ALL {
+            for given in GroupRole::ALL.into_iter().map(Some).chain([None]) {
+                let standing = seen(true, Some(org_role), given);
+                let expected = Some(group_role_of(org_role)).max(given);
+                assert_eq!(group_role(user(2), &standing), expected);
+                assert_eq!(visible_trail(user(2), &standing).len(), 3, "members see it all");
+            }
+        }
+    }
+
+    #[test]
+    fn s41_what_was_given_in_the_groups_of_an_org_is_void_for_others() {
+        let standing = seen(true, None, Some(GroupRole::Admin));
+        assert_eq!(group_role(user(1), &standing), None, "nor does having made it count");
+        assert!(visible_trail(user(1), &standing).is_empty());
+        let mut gone = seen(true, Some(OrgRole::Owner), Some(GroupRole::Admin));
+        (gone.org_exists, gone.platform) = (false, Some(PlatformRole::Root));
+        assert_eq!(group_role(user(2), &gone), None, "an org that is gone");
+    }
+
+    #[test]
+    fn s46_a_guest_sees_a_tree_from_where_they_have_a_role() {
+        let mine = seen(false, None, None);
+        assert_eq!(group_role(user(1), &mine), Some(GroupRole::Admin));
+        assert_eq!(visible_trail(user(1), &mine).len(), 3);
+        let guest = seen(false, None, Some(GroupRole::Editor));
+        assert_eq!(group_role(user(2), &guest), Some(GroupRole::Editor));
+        assert_eq!(
+            visible_trail(user(2), &guest),
+            [2, 3].map(|n| GroupId::new(Uuid::from_u128(n)))
+        );
+        assert!(in_group(user(2), Some(&guest), GroupRole::Editor).is_ok());
+        assert!(matches!(in_group(user(2), Some(&guest), GroupRole::Admin), Err(Error::Forbidden)));
+        for stranger in [Some(&mine), None] {
+            let refusal = in_group(user(2), stranger, GroupRole::Viewer);
+            assert!(matches!(refusal, Err(Error::NotFound(Entity::Group))));
+        }
+    }
 
     fn member(role: OrgRole) -> Standing {
         Standing { platform: None, org_exists: true, org: Some(role) }

@@ -13,11 +13,13 @@ use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
-    Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
-    OrgRole, Page, PasswordHash, Person, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    Standing, Token, Trust, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, EntityId, EntityType, Evidence,
+    Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole, GroupStanding, GroupsOfQuery,
+    Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing,
+    MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId,
+    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed,
+    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, Token, Trust, UserId, Verdict,
+    WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -26,13 +28,26 @@ pub const MAX_PEOPLE: usize = 1000;
 /// Durable state: many small reads, one way to write.
 #[async_trait]
 pub trait Store:
-    Keys + Orgs + Memberships + Invites + Standings + Accounts + ChangeLog + Sinks + Mails + Backups
+    Keys
+    + Orgs
+    + Memberships
+    + Invites
+    + Standings
+    + Groups
+    + Accounts
+    + CutOffs
+    + ChangeLog
+    + Sinks
+    + Replicas
+    + Mails
+    + Backups
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
     /// under one new revision, in one transaction; or does none of it.
     ///
-    /// Revision order is commit order. A commit whose changes have no facts takes no revision.
-    async fn commit(&self, commit: Commit) -> Result<()>;
+    /// Gives that revision. Revision order is commit order. A commit whose changes have no facts takes
+    /// no revision.
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>>;
 
     /// Whether the store can answer.
     async fn ping(&self) -> Result<()>;
@@ -120,6 +135,13 @@ pub trait Invites: Send + Sync {
     ) -> Result<Vec<WaitingInvite>>;
 }
 
+/// Reading up to when people's sessions are ended.
+#[async_trait]
+pub trait CutOffs: Send + Sync {
+    /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one.
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
+}
+
 /// Reading where people stand.
 #[async_trait]
 pub trait Standings: Send + Sync {
@@ -135,6 +157,53 @@ pub trait Standings: Send + Sync {
 
     /// Everybody with a platform role, by user id, ascending. `page.order` has nothing to say.
     async fn role_holders(&self, page: Page<()>) -> Result<Listing<RoleHolder>>;
+}
+
+/// Reading groups. Each call sees one moment: a tree is before or after a move, never between.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Those of these groups that exist, in no particular order.
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>>;
+
+    /// Where the user stands towards those of these groups that exist, in no particular order: one
+    /// statement. What it costs depends on their levels, not on how many groups there are.
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>>;
+
+    /// What [`Standings::standings`] and [`Groups::group_standings`] would say, both from one snapshot: one
+    /// statement.
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)>;
+
+    /// The groups that match, each after the one above it and its older siblings: ordered by the ids on
+    /// the way to it.
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>>;
+
+    /// The members of a group, or those of one type, by id, byte by byte.
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>>;
+
+    /// The groups something is a member of, by id.
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>>;
+
+    /// The roles that were given right in this group, by user id, ascending. `page.order` has nothing to
+    /// say.
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>>;
 }
 
 /// Reading accounts of the built-in directory.
@@ -211,6 +280,46 @@ pub trait Sinks: Send + Sync {
     async fn release_sink(&self, sink: &str, holder: Uuid) -> Result<()>;
 }
 
+/// The registry of replicas: who answers from memory, and what they have applied of the change log.
+///
+/// Every method is one statement, committed when it returns. Like [`Sinks`], this is bookkeeping about the log
+/// and not part of what it records. No moment in it decides anything: whoever waits counts on their own clock.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Enters a replica, or enters it anew, with nothing applied before the newest revision, which it gives.
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64>;
+
+    /// Notes that the replica lives and has applied everything up to a revision. Gives the newest revision, or
+    /// nothing when the replica is not in the registry.
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>>;
+
+    /// The other replicas that have not applied this revision.
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<Laggard>>;
+
+    /// Takes these out of the registry, except for those that have renewed since they were looked at.
+    async fn evict(&self, laggards: &[Laggard]) -> Result<()>;
+
+    /// Waits until somebody says that something was committed. It is a hint: it may come late, for nothing, or
+    /// not at all. Fails when nothing can be heard for now.
+    async fn woken(&self) -> Result<()> {
+        std::future::pending().await
+    }
+
+    /// Takes the replica out of the registry: it answers nothing any more.
+    async fn leave(&self, replica: Uuid) -> Result<()>;
+}
+
+/// A replica that has not applied something yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Laggard {
+    /// Which.
+    pub replica: Uuid,
+    /// How often it has renewed.
+    pub renewals: i64,
+    /// Its lease.
+    pub lease: Duration,
+}
+
 /// Tells the world what the change log says.
 #[async_trait]
 pub trait Publisher: Send + Sync {
@@ -284,6 +393,43 @@ pub enum Undelivered {
     },
 }
 
+/// What is asked at every request, and answered from memory where the memory is surely current.
+#[async_trait]
+pub trait Checks: Send + Sync {
+    /// The key of this user, if there is one, expired or not.
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
+
+    /// The last second whose login and recovery tokens of this user are dead, if there is one.
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
+
+    /// Who owns the org, if there is one.
+    async fn owner(&self, org: OrgId) -> Result<Option<UserId>>;
+
+    /// Where the user stands, as [`Standings::standing`] says.
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
+
+    /// The greatest role the user has in the group, as [`crate::policy::group_role`] says. No role and no
+    /// such group are the same.
+    async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>>;
+}
+
+/// Sees to it that a write is known wherever questions are answered before it is acknowledged.
+#[async_trait]
+pub trait Confirm: Send + Sync {
+    /// Waits until no replica answers any more from what was true before this revision. It never fails,
+    /// because the commit stands: whoever stops waiting for it undoes nothing.
+    async fn confirm(&self, revision: i64) -> Confirmation;
+}
+
+/// What is known of a commit when it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is true on every replica.
+    Everywhere,
+    /// It is committed, and some replica may still answer from what was true before.
+    Pending,
+}
+
 /// The time.
 pub trait Clock: Send + Sync {
     /// Now, in whole milliseconds.
@@ -304,6 +450,15 @@ pub trait Tokens: Send + Sync {
     /// What the token says, once its signature is proved and every claim has the right type; and
     /// how far the signing key is trusted. Says nothing about times.
     fn verify(&self, token: &Token) -> Result<(Claims, Trust), Unauthenticated>;
+}
+
+/// Marks places in lists, to be handed to clients and back.
+pub trait Cursors: Send + Sync {
+    /// A text that holds this, and that nobody can make who does not have the key.
+    fn seal(&self, place: &[u8]) -> String;
+
+    /// What the text holds, if [`Cursors::seal`] made it.
+    fn open(&self, cursor: &str) -> Option<Vec<u8>>;
 }
 
 /// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.
@@ -356,4 +511,11 @@ pub trait Observer: Send + Sync {
 
     /// A mail was queued or is due again: whoever sends it may look now.
     fn mail_queued(&self) {}
+
+    /// The request that is under way is answered although some replica may not know of its commit yet.
+    fn unconfirmed(&self) {}
+
+    /// The request that is under way is answered from a memory that may be out of date, as the operator wants
+    /// it for a while when the store is away.
+    fn graced(&self) {}
 }

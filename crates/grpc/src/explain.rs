@@ -42,7 +42,14 @@ fn understand(asked: &v1::ExplainRequest) -> Result<Explain> {
 
 fn view(why: Explanation) -> v1::ExplainResponse {
     let because = |reason: v1::Reason| v1::ExplainResponse {
-        allowed: matches!(reason, v1::Reason::PlatformRole | v1::Reason::Membership),
+        allowed: matches!(
+            reason,
+            v1::Reason::PlatformRole
+                | v1::Reason::Membership
+                | v1::Reason::OrgRole
+                | v1::Reason::GroupRole
+                | v1::Reason::OwnTree
+        ),
         reason: reason.into(),
         ..Default::default()
     };
@@ -64,6 +71,27 @@ fn view(why: Explanation) -> v1::ExplainResponse {
         Explanation::RoleTooSmall { membership, needed } => v1::ExplainResponse {
             needed_role: needed.as_str().to_owned(),
             ..with(&membership, because(v1::Reason::RoleTooSmall))
+        },
+        Explanation::ByOrgRole { org, role } => v1::ExplainResponse {
+            org_id: org.to_string(),
+            org_role: role.as_str().to_owned(),
+            ..because(v1::Reason::OrgRole)
+        },
+        Explanation::ByGroupRole { group, role } => v1::ExplainResponse {
+            group_id: group.to_string(),
+            group_role: role.as_str().to_owned(),
+            ..because(v1::Reason::GroupRole)
+        },
+        Explanation::ByOwnTree => because(v1::Reason::OwnTree),
+        Explanation::NoGroup => because(v1::Reason::NoGroup),
+        Explanation::NoGroupRole { needed } => v1::ExplainResponse {
+            needed_role: needed.as_str().to_owned(),
+            ..because(v1::Reason::NoGroupRole)
+        },
+        Explanation::GroupRoleTooSmall { role, needed } => v1::ExplainResponse {
+            group_role: role.as_str().to_owned(),
+            needed_role: needed.as_str().to_owned(),
+            ..because(v1::Reason::GroupRoleTooSmall)
         },
     }
 }

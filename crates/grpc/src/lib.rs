@@ -1,7 +1,8 @@
 //! The gRPC transport: the same operations as HTTP offers, for sibling services.
 //!
-//! Read in this order: `proto/`, the interface; `auth.rs`, `users.rs`, `checks.rs` and `explain.rs`, one
-//! method each call, which understands, executes and answers; [`callers`], who may make which call;
+//! Read in this order: `proto/`, the interface; `auth.rs`, `users.rs`, `groups.rs`, `checks.rs` and
+//! `explain.rs`, one method each call, which understands, executes and answers; [`callers`], who may
+//! make which call;
 //! `status.rs`, what an error looks like on the wire; `limits.rs`, what is too large or too slow.
 //! [`directory`] is the other way round: a client, of a users service elsewhere.
 
@@ -10,6 +11,7 @@ pub mod callers;
 mod checks;
 pub mod directory;
 mod explain;
+mod groups;
 mod health;
 mod limits;
 mod status;
@@ -28,11 +30,14 @@ use crate::callers::Gate;
 pub use crate::callers::{AllowList, Callers, PeerNames, Trust};
 use crate::checks::ChecksRpc;
 use crate::explain::ExplainRpc;
+use crate::groups::GroupsRpc;
 pub use crate::health::Health;
 use crate::proto::auth_service_server::AuthServiceServer;
+use crate::proto::mainflux::auth_service_server::AuthServiceServer as OlderServer;
 use crate::proto::users_service_server::UsersServiceServer;
 use crate::proto::v1::checks_server::ChecksServer;
 use crate::proto::v1::explanations_server::ExplanationsServer;
+use crate::proto::v1::groups_server::GroupsServer;
 pub use crate::status::code;
 use crate::users::UsersRpc;
 
@@ -47,6 +52,11 @@ pub mod proto {
     use std::fmt;
 
     tonic::include_proto!("protomfx");
+
+    /// What is served of Mainflux 0.13.
+    pub mod mainflux {
+        tonic::include_proto!("mainflux");
+    }
 
     /// Describes every service here, for reflection: an encoded `FileDescriptorSet`.
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
@@ -115,6 +125,41 @@ pub mod proto {
                     .finish_non_exhaustive()
             }
         }
+        impl fmt::Debug for AssignRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("AssignRequest")
+                    .field("group_id", &self.group_id)
+                    .field("type", &self.r#type)
+                    .finish_non_exhaustive()
+            }
+        }
+
+        impl fmt::Debug for MembersRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("MembersRequest")
+                    .field("group_id", &self.group_id)
+                    .field("type", &self.r#type)
+                    .finish_non_exhaustive()
+            }
+        }
+    }
+
+    impl fmt::Debug for mainflux::Assignment {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Assignment")
+                .field("group_id", &self.group_id)
+                .field("member_id", &self.member_id)
+                .finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for mainflux::MembersReq {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("MembersReq")
+                .field("group_id", &self.group_id)
+                .field("type", &self.r#type)
+                .finish_non_exhaustive()
+        }
     }
 }
 
@@ -165,9 +210,14 @@ pub fn router(app: App, options: Options) -> axum::Router {
         .max_decoding_message_size(max_message);
     let checks = ChecksServer::new(ChecksRpc { app: app.clone() });
     let explanations = ExplanationsServer::new(ExplainRpc { app: app.clone() });
+    let groups = GroupsRpc { app: app.clone() };
+    let older = OlderServer::new(groups.clone());
+    let groups = GroupsServer::new(groups);
     let mut routes = Routes::new(auth)
         .add_service(checks.max_decoding_message_size(max_message))
         .add_service(explanations.max_decoding_message_size(max_message))
+        .add_service(groups.max_decoding_message_size(max_message))
+        .add_service(older.max_decoding_message_size(max_message))
         .add_service(health.server().max_decoding_message_size(max_message));
     if accounts {
         let users = UsersServiceServer::new(UsersRpc { app, gate });
@@ -186,6 +236,8 @@ pub(crate) fn service_names(accounts: bool) -> impl Iterator<Item = &'static str
         AuthServiceServer::<AuthRpc>::NAME,
         ChecksServer::<ChecksRpc>::NAME,
         ExplanationsServer::<ExplainRpc>::NAME,
+        GroupsServer::<GroupsRpc>::NAME,
+        OlderServer::<GroupsRpc>::NAME,
     ];
     always.into_iter().chain(users)
 }

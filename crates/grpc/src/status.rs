@@ -22,7 +22,13 @@ pub const fn code(error: &Error) -> Code {
         Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) | Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
-        Error::Conflict(Conflict::LastRoot | Conflict::OwnerStays | Conflict::Differs)
+        Error::Conflict(
+            Conflict::LastRoot
+            | Conflict::OwnerStays
+            | Conflict::Differs
+            | Conflict::GroupCycle
+            | Conflict::GroupNotEmpty,
+        )
         | Error::InviteClosed(_) => Code::FailedPrecondition,
         Error::Conflict(Conflict::InviteAnswered | Conflict::Contention) => Code::Aborted,
         Error::RateLimited(_) => Code::ResourceExhausted,

@@ -123,6 +123,12 @@ struct ReportView<'a> {
     platform_roles: CountsView<'a>,
     /// What became of the accounts.
     accounts: CountsView<'a>,
+    /// What became of the groups.
+    groups: CountsView<'a>,
+    /// What became of what was in them.
+    group_members: CountsView<'a>,
+    /// What became of the roles in them.
+    group_roles: CountsView<'a>,
     /// What somebody should know, a sentence each.
     warnings: &'a [String],
 }
@@ -137,7 +143,7 @@ struct CountsView<'a> {
     unchanged: u64,
     /// How many were left out because they were taken away on purpose since the backup.
     left_out: u64,
-    /// Which those are, up to 100 of them: an id, or that of an org and that of a member.
+    /// Which those are, up to 100 of them: an id, or that of an org or group and that of a member.
     left_out_ids: &'a [String],
 }
 
@@ -165,6 +171,9 @@ impl<'a> From<&'a Report> for ReportView<'a> {
             keys: of(Section::Keys),
             platform_roles: of(Section::PlatformRoles),
             accounts: of(Section::Accounts),
+            groups: of(Section::Groups),
+            group_members: of(Section::GroupMembers),
+            group_roles: of(Section::GroupRoles),
             warnings: &report.warnings,
         }
     }

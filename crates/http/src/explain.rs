@@ -2,7 +2,7 @@
 
 mod docs;
 
-use auth_domain::model::{Explanation, Membership, OrgRole, PlatformRole};
+use auth_domain::model::{Explanation, GroupRole, Membership, OrgRole, PlatformRole};
 use auth_domain::ops::access::Question;
 use auth_domain::ops::explain::Explain;
 use auth_domain::{App, Error, Invalid, Operation, Result};
@@ -29,13 +29,14 @@ struct CheckBody {
     /// Whose rights.
     #[schema(value_type = types::Id)]
     user_id: String,
-    /// `root`: do they have a platform role? `org`: may they do this in that org?
+    /// `root`: do they have a platform role? `org`: may they do this in that org? `group`: do they have this
+    /// role in that group?
     #[schema(value_type = types::Subject)]
     subject: String,
-    /// The org's id, when the subject is `org`.
-    #[schema(value_type = types::Id, required = false)]
+    /// The id of the org or group, when the subject is one.
+    #[schema(value_type = String, required = false)]
     object: String,
-    /// When the subject is `org`.
+    /// When the subject is `org` or `group`; a group knows no `owner`.
     #[schema(value_type = types::Action, required = false)]
     action: String,
 }
@@ -72,8 +73,9 @@ async fn explain(
 struct ExplanationView {
     /// Whether `Authorize` answers yes.
     allowed: bool,
-    /// Which row allows it, `platform_role` or `membership`; or what is missing, `no_platform_role`,
-    /// `no_org`, `not_a_member` or `role_too_small`.
+    /// Which row allows it, `platform_role` or `membership`, and for a group also `org_role`, `group_role` or
+    /// `own_tree`; or what is missing, `no_platform_role`, `no_org`, `not_a_member` or `role_too_small`, and
+    /// for a group `no_group`, `no_group_role` or `group_role_too_small`.
     reason: &'static str,
     /// Their platform role, where it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,10 +93,22 @@ struct ExplanationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = types::Moment, required = false)]
     role_since: Option<String>,
-    /// The least role in the org that would do.
+    /// The least role in the org or group that would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = types::OrgRole, required = false)]
     needed_role: Option<&'static str>,
+    /// The org that the group belongs to, if their role there allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::Id, required = false)]
+    org_id: Option<String>,
+    /// The group in which they were given the role that allows it: the one asked about, or one above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::GroupId, required = false)]
+    group_id: Option<String>,
+    /// Their role there; if every one is too small, the greatest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = types::GroupRole, required = false)]
+    group_role: Option<&'static str>,
 }
 
 impl ExplanationView {
@@ -113,13 +127,11 @@ impl ExplanationView {
 impl From<Explanation> for ExplanationView {
     fn from(why: Explanation) -> Self {
         let denied = |reason| Self { reason, ..Self::default() };
+        let allowed = |reason| Self { allowed: true, ..denied(reason) };
         match why {
-            Explanation::ByPlatformRole(role) => Self {
-                allowed: true,
-                reason: "platform_role",
-                platform_role: Some(role.as_str()),
-                ..Self::default()
-            },
+            Explanation::ByPlatformRole(role) => {
+                Self { platform_role: Some(role.as_str()), ..allowed("platform_role") }
+            }
             Explanation::ByMembership(membership) => Self::with("membership", true, &membership),
             Explanation::NoPlatformRole => denied("no_platform_role"),
             Explanation::NoOrg { platform } => {
@@ -131,6 +143,26 @@ impl From<Explanation> for ExplanationView {
             Explanation::RoleTooSmall { membership, needed } => Self {
                 needed_role: Some(OrgRole::as_str(needed)),
                 ..Self::with("role_too_small", false, &membership)
+            },
+            Explanation::ByOrgRole { org, role } => Self {
+                org_id: Some(org.to_string()),
+                org_role: Some(role.as_str()),
+                ..allowed("org_role")
+            },
+            Explanation::ByGroupRole { group, role } => Self {
+                group_id: Some(group.to_string()),
+                group_role: Some(role.as_str()),
+                ..allowed("group_role")
+            },
+            Explanation::ByOwnTree => allowed("own_tree"),
+            Explanation::NoGroup => denied("no_group"),
+            Explanation::NoGroupRole { needed } => {
+                Self { needed_role: Some(GroupRole::as_str(needed)), ..denied("no_group_role") }
+            }
+            Explanation::GroupRoleTooSmall { role, needed } => Self {
+                group_role: Some(role.as_str()),
+                needed_role: Some(GroupRole::as_str(needed)),
+                ..denied("group_role_too_small")
             },
         }
     }

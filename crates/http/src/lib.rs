@@ -2,9 +2,9 @@
 //!
 //! Read in this order:
 //!
-//! 1. `keys`, `orgs`, `members`, `member_backup`, `invites`, `roles`, `explain`, `mails`, `accounts`, `backup`,
-//!    `health`: one file per noun with its routes, handlers, bodies and views. A handler understands,
-//!    executes and answers; nothing else.
+//! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
+//!    `explain`, `mails`, `accounts`, `backup`, `health`: one file per noun with its routes, handlers, bodies and
+//!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
 //! 4. `limits`, which is around all of it: how large, how slow, and what no route matches.
@@ -22,6 +22,8 @@ mod bearer;
 mod body;
 mod docs_page;
 mod explain;
+mod group_members;
+mod groups;
 mod health;
 mod invites;
 mod keys;
@@ -35,6 +37,7 @@ mod path;
 mod problem;
 mod query;
 mod roles;
+mod sessions;
 mod stream;
 mod upload;
 
@@ -196,9 +199,12 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts = if accounts { accounts::ROUTES } else { &[] };
     [
         keys::ROUTES,
+        sessions::ROUTES,
         orgs::ROUTES,
         members::ROUTES,
         member_backup::ROUTES,
+        groups::ROUTES,
+        group_members::ROUTES,
         invites::ROUTES,
         roles::ROUTES,
         explain::ROUTES,

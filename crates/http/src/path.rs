@@ -48,6 +48,11 @@ impl<S: Send + Sync> FromRequestParts<S> for TwoSegments {
 }
 
 impl Segment {
+    /// What it says; `None` when that is no text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
     /// The id it is, as [`id`] reads it.
     pub(crate) fn id<T>(&self, missing: Invalid) -> Result<Id<T>> {
         match self.0.as_deref() {

@@ -87,6 +87,11 @@ impl Parameters {
         found.ok_or(Invalid::QueryParameters.into())
     }
 
+    /// A whole number that is not negative.
+    pub(crate) fn whole(&self, name: &str, absent: u64) -> Result<u64> {
+        self.get(name)?.map_or(Ok(absent), number)
+    }
+
     /// A JSON object to filter by; none when absent.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
         let Some(text) = self.get("metadata")? else { return Ok(Metadata::default()) };

@@ -1,10 +1,11 @@
 //! Signs and checks tokens: JWT (RFC 7519) with HMAC-SHA-256, as the services around this one know
 //! them.
 //!
-//! [`keys`] holds the secrets and says how far each is trusted, [`parse`] reads untrusted text. The
+//! [`cursors`] marks places in lists, under a derived key. [`keys`] holds the secrets and says how far each is trusted, [`parse`] reads untrusted text. The
 //! order of checks in [`HmacTokens::verify`] is the point of this crate: length, shape, key, MAC,
 //! and only then what the token says. [`seals`] proves the same of documents.
 
+mod cursors;
 mod keys;
 mod parse;
 mod seals;
@@ -17,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde::Serialize;
 
+pub use cursors::HmacCursors;
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
 pub use seals::HmacSeals;
@@ -50,6 +52,12 @@ impl HmacTokens {
     #[must_use]
     pub fn weak_keys(&self) -> usize {
         self.verify_only.iter().filter(|key| key.trust == Trust::StoredKeysOnly).count()
+    }
+
+    /// Cursors under a key derived from the signing secret.
+    #[must_use]
+    pub fn cursors(&self) -> HmacCursors {
+        HmacCursors::derived(&self.signing)
     }
 
     fn keys(&self) -> impl Iterator<Item = &Key> {

@@ -40,6 +40,11 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
             known(Error::AlreadyExists(Entity::Invite))
         }
         ("23505", Some("users_roles")) => known(Error::AlreadyExists(Entity::PlatformRole)),
+        ("23505", Some("keyward_groups")) => known(Error::AlreadyExists(Entity::Group)),
+        ("23505", Some("keyward_group_members")) => {
+            known(Error::AlreadyExists(Entity::GroupMember))
+        }
+        ("23505", Some("keyward_group_roles")) => known(Error::AlreadyExists(Entity::GroupRole)),
         ("23503", Some("org_memberships" | "org_invites")) => known(Error::NotFound(Entity::Org)),
         ("23503", Some("dormant_org_invites")) => known(Error::NotFound(Entity::Invite)),
         // Serialization failure, deadlock.

@@ -1,18 +1,30 @@
 //! Checks inside the transaction what the decision to write was based on, and locks it until the end.
 //!
 //! Locks are the weakest that do, and always taken in the same order: platform roles, the org, the
-//! membership. Commits that change an org or its members follow one another, which they do anyway when
+//! membership, the trees of the org or user. Commits that change an org or its members follow one another, which they do anyway when
 //! they take their revision.
 
 use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Entity, Error, Result, Unauthenticated};
-use auth_domain::model::{OrgId, PlatformRole, Standing, UserId};
+use auth_domain::model::{GroupId, GroupRole, OrgId, PlatformRole, Standing, UserId};
 use auth_domain::policy;
 use sqlx::{PgConnection, query_scalar};
 
 use crate::failure::failure;
-use crate::{keys, roles};
+use crate::group_standing::Scope;
+use crate::{cutoffs, group_standing, keys, roles};
+
+/// Whether a guard has to be checked after the commit has taken its revision. There may be no row that could be
+/// locked for a session; but whoever ended it took a revision as well. If that was before this one, a statement
+/// that begins now sees it; if it is after, this write came first. A commit that ends the session itself would
+/// see only that.
+pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
+    let Guard::SessionLives { user, .. } = guard else { return false };
+    !changes
+        .iter()
+        .any(|change| matches!(change, Change::EndSessions { user: ended, .. } if ended == user))
+}
 
 /// Checks a guard of a commit with these changes.
 pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Change]) -> Result<()> {
@@ -24,6 +36,10 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
+        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+            Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
+            _ => Ok(()),
+        },
         Guard::InOrg { user, org, action } => {
             let standing = hold_standing(db, user, org, Hold::for_all(changes, org)).await?;
             policy::in_org(&standing, action)
@@ -38,6 +54,11 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
                 Some(_) => Ok(()),
                 None => Err(Error::NotFound(Entity::Membership)),
             }
+        }
+        Guard::InGroup { user, group, needed } => in_group(db, user, group, needed, changes).await,
+        Guard::LiesBelow { group, parent } => {
+            let how = group_standing::Hold::for_all(changes);
+            group_standing::lies_below(db, group, parent, how).await
         }
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(hold_platform_role(db, user).await?, needed)
@@ -104,7 +125,27 @@ async fn hold_standing(
     Ok(Standing { platform, org_exists, org })
 }
 
-/// The role in a membership, whatever it says, if there is one.
+/// Whatever decides is held before any of it is read.
+async fn in_group(
+    db: &mut PgConnection,
+    user: UserId,
+    group: GroupId,
+    needed: GroupRole,
+    changes: &[Change],
+) -> Result<()> {
+    let belongs_to = group_standing::scope(db, group).await?;
+    let belongs_to = belongs_to.ok_or(Error::NotFound(Entity::Group))?;
+    hold_platform_role(db, user).await?;
+    if let Scope::Org(org) = belongs_to {
+        hold_org(db, org, Hold::for_all(changes, org)).await?;
+        hold_membership(db, user, org).await?;
+    }
+    group_standing::hold(db, belongs_to, group_standing::Hold::for_all(changes)).await?;
+    let standing = group_standing::find(db, user, group).await?;
+    policy::in_group(user, standing.as_ref(), needed)
+}
+
+/// The role of a member, and keeps it from being taken or replaced.
 async fn hold_membership(
     db: &mut PgConnection,
     user: UserId,

@@ -1,7 +1,8 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `members`, `invites`, `roles`, `accounts`), which hold the statements; `log` holds those of the change log,
+//! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the
+//! statements; `log` holds those of the change log,
 //! `sinks` those about how far it was passed on, `mails` those of the queue, and `backup` those about all of it.
 //! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
 //! says what a database failure means.
@@ -10,7 +11,11 @@ mod accounts;
 mod backup;
 mod config;
 mod connections;
+mod cutoffs;
 mod failure;
+mod group_members;
+mod group_standing;
+mod groups;
 mod guards;
 mod invites;
 mod keys;
@@ -20,11 +25,13 @@ mod members;
 mod moment;
 mod open;
 mod orgs;
+mod replicas;
 mod roles;
 mod rows;
 mod schema;
 mod sinks;
 mod transaction;
+mod wakeups;
 
 use std::time::Duration;
 
@@ -34,27 +41,33 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
-    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
+    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
+    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
+    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
+    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use uuid::Uuid;
 
 pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
 use crate::connections::Connections;
-pub use crate::open::OpenError;
+pub use crate::open::{OpenError, REGISTRY_CONNECTIONS};
+use crate::wakeups::Wakeups;
 
 /// Durable state in a PostgreSQL database that replicas, and the original, may share.
 #[derive(Debug)]
 pub struct PgStore {
     database: Connections,
+    /// Apart, so that requests which use up the others never hold up a renewal.
+    registry: Connections,
+    wakeups: Wakeups,
 }
 
 #[async_trait]
 impl ports::Store for PgStore {
-    async fn commit(&self, commit: Commit) -> Result<()> {
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
         transaction::commit(&self.database, &commit).await
     }
 
@@ -166,6 +179,55 @@ impl ports::Standings for PgStore {
 }
 
 #[async_trait]
+impl ports::Groups for PgStore {
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
+        groups::find(&self.database, ids).await
+    }
+
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>> {
+        group_standing::list(&self.database, user, ids).await
+    }
+
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)> {
+        group_standing::joint(&self.database, user, orgs, groups).await
+    }
+
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>> {
+        groups::tree(&self.database, query, part).await
+    }
+
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>> {
+        group_members::list(&self.database, group, kind, part).await
+    }
+
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>> {
+        group_members::groups_of(&self.database, query, part).await
+    }
+
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>> {
+        group_members::roles(&self.database, group, page).await
+    }
+}
+
+#[async_trait]
 impl ports::Accounts for PgStore {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         accounts::find(&self.database, id).await
@@ -191,7 +253,7 @@ impl ports::ChangeLog for PgStore {
     }
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
-        log::records(&self.database, after, limit).await
+        log::records(&self.registry, after, limit).await
     }
 }
 
@@ -260,5 +322,39 @@ impl Backups for PgStore {
 
     async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
         Ok(Box::new(backup::PgRestoring::begin(&self.database, commit).await?))
+    }
+}
+
+#[async_trait]
+impl ports::CutOffs for PgStore {
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
+        cutoffs::find(&self.database, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Replicas for PgStore {
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64> {
+        replicas::register(&self.registry, replica, lease).await
+    }
+
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>> {
+        replicas::renew(&self.registry, replica, lease, applied).await
+    }
+
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<ports::Laggard>> {
+        replicas::laggards(&self.database, replica, revision).await
+    }
+
+    async fn evict(&self, laggards: &[ports::Laggard]) -> Result<()> {
+        replicas::evict(&self.database, laggards).await
+    }
+
+    async fn leave(&self, replica: Uuid) -> Result<()> {
+        replicas::leave(&self.registry, replica).await
+    }
+
+    async fn woken(&self) -> Result<()> {
+        self.wakeups.next().await
     }
 }

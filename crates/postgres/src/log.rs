@@ -12,6 +12,8 @@ use crate::connections::Connections;
 use crate::failure::failure;
 use crate::moment::Moment;
 
+/// Where whoever listens hears of commits: they are told when the transaction has been committed.
+pub(crate) const CHANNEL: &str = "keyward_changes";
 /// How many records a purge looks at, so that it ends well within its time.
 const PURGED: i64 = 10_000;
 
@@ -89,7 +91,9 @@ pub(crate) async fn purge(db: &mut PgConnection, older_than: Timestamp) -> Resul
          AS oldest WHERE change.revision = oldest.revision AND change.ordinal = oldest.ordinal \
          AND change.occurred_at < $1 AND NOT EXISTS (SELECT 1 FROM keyward_sinks AS sink \
          WHERE sink.held_until >= $1 \
-         AND (sink.revision, sink.ordinal) < (change.revision, change.ordinal))",
+         AND (sink.revision, sink.ordinal) < (change.revision, change.ordinal)) \
+         AND NOT EXISTS (SELECT 1 FROM keyward_replicas AS replica \
+         WHERE replica.applied < change.revision AND replica.seen_at >= $1)",
     )
     .bind(Moment(older_than))
     .bind(PURGED)
@@ -99,21 +103,22 @@ pub(crate) async fn purge(db: &mut PgConnection, older_than: Timestamp) -> Resul
     Ok(())
 }
 
-/// Appends the facts of a commit under the next revision, if it has any. Must come last: it locks the
+/// Appends the facts of a commit under the next revision, if it has any, and gives it. Must come last: it locks the
 /// row that every other commit needs.
-pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<()> {
+pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
     let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
     if facts.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let facts = Columns::of(facts);
-    query(
-        "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value) \
-         INSERT INTO keyward_changes \
+    let revision = query_scalar(
+        "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value), \
+         appended AS (INSERT INTO keyward_changes \
          (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
          SELECT value, (place - 1)::integer, kind, subject, object, $5, payload, $6 FROM advanced, \
          unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) \
-         WITH ORDINALITY AS fact (kind, subject, object, payload, place)",
+         WITH ORDINALITY AS fact (kind, subject, object, payload, place)) \
+         SELECT value FROM advanced, pg_notify($7, '')",
     )
     .bind(facts.kinds)
     .bind(facts.subjects)
@@ -121,18 +126,24 @@ pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<()>
     .bind(facts.payloads)
     .bind(&commit.actor)
     .bind(Moment(commit.at))
-    .execute(db)
+    .bind(CHANNEL)
+    .fetch_one(db)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(Some(revision))
 }
 
-/// The next revision. Locks the row that every other commit needs.
+/// The next revision, of which others hear when this is committed. Locks the row that every other commit
+/// needs.
 pub(crate) async fn advance(db: &mut PgConnection) -> Result<i64> {
-    query_scalar("UPDATE keyward_revision SET value = value + 1 RETURNING value")
-        .fetch_one(db)
-        .await
-        .map_err(failure)
+    query_scalar(
+        "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value) \
+         SELECT value FROM advanced, pg_notify($1, '')",
+    )
+    .bind(CHANNEL)
+    .fetch_one(db)
+    .await
+    .map_err(failure)
 }
 
 /// Writes facts from this place on: a revision, and the place within it.

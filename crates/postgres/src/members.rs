@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::connections::Connections;
 use crate::failure::failure;
+use crate::group_members;
 use crate::moment::Moment;
 use crate::rows::{listing, moment, page, window};
 
@@ -244,7 +245,7 @@ pub(crate) async fn remove(db: &mut PgConnection, org: OrgId, member: UserId) ->
             .await
             .map_err(failure)?;
     }
-    Ok(())
+    group_members::forget(db, org, member).await
 }
 
 /// Locks a membership, if there is one and it is no owner's. One with a role that does not exist is one:

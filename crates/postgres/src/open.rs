@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, refuse_read_only};
 use crate::failure::is_outage;
+use crate::wakeups::Wakeups;
 use crate::{PgConfig, PgStore, schema};
 
 /// How long a start waits for the server to take a connection.
@@ -16,6 +17,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_mins(1);
 /// How often it asks whether it is its turn.
 const ASK: Duration = Duration::from_millis(50);
+/// How many connections there are for reading the change log and renewing leases, beside those for requests.
+pub const REGISTRY_CONNECTIONS: u32 = 4;
 /// The oldest major version we know to work.
 const OLDEST: u32 = 15;
 /// Who holds this advisory lock prepares the schema: "keyward" as a number.
@@ -109,7 +112,12 @@ impl PgStore {
     /// schema up to date. Any number of replicas may do so at once.
     pub async fn connect(config: &PgConfig) -> Result<Self, OpenError> {
         prepare(config).await.map_err(|problem| problem.at(config))?;
-        Ok(Self { database: Connections::new(config) })
+        let registry = PgConfig { pool_max: REGISTRY_CONNECTIONS, ..config.clone() };
+        Ok(Self {
+            database: Connections::new(config),
+            registry: Connections::new(&registry),
+            wakeups: Wakeups::new(config),
+        })
     }
 }
 

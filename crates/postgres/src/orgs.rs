@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::connections::Connections;
 use crate::failure::failure;
+use crate::groups;
 use crate::moment::Moment;
 use crate::rows::{listing, metadata, metadata_column, moment, page, window};
 
@@ -169,14 +170,16 @@ pub(crate) async fn update(db: &mut PgConnection, edit: &OrgEdit) -> Result<()> 
     one_org(updated.rows_affected())
 }
 
-/// Memberships and invites go with it: the schema cascades.
+/// Memberships and invites go with it: the schema cascades. Groups do not refer to the tables of the
+/// original, so they are told.
 pub(crate) async fn remove(db: &mut PgConnection, id: OrgId) -> Result<()> {
     let removed = query("DELETE FROM orgs WHERE id = $1")
         .bind(id.uuid())
-        .execute(db)
+        .execute(&mut *db)
         .await
         .map_err(failure)?;
-    one_org(removed.rows_affected())
+    one_org(removed.rows_affected())?;
+    groups::remove_all(db, id).await
 }
 
 const fn one_org(rows: u64) -> Result<()> {

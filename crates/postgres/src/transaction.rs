@@ -10,7 +10,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
-use crate::{accounts, backup, guards, invites, keys, log, mails, members, orgs, roles};
+use crate::{
+    accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
+    orgs, roles,
+};
 
 /// How often a commit is tried that others keep getting in the way of.
 const TRIES: u32 = 5;
@@ -22,20 +25,20 @@ const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'";
 /// How one try ended.
 enum Attempt {
     /// For good: it was committed, refused, or nobody knows.
-    Ended(Result<()>),
+    Ended(Result<Option<i64>>),
     /// Nothing was written, and another try may do better.
     Undone(Error),
 }
 
 /// Applies a commit, as [`auth_domain::ports::Store::commit`] says.
-pub(crate) async fn commit(database: &Connections, commit: &Commit) -> Result<()> {
+pub(crate) async fn commit(database: &Connections, commit: &Commit) -> Result<Option<i64>> {
     match timeout(WRITE, repeat(database, commit)).await {
         Ok(result) => result,
         Err(_) => Err(Error::unavailable("the commit did not end in time; it may have happened")),
     }
 }
 
-async fn repeat(database: &Connections, commit: &Commit) -> Result<()> {
+async fn repeat(database: &Connections, commit: &Commit) -> Result<Option<i64>> {
     let mut reconnected = false;
     let mut pause = PAUSE;
     for _ in 1..TRIES {
@@ -64,7 +67,7 @@ async fn attempt(database: &Connections, commit: &Commit) -> Attempt {
     let attempt = run(&mut lease, commit).await;
     lease.finish(match &attempt {
         Attempt::Undone(error) | Attempt::Ended(Err(error)) => was_disconnected(error),
-        Attempt::Ended(Ok(())) => false,
+        Attempt::Ended(Ok(_)) => false,
     });
     attempt
 }
@@ -76,7 +79,7 @@ async fn run(db: &mut PgConnection, commit: &Commit) -> Attempt {
     };
     match write(&mut tx, commit).await {
         // From here on only the database knows: never repeated.
-        Ok(()) => Attempt::Ended(tx.commit().await.map_err(failure)),
+        Ok(revision) => Attempt::Ended(tx.commit().await.map(|()| revision).map_err(failure)),
         // The transaction is dropped, which rolls it back before the connection is used again.
         Err(error) => undone(error),
     }
@@ -91,18 +94,24 @@ fn undone(error: Error) -> Attempt {
 }
 
 /// Guards, changes, log: in this order, because advancing the revision holds up every other commit
-/// until this one ends.
-async fn write(db: &mut PgConnection, commit: &Commit) -> Result<()> {
+/// until this one ends. Only sessions are looked at after that, see [`guards::comes_last`].
+async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
     if commit.changes.iter().any(takes_a_role) {
         roles::lock_roots(db).await?;
     }
-    for guard in &commit.guards {
+    let (last, first): (Vec<_>, Vec<_>) =
+        commit.guards.iter().partition(|guard| guards::comes_last(guard, &commit.changes));
+    for guard in first {
         guards::check(db, guard, &commit.changes).await?;
     }
     for change in &commit.changes {
         apply(db, change).await?;
     }
-    log::append(db, commit).await
+    let revision = log::append(db, commit).await?;
+    for guard in last {
+        guards::check(db, guard, &commit.changes).await?;
+    }
+    Ok(revision)
 }
 
 /// Whether it may leave the platform without a root.
@@ -114,6 +123,7 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> 
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
+        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
         Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,
@@ -137,6 +147,20 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> 
             invites::activate(db, *id, *org, *invitee, *expires_at).await
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
+        Change::InsertGroup(group) => groups::insert(db, group).await,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::AssignMembers { group, kind, members, at } => {
+            group_members::assign(db, *group, kind, members, *at).await
+        }
+        Change::UnassignMembers { group, members } => {
+            group_members::unassign(db, *group, members).await
+        }
+        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::RemoveGroupRole { group, user } => {
+            group_members::remove_role(db, *group, *user).await
+        }
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,

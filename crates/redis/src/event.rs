@@ -11,7 +11,7 @@ pub(crate) fn fields(record: &Record) -> Vec<(&'static str, String)> {
         // The same whenever this event is told again.
         ("event_id", record.place().to_string()),
         ("evt_org_id", record.org().unwrap_or_default().to_owned()),
-        ("evt_group_id", String::new()),
+        ("evt_group_id", group(record).to_owned()),
         ("occurred_at", record.occurred_at.to_string()),
     ];
     if let Some(subject) = &record.subject {
@@ -21,6 +21,14 @@ pub(crate) fn fields(record: &Record) -> Vec<(&'static str, String)> {
         fields.push(("jwt_identity_user_id", user.to_owned()));
     }
     fields
+}
+
+/// The group it happened to, if to one.
+fn group(record: &Record) -> &str {
+    match record.kind.split('.').next() {
+        Some("group" | "group_role") => &record.object,
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +79,9 @@ mod tests {
         let invited = record("invite.create", Some("u2"), "user:u1");
         assert_eq!(find(&invited, "id").as_deref(), Some("the object"));
         assert_eq!(find(&invited, "evt_org_id").as_deref(), Some("the org"));
+        let moved = record("group.move", None, "user:u2");
+        assert_eq!(find(&moved, "evt_group_id").as_deref(), Some("the object"));
+        assert_eq!(find(&moved, "evt_org_id").as_deref(), Some(""));
         let issued = record("key.issue", Some("u2"), "user:u2");
         assert_eq!(find(&issued, "evt_org_id").as_deref(), Some(""));
         assert_eq!(find(&issued, "jwt_identity_user_id").as_deref(), Some("u2"));

@@ -1,10 +1,11 @@
-//! Publishes what happened to a Redis stream, as Mainflux `auth` does.
+//! Publishes what happened to a Redis stream, as Mainflux `auth` does, and wakes replicas.
 //!
 //! Read [`RedisStream`] first, then `event`, which says what an entry looks like, and `address`, which
-//! understands where Redis is.
+//! understands where Redis is. [`RedisWakeups`] tells replicas of commits.
 
 mod address;
 mod event;
+mod wakeups;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+
+pub use wakeups::RedisWakeups;
 
 /// The stream that the original's consumers read.
 pub const STREAM: &str = "mainflux.auth";

@@ -21,7 +21,8 @@ fn refused(refusal: Box<dyn DatabaseError>) -> Error {
             Some(entity) => Error::AlreadyExists(entity),
             None => Error::internal(refusal),
         },
-        // Memberships and invites refer to orgs; what refers to invites is written with them.
+        // Memberships and invites refer to orgs; what refers to invites is written with them, and what
+        // refers to groups is checked before it is written.
         ErrorKind::ForeignKeyViolation => Error::NotFound(Entity::Org),
         _ if is_outage(&*refusal) => Error::unavailable(refusal),
         _ => Error::internal(refusal),
@@ -39,6 +40,9 @@ fn taken(message: &str) -> Option<Entity> {
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
         "users_roles" => Some(Entity::PlatformRole),
+        "keyward_groups" => Some(Entity::Group),
+        "keyward_group_members" => Some(Entity::GroupMember),
+        "keyward_group_roles" => Some(Entity::GroupRole),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{keys, roles};
+use crate::{cutoffs, group_standing, keys, roles};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -16,6 +16,10 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
+        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+            Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
+            _ => Ok(()),
+        },
         Guard::InOrg { user, org, action } => {
             policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
         }
@@ -26,6 +30,11 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
             Some(_) => Ok(()),
             None => Err(Error::NotFound(Entity::Membership)),
         },
+        Guard::InGroup { user, group, needed } => {
+            let standing = group_standing::list(db, user, &[group]).await?.pop();
+            policy::in_group(user, standing.as_ref(), needed)
+        }
+        Guard::LiesBelow { group, parent } => group_standing::lies_below(db, group, parent).await,
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }

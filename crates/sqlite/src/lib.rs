@@ -1,13 +1,17 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
-//! `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
+//! `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
 //! passed on, `mails` for the queue, `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
 //! failure means.
 
 mod accounts;
 mod backup;
+mod cutoffs;
 mod failure;
+mod group_members;
+mod group_standing;
+mod groups;
 mod guards;
 mod invites;
 mod keys;
@@ -16,6 +20,7 @@ mod mails;
 mod members;
 mod open;
 mod orgs;
+mod replicas;
 mod roles;
 mod rows;
 mod sinks;
@@ -29,10 +34,12 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, Evidence, Invitation, InviteId,
-    InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId, MailState, Member,
-    MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page,
-    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
+    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
+    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
+    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
+    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
+    Standing, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::ports;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -53,7 +60,7 @@ pub struct SqliteStore {
 
 #[async_trait]
 impl ports::Store for SqliteStore {
-    async fn commit(&self, commit: Commit) -> Result<()> {
+    async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
         // Taking the write lock at once: what the guards read cannot change before the end.
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         for guard in &commit.guards {
@@ -62,8 +69,9 @@ impl ports::Store for SqliteStore {
         for change in &commit.changes {
             apply(&mut tx, change).await?;
         }
-        log::append(&mut tx, &commit).await?;
-        tx.commit().await.map_err(failure)
+        let revision = log::append(&mut tx, &commit).await?;
+        tx.commit().await.map_err(failure)?;
+        Ok(revision)
     }
 
     async fn ping(&self) -> Result<()> {
@@ -75,6 +83,7 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
+        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
         Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,
@@ -98,6 +107,20 @@ async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
             invites::activate(db, *id, *org, *invitee, *expires_at).await
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
+        Change::InsertGroup(group) => groups::insert(db, group).await,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::AssignMembers { group, kind, members, at } => {
+            group_members::assign(db, *group, kind, members, *at).await
+        }
+        Change::UnassignMembers { group, members } => {
+            group_members::unassign(db, *group, members).await
+        }
+        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::RemoveGroupRole { group, user } => {
+            group_members::remove_role(db, *group, *user).await
+        }
         Change::InsertAccount(account) => accounts::insert(db, account).await,
         Change::QueueMail(mail) => mails::insert(db, mail).await,
         Change::RetryMail(id) => mails::retry(db, *id).await,
@@ -211,6 +234,55 @@ impl ports::Standings for SqliteStore {
 }
 
 #[async_trait]
+impl ports::Groups for SqliteStore {
+    async fn groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
+        groups::find(&self.readers, ids).await
+    }
+
+    async fn group_standings(&self, user: UserId, ids: &[GroupId]) -> Result<Vec<GroupStanding>> {
+        group_standing::list(&self.readers, user, ids).await
+    }
+
+    async fn joint_standings(
+        &self,
+        user: UserId,
+        orgs: &[Option<OrgId>],
+        groups: &[GroupId],
+    ) -> Result<(Vec<Standing>, Vec<GroupStanding>)> {
+        group_standing::joint(&self.readers, user, orgs, groups).await
+    }
+
+    async fn group_tree(
+        &self,
+        query: &GroupQuery,
+        part: &Part<Vec<GroupId>>,
+    ) -> Result<Listing<Placed>> {
+        groups::tree(&self.readers, query, part).await
+    }
+
+    async fn group_members(
+        &self,
+        group: GroupId,
+        kind: Option<&EntityType>,
+        part: &Part<EntityId>,
+    ) -> Result<Listing<GroupMember>> {
+        group_members::list(&self.readers, group, kind, part).await
+    }
+
+    async fn groups_of(
+        &self,
+        query: &GroupsOfQuery,
+        part: &Part<GroupId>,
+    ) -> Result<Listing<Group>> {
+        group_members::groups_of(&self.readers, query, part).await
+    }
+
+    async fn group_roles(&self, group: GroupId, page: Page<()>) -> Result<Listing<GroupGrant>> {
+        group_members::roles(&self.readers, group, page).await
+    }
+}
+
+#[async_trait]
 impl ports::Accounts for SqliteStore {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         accounts::find(&self.readers, id).await
@@ -305,5 +377,35 @@ impl Backups for SqliteStore {
 
     async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
         Ok(Box::new(backup::SqliteRestoring::begin(&self.writer, commit).await?))
+    }
+}
+
+#[async_trait]
+impl ports::CutOffs for SqliteStore {
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
+        cutoffs::find(&self.readers, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Replicas for SqliteStore {
+    async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64> {
+        replicas::register(&self.writer, replica, lease).await
+    }
+
+    async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>> {
+        replicas::renew(&self.writer, replica, lease, applied).await
+    }
+
+    async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<ports::Laggard>> {
+        replicas::laggards(&self.readers, replica, revision).await
+    }
+
+    async fn evict(&self, laggards: &[ports::Laggard]) -> Result<()> {
+        replicas::evict(&self.writer, laggards).await
+    }
+
+    async fn leave(&self, replica: Uuid) -> Result<()> {
+        replicas::leave(&self.writer, replica).await
     }
 }

@@ -89,7 +89,9 @@ pub(crate) async fn purge(db: &mut SqliteConnection, older_than: Timestamp) -> R
          (SELECT revision, ordinal FROM keyward_changes ORDER BY revision, ordinal LIMIT ?2) \
          AND occurred_at < ?1 AND NOT EXISTS (SELECT 1 FROM keyward_sinks AS sink \
          WHERE sink.held_until >= ?1 AND (sink.revision, sink.ordinal) < \
-         (keyward_changes.revision, keyward_changes.ordinal))",
+         (keyward_changes.revision, keyward_changes.ordinal)) \
+         AND NOT EXISTS (SELECT 1 FROM keyward_replicas AS replica \
+         WHERE replica.applied < keyward_changes.revision AND replica.seen_at * 1000000 >= ?1)",
     )
     .bind(older_than.micros())
     .bind(PURGED)
@@ -99,14 +101,15 @@ pub(crate) async fn purge(db: &mut SqliteConnection, older_than: Timestamp) -> R
     Ok(())
 }
 
-/// Appends the facts of a commit under the next revision, if it has any.
-pub(crate) async fn append(db: &mut SqliteConnection, commit: &Commit) -> Result<()> {
+/// Appends the facts of a commit under the next revision, if it has any, and gives it.
+pub(crate) async fn append(db: &mut SqliteConnection, commit: &Commit) -> Result<Option<i64>> {
     let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
     if facts.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let revision = advance(db).await?;
-    write(db, (revision, 0), &facts, &commit.actor, commit.at).await
+    write(db, (revision, 0), &facts, &commit.actor, commit.at).await?;
+    Ok(Some(revision))
 }
 
 /// The next revision.

@@ -9,6 +9,7 @@ use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar}
 use uuid::Uuid;
 
 use crate::failure::failure;
+use crate::group_members;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
@@ -229,7 +230,7 @@ pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId
             .await
             .map_err(failure)?;
     }
-    Ok(())
+    group_members::forget(db, org, member).await
 }
 
 /// Whether this is a member, and no owner.

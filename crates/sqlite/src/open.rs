@@ -23,12 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
     (4, "member_counts", include_str!("../../../migrations/sqlite/0004_member_counts.sql")),
     (6, "instance", include_str!("../../../migrations/sqlite/0006_instance.sql")),
+    (20, "groups", include_str!("../../../migrations/sqlite/0020_groups.sql")),
+    (30, "cutoffs", include_str!("../../../migrations/sqlite/0030_cutoffs.sql")),
+    (31, "replicas", include_str!("../../../migrations/sqlite/0031_replicas.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.
@@ -85,6 +88,10 @@ impl SqliteStore {
         let database = file.display().to_string();
         let writer = pool(options.clone(), 1, &database).await?;
         migrate(&writer, &database).await?;
+        // Whoever had the directory before is dead, however it ended: no write has to wait for it.
+        sqlx::query("DELETE FROM keyward_replicas").execute(&writer).await.map_err(|cause| {
+            OpenError::Unusable { database: database.clone(), cause: cause.into() }
+        })?;
         let readers = pool(options, READERS, &database).await?;
         Ok(Self { readers, writer, _lock: Some(lock) })
     }

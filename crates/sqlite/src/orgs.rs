@@ -10,6 +10,7 @@ use sqlx::{FromRow, Sqlite, SqliteConnection, SqlitePool, query, query_as};
 use uuid::Uuid;
 
 use crate::failure::failure;
+use crate::groups;
 use crate::rows::{Counted, listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
@@ -179,14 +180,15 @@ pub(crate) async fn update(db: &mut SqliteConnection, edit: &OrgEdit) -> Result<
     one_org(updated.rows_affected())
 }
 
-/// Memberships go with it: the schema cascades.
+/// Memberships go with it: the schema cascades. Groups do not refer to orgs, as in PostgreSQL.
 pub(crate) async fn remove(db: &mut SqliteConnection, id: OrgId) -> Result<()> {
     let removed = query("DELETE FROM orgs WHERE id = ?1")
         .bind(id.uuid())
-        .execute(db)
+        .execute(&mut *db)
         .await
         .map_err(failure)?;
-    one_org(removed.rows_affected())
+    one_org(removed.rows_affected())?;
+    groups::remove_all(db, id).await
 }
 
 const fn one_org(rows: u64) -> Result<()> {

@@ -21,7 +21,7 @@ struct StandingRow {
 }
 
 /// The role a column names. A word that is no role allows nothing.
-fn known<R: FromStr>(column: Option<String>) -> Option<R> {
+pub(crate) fn known<R: FromStr>(column: Option<String>) -> Option<R> {
     column.and_then(|role| role.parse().ok())
 }
 
@@ -70,13 +70,22 @@ pub(crate) async fn standings(
     .await
     .map_err(failure)?;
     let platform = known(rows.first().and_then(|row| row.platform.clone()));
-    let roles: HashMap<Uuid, Option<OrgRole>> =
-        rows.into_iter().filter_map(|row| Some((row.org_id?, known(row.org)))).collect();
+    let found = rows.into_iter().filter_map(|row| Some((row.org_id?, known(row.org)))).collect();
+    Ok(towards(orgs, platform, &found))
+}
+
+/// Where somebody with this platform role stands towards each of these, given the orgs among them that
+/// exist and their roles there.
+pub(crate) fn towards(
+    orgs: &[Option<OrgId>],
+    platform: Option<PlatformRole>,
+    found: &HashMap<Uuid, Option<OrgRole>>,
+) -> Vec<Standing> {
     let standing = |org: &Option<OrgId>| {
-        let found = org.and_then(|org| roles.get(&org.uuid()).copied());
+        let found = org.and_then(|org| found.get(&org.uuid()).copied());
         Standing { platform, org_exists: found.is_some(), org: found.flatten() }
     };
-    Ok(orgs.iter().map(standing).collect())
+    orgs.iter().map(standing).collect()
 }
 
 #[derive(FromRow)]

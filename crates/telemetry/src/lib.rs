@@ -20,8 +20,8 @@ mod trace;
 mod traceparent;
 
 pub use metrics::{
-    Metrics, build_info, mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails,
-    not_published, outbox, published, refused,
+    MemoryNumbers, Metrics, build_info, confirmed, mail_died, mail_dropped, mail_failed, mail_sent,
+    mail_tried, mails, memory, not_published, not_renewed, outbox, published, refused,
 };
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};

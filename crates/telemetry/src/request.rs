@@ -9,6 +9,7 @@
 //! each layer around a router costs two allocations.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -43,6 +44,11 @@ use crate::metrics::refused;
 use crate::traceparent::Parent;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `pending`: committed, and some replica may still answer from before. The status of an answer without a
+/// body is 202 (RFC 9110, section 15.3.3) then.
+const CONFIRMATION: HeaderName = HeaderName::from_static("keyward-confirmation");
+/// `outage`: answered from a memory that may be out of date.
+const FRESHNESS: HeaderName = HeaderName::from_static("keyward-freshness");
 
 /// The router behind everything this module does.
 ///
@@ -59,6 +65,25 @@ pub(crate) struct Current {
     trace: Option<TraceId>,
     /// The method and the route's pattern; a gRPC line has the operation's name instead.
     route: Option<(Method, MatchedPath)>,
+    marks: Cell<Marks>,
+}
+
+/// What the answer has to say beside its result.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Marks {
+    /// A write is committed, and some replica may not know yet.
+    pub(crate) unconfirmed: bool,
+    /// It comes from a memory that may be out of date.
+    pub(crate) graced: bool,
+}
+
+/// Adds to what the answer of the request this code runs for has to say.
+pub(crate) fn mark(add: impl FnOnce(&mut Marks)) {
+    with_current(|current| {
+        let mut marks = current.marks.get();
+        add(&mut marks);
+        current.marks.set(marks);
+    });
 }
 
 tokio::task_local! {
@@ -162,7 +187,13 @@ impl Service<Request> for Guarded {
         };
         let long_token = has_long_token(request.headers());
         let trace = parent.map(|parent| parent.trace);
-        let current = Current { id: id.clone(), transport: self.transport, trace, route };
+        let current = Current {
+            id: id.clone(),
+            transport: self.transport,
+            trace,
+            route,
+            marks: Cell::default(),
+        };
         Answering {
             inner: CURRENT.scope(current, self.inner.call(request)),
             // Nobody reads the clock unless somebody reads the line.
@@ -239,10 +270,10 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let _entered = this.span.enter();
         // The inner future is not polled again after a panic, so that nobody sees what it left.
-        let polled = catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| this.inner.as_mut().poll(cx)));
         let mut response = match polled {
             Ok(polled) => match ready!(polled) {
                 Ok(response) => response,
@@ -253,6 +284,9 @@ impl Future for Answering {
         if let Some(reason) = limit(&response, this.transport, *this.long_token) {
             refused(this.transport, reason);
         }
+        if let Some(current) = this.inner.take_value() {
+            say(current.marks.get(), &mut response);
+        }
         response.headers_mut().insert(REQUEST_ID, this.id.clone());
         if let Some(started) = this.started {
             let status = response.status().as_u16();
@@ -262,6 +296,19 @@ impl Future for Answering {
             tracing::debug!(status, took_ms, request_id, transport = *this.transport, "answered");
         }
         Poll::Ready(Ok(response))
+    }
+}
+
+/// Says what the marks say.
+fn say(marks: Marks, response: &mut Response) {
+    if marks.unconfirmed {
+        response.headers_mut().insert(CONFIRMATION, HeaderValue::from_static("pending"));
+        if response.status() == StatusCode::NO_CONTENT {
+            *response.status_mut() = StatusCode::ACCEPTED;
+        }
+    }
+    if marks.graced {
+        response.headers_mut().insert(FRESHNESS, HeaderValue::from_static("outage"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starts ephemeral PostgreSQL, Redis and SMTP servers and the real binary, for tests.
 
+mod port;
 mod postgres;
 mod redis;
 mod server;

@@ -1,7 +1,6 @@
 //! A private PostgreSQL server.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
+
+use crate::port::Port;
 
 /// How long anything the server is asked for may take before a test gives up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -31,7 +32,7 @@ const PASSWORD: &str = "a password with blanks";
 pub struct Postgres {
     programs: Programs,
     dir: PathBuf,
-    port: u16,
+    port: Port,
     databases: AtomicU32,
     keeper: Child,
 }
@@ -81,17 +82,14 @@ impl Postgres {
         }
         // From here on the keeper cleans up.
         let keeper = programs.keep(&dir)?;
-        let mut server = Self { programs, dir, port: 0, databases: AtomicU32::new(0), keeper };
+        let mut server =
+            Self { programs, dir, port: Port::take()?, databases: AtomicU32::new(0), keeper };
         server.init().await?;
-        for _ in 0..5 {
-            // Somebody may take the port between finding it free and using it.
-            server.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            if server.start_again().await.is_ok() {
-                return Ok(server);
-            }
+        if let Err(problem) = server.start_again().await {
+            let log = fs::read_to_string(server.dir.join("log")).unwrap_or_default();
+            bail!("PostgreSQL does not start: {problem:#}\n{log}");
         }
-        let log = fs::read_to_string(server.dir.join("log")).unwrap_or_default();
-        bail!("PostgreSQL does not start:\n{log}")
+        Ok(server)
     }
 
     /// The server that all tests of this process share, each in a database of its own.
@@ -105,7 +103,7 @@ impl Postgres {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let database = |name: &str| Database {
             host: "127.0.0.1".into(),
-            port: self.port,
+            port: self.port.number(),
             user: USER.into(),
             password: PASSWORD.into(),
             name: name.into(),
@@ -124,7 +122,7 @@ impl Postgres {
         let settings = format!(
             "-p {} -k '{}' -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off \
              -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=32MB",
-            self.port,
+            self.port.number(),
             self.dir.display()
         );
         let log = self.dir.join("log").display().to_string();

@@ -1,7 +1,6 @@
 //! A private Redis server.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -13,6 +12,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::port::Port;
+
 /// How long anything the server is asked for may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Redis {
     dir: TempDir,
     arguments: Vec<String>,
-    port: u16,
+    port: Port,
     /// The server and, as its parent, the shell that ends it when this process ends.
     running: Option<Child>,
 }
@@ -38,21 +39,15 @@ impl Redis {
     pub async fn with(arguments: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("keyward-redis-").tempdir()?;
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let mut server = Self { dir, arguments, port: 0, running: None };
-        for _ in 0..5 {
-            // Somebody may take the port between finding it free and using it.
-            server.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            if server.start_again().await.is_ok() {
-                return Ok(server);
-            }
-        }
-        bail!("Redis does not start: {}", fs::read_to_string(server.log()).unwrap_or_default())
+        let mut server = Self { dir, arguments, port: Port::take()?, running: None };
+        server.start_again().await?;
+        Ok(server)
     }
 
     /// Where it listens, as `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.port.number())
     }
 
     /// Starts it where it was stopped: same port, no data.
@@ -65,7 +60,14 @@ impl Redis {
         let _ = fs::remove_file(self.dir.path().join("pid"));
         let mut keeper = std::process::Command::new("/bin/sh");
         keeper.args(["-c", SCRIPT, "keeper"]).arg(program()?);
-        keeper.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        keeper.args([
+            "--port",
+            &self.port.number().to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]);
         keeper.args(["--appendonly", "no", "--daemonize", "no"]).arg("--dir").arg(self.dir.path());
         keeper.arg("--logfile").arg(self.log()).args(&self.arguments);
         // In a group of its own, so that an interrupt at the terminal does not end it first.
@@ -77,7 +79,10 @@ impl Redis {
             let ended = self.running.as_mut().is_none_or(|it| !matches!(it.try_wait(), Ok(None)));
             if ended || self.has_failed() || begun.elapsed() > PATIENCE {
                 self.end();
-                bail!("Redis does not start");
+                bail!(
+                    "Redis does not start: {}",
+                    fs::read_to_string(self.log()).unwrap_or_default()
+                );
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -111,7 +116,8 @@ impl Redis {
     }
 
     async fn converse(&self, command: &[&str]) -> Result<Vec<String>> {
-        let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await?);
+        let mut stream =
+            BufReader::new(TcpStream::connect(("127.0.0.1", self.port.number())).await?);
         if let Some(password) = self.argument("--requirepass") {
             converse(&mut stream, &["AUTH", password]).await?;
         }
@@ -125,7 +131,7 @@ impl Redis {
 
     async fn listens(&self) -> Result<()> {
         self.pid()?;
-        TcpStream::connect(("127.0.0.1", self.port)).await?;
+        TcpStream::connect(("127.0.0.1", self.port.number())).await?;
         Ok(())
     }
 

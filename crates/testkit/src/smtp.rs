@@ -16,6 +16,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::port::Port;
+
 pub use self::received::Received;
 use self::session::serve;
 
@@ -59,7 +61,7 @@ pub struct SmtpSetup {
 /// A mail server of this test's own, on a free port of the loopback interface.
 #[derive(Debug)]
 pub struct Smtp {
-    port: u16,
+    port: Port,
     shared: Arc<Shared>,
     files: TempDir,
     accepting: Option<JoinHandle<()>>,
@@ -101,15 +103,14 @@ impl Smtp {
         let files = tempfile::Builder::new().prefix("keyward-smtp-").tempdir()?;
         let tls = certificate(&files.path().join("ca.pem"))?;
         let shared = Arc::new(Shared { setup, tls, heard: Mutex::default() });
-        let mut server = Self { port: 0, shared, files, accepting: None };
+        let mut server = Self { port: Port::take()?, shared, files, accepting: None };
         server.start_again().await?;
         Ok(server)
     }
 
     /// Listens again where it was stopped.
     pub async fn start_again(&mut self) -> Result<()> {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
-        self.port = listener.local_addr()?.port();
+        let listener = TcpListener::bind(("127.0.0.1", self.port.number())).await?;
         let shared = Arc::clone(&self.shared);
         self.accepting = Some(tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
@@ -137,7 +138,7 @@ impl Smtp {
     /// The port it listens on.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The PEM file with the authority of its certificate.

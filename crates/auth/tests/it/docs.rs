@@ -44,9 +44,12 @@ fn errors_are_documented() {
         (Error::NotFound(Entity::Org), "check the id, or ask for access"),
         (Error::AlreadyExists(Entity::Account), "pick another"),
         (Error::AlreadyExists(Entity::Membership), "change their role instead"),
+        (Error::AlreadyExists(Entity::GroupMember), "leave it out"),
         (Error::Conflict(Conflict::LastRoot), "make somebody else a root first"),
         (Error::Conflict(Conflict::OwnerStays), "make another member the owner first"),
         (Error::Conflict(Conflict::InviteAnswered), "look at what became of it"),
+        (Error::Conflict(Conflict::GroupCycle), "pick a parent that does not lie below the group"),
+        (Error::Conflict(Conflict::GroupNotEmpty), "empty it first, or delete the subtree"),
         (Error::Conflict(Conflict::Contention), "try again"),
         (
             Error::Conflict(Conflict::Differs),

@@ -15,14 +15,14 @@ const STREAM: &str = "mainflux.auth";
 const SOON: Duration = Duration::from_mins(1);
 
 /// An entry of the stream, as a consumer reads it.
-type Event = BTreeMap<String, String>;
+pub type Event = BTreeMap<String, String>;
 
 fn telling(setup: Setup, redis: &Redis) -> Setup {
     setup.set("MF_AUTH_ES_URL", redis.address())
 }
 
 /// All entries, oldest first: an id, then names and values up to the next id.
-async fn events(redis: &Redis) -> Vec<Event> {
+pub async fn events(redis: &Redis) -> Vec<Event> {
     let words = redis.ask(&["XRANGE", STREAM, "-", "+"]).await.unwrap();
     let mut events: Vec<Event> = Vec::new();
     let mut words = words.into_iter().peekable();

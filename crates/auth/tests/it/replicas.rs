@@ -68,7 +68,6 @@ async fn s13_an_ended_key_is_refused_however_many_show_it_at_once() {
         let made = server.send(Method::POST, "/keys", Some(&ada), Some(&body)).await.unwrap();
         let made: Value = made.json().await.unwrap();
         let key = made["value"].as_str().unwrap();
-        // Whoever sees first that it has ended deletes its row, and all others meet that.
         eventually("it ends", Duration::from_secs(20), async || {
             let ask = || Box::pin(identify(&server, key));
             let answers = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());

@@ -3,11 +3,12 @@
 //! ```json
 //! {"format":"keyward-backup","version":1,"taken_at":"…","instance":"…","revision":7,
 //! "orgs":[…],"org_memberships":[…],"org_invites":[…],"dormant_org_invites":[…],
-//! "keys":[…],"platform_roles":[…],"accounts":[…],"mac":"…"}
+//! "keys":[…],"platform_roles":[…],"accounts":[…],"groups":[…],"group_members":[…],
+//! "group_roles":[…],"mac":"…"}
 //! ```
 //!
-//! Everything is written in this order and without blanks; rows come by their place in their list. `mac`
-//! is over every byte before its own comma.
+//! Everything is written in this order and without blanks; rows come by their place in their list, groups
+//! each after the one above it. `mac` is over every byte before its own comma.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,7 +18,9 @@ use super::rows::{Rows, Section};
 use super::seal;
 use crate::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::{Account, Invite, Key, Membership, Org, RoleHolder};
+use crate::model::{
+    Account, Group, GroupGrant, GroupMember, Invite, Key, Membership, Org, RoleHolder,
+};
 
 /// The version of the format that this service writes, and the only one that it reads.
 pub const VERSION: i64 = 1;
@@ -69,6 +72,11 @@ pub fn rows(rows: &Rows, first: bool, password_hashes: bool, to: &mut Vec<u8>) -
         Rows::Accounts(rows) => {
             rows.iter().try_for_each(|row| list.push(&AccountRow::new(row, password_hashes)))
         }
+        Rows::Groups(rows) => rows.iter().try_for_each(|row| list.push(&GroupRow::from(row))),
+        Rows::GroupMembers(rows) => {
+            rows.iter().try_for_each(|row| list.push(&GroupMemberRow::from(row)))
+        }
+        Rows::GroupRoles(rows) => rows.iter().try_for_each(|row| list.push(&GrantRow::from(row))),
     }
 }
 
@@ -227,6 +235,79 @@ impl<'a> AccountRow<'a> {
             metadata: account.metadata.object(),
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct GroupRow<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<String>,
+    owner_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org_id: Option<String>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: &'a Map<String, Value>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Group> for GroupRow<'a> {
+    fn from(group: &'a Group) -> Self {
+        Self {
+            id: group.id.to_string(),
+            parent_id: group.parent.map(|parent| parent.to_string()),
+            owner_id: group.owner.to_string(),
+            org_id: group.org.map(|org| org.to_string()),
+            name: group.name.as_str(),
+            description: group.description.as_str(),
+            metadata: group.metadata.object(),
+            created_at: group.created_at.to_string(),
+            updated_at: group.updated_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct GroupMemberRow<'a> {
+    group_id: String,
+    member_id: &'a str,
+    r#type: &'a str,
+    created_at: String,
+}
+
+impl<'a> From<&'a GroupMember> for GroupMemberRow<'a> {
+    fn from(member: &'a GroupMember) -> Self {
+        Self {
+            group_id: member.group.to_string(),
+            member_id: member.member.as_str(),
+            r#type: member.kind.as_str(),
+            created_at: member.created_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct GrantRow {
+    group_id: String,
+    user_id: String,
+    role: &'static str,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<&GroupGrant> for GrantRow {
+    fn from(grant: &GroupGrant) -> Self {
+        Self {
+            group_id: grant.group.to_string(),
+            user_id: grant.user.to_string(),
+            role: grant.role.as_str(),
+            created_at: grant.created_at.to_string(),
+            updated_at: grant.updated_at.to_string(),
         }
     }
 }

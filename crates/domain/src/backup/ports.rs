@@ -1,12 +1,13 @@
 //! What backups need of the outside.
 
 use async_trait::async_trait;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::rows::{Rows, Section};
 use crate::change::{Change, Commit, Guard};
 use crate::error::Result;
-use crate::model::{InviteId, OrgId, UserId};
+use crate::model::{GroupId, InviteId, OrgId, UserId};
 
 /// How many rows are read or written at a time.
 pub const PART: usize = 1_000;
@@ -72,6 +73,20 @@ pub trait Restoring: Send {
     /// Which of these invites exist.
     async fn invites(&mut self, ids: &[InviteId]) -> Result<Vec<InviteId>>;
 
+    /// Which of these groups exist, and the orgs that those belong to that belong to one.
+    async fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<(GroupId, Option<OrgId>)>>;
+
+    /// Who of these is a member of which org, and stays one until the end.
+    async fn hold_members(&mut self, these: &[(OrgId, UserId)]) -> Result<Vec<(OrgId, UserId)>>;
+
+    /// What the change log says of these groups after this revision by records of this kind.
+    async fn group_records(
+        &mut self,
+        kind: &'static str,
+        revision: i64,
+        groups: &[GroupId],
+    ) -> Result<Vec<GroupRecord>>;
+
     /// For which of these the change log says after this revision that they were taken away: `kind` is
     /// what the record says, the pairs are its object and its subject.
     async fn removed(
@@ -90,8 +105,19 @@ pub trait Restoring: Send {
     /// Applies a change, as a commit does.
     async fn apply(&mut self, change: &Change) -> Result<()>;
 
-    /// Makes all of it true at once.
-    async fn commit(self: Box<Self>) -> Result<()>;
+    /// Makes all of it true at once. Gives its revision, if any of it has a fact.
+    async fn commit(self: Box<Self>) -> Result<Option<i64>>;
+}
+
+/// What the change log says of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRecord {
+    /// Which group.
+    pub group: GroupId,
+    /// The user it happened to, if to one.
+    pub user: Option<UserId>,
+    /// What else the record says.
+    pub payload: Value,
 }
 
 /// Proves later that a document is one of ours and what it said.

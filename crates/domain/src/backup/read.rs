@@ -15,8 +15,8 @@ use super::rows::{DormantInvite, Row, Section};
 use super::split::{Piece, Splitter};
 use crate::error::{Error, Invalid, Result};
 use crate::model::{
-    Account, Description, Invite, InviteState, Key, Membership, Metadata, Name, Org, OrgRole,
-    PasswordHash, RoleHolder,
+    Account, Description, Group, GroupGrant, GroupId, GroupMember, Invite, InviteState, Key,
+    Membership, Metadata, Name, Org, OrgRole, PasswordHash, RoleHolder,
 };
 use crate::{Id, Timestamp, json};
 
@@ -202,6 +202,9 @@ impl Reader {
             Section::Keys => members.key().map(Row::Key),
             Section::PlatformRoles => members.role_holder().map(Row::PlatformRole),
             Section::Accounts => members.account().map(Row::Account),
+            Section::Groups => members.group().map(Row::Group),
+            Section::GroupMembers => members.group_member().map(Row::GroupMember),
+            Section::GroupRoles => members.grant().map(Row::GroupRole),
         };
         Ok(Some(Step::Row(Box::new(read.map_err(refused)?))))
     }
@@ -255,6 +258,20 @@ impl Members {
         if id.is_nil() { Err("has an id that is no UUID") } else { Ok(id) }
     }
 
+    /// The id in this member, if there is one.
+    fn optional_id<T>(&mut self, name: &str) -> Result<Option<Id<T>>, Problem> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.id(name).map(Some),
+        }
+    }
+
+    /// The id of a group in this member, if there is one.
+    fn group_id(&mut self, name: &str) -> Result<Option<GroupId>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| "has the id of a group that is no ULID")
+    }
+
     /// The moment in this member, if there is one.
     fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let Some(text) = self.text(name)? else { return Ok(None) };
@@ -296,12 +313,13 @@ impl Members {
         }
     }
 
-    fn org(mut self) -> Result<Org, Problem> {
+    /// What it is called, and what people say of it.
+    fn names(&mut self) -> Result<(Name, Description), Problem> {
         let name = self.text("name")?.unwrap_or_default();
         let description = self.text("description")?.unwrap_or_default();
         let too_long =
             name.chars().count() > Name::MAX || description.chars().count() > Description::MAX;
-        let (name, description) = match self.reading.sealed {
+        Ok(match self.reading.sealed {
             true if too_long => return Err("has a name or description that is too long"),
             true => (Name::stored(name), Description::stored(description)),
             false => (
@@ -312,7 +330,11 @@ impl Members {
                     "has a description of more than 1024 characters, or with control characters"
                 })?,
             ),
-        };
+        })
+    }
+
+    fn org(mut self) -> Result<Org, Problem> {
+        let (name, description) = self.names()?;
         Ok(Org {
             id: self.id("id")?,
             owner: self.id("owner_id")?,
@@ -337,10 +359,7 @@ impl Members {
 
     fn invite(mut self) -> Result<Invite, Problem> {
         let state = self.text("state")?.unwrap_or_default();
-        let invitee = match self.members.get("invitee_id") {
-            None | Some(Value::Null) => None,
-            Some(_) => Some(self.id("invitee_id")?),
-        };
+        let invitee = self.optional_id("invitee_id")?;
         let role = self.role("invitee_role")?;
         if role == OrgRole::Owner {
             return Err("invites somebody to be the owner");
@@ -396,6 +415,42 @@ impl Members {
             password: hash.map_or_else(PasswordHash::unusable, PasswordHash::new),
             status: status.parse().map_err(|_| "has a status that does not exist")?,
             metadata: self.metadata()?,
+            created_at: self.begun("created_at")?,
+            updated_at: self.begun("updated_at")?,
+        })
+    }
+
+    fn group(mut self) -> Result<Group, Problem> {
+        let (name, description) = self.names()?;
+        Ok(Group {
+            id: self.group_id("id")?.ok_or("lacks an id")?,
+            owner: self.id("owner_id")?,
+            org: self.optional_id("org_id")?,
+            parent: self.group_id("parent_id")?,
+            name,
+            description,
+            metadata: self.metadata()?,
+            created_at: self.begun("created_at")?,
+            updated_at: self.begun("updated_at")?,
+        })
+    }
+
+    fn group_member(mut self) -> Result<GroupMember, Problem> {
+        let (kind, member) = (self.text("type")?, self.text("member_id")?);
+        Ok(GroupMember {
+            group: self.group_id("group_id")?.ok_or("lacks an id")?,
+            kind: kind.unwrap_or_default().parse().map_err(|_| "has a type that is none")?,
+            member: member.unwrap_or_default().parse().map_err(|_| "has an id that is none")?,
+            created_at: self.begun("created_at")?,
+        })
+    }
+
+    fn grant(mut self) -> Result<GroupGrant, Problem> {
+        let role = self.text("role")?.unwrap_or_default();
+        Ok(GroupGrant {
+            group: self.group_id("group_id")?.ok_or("lacks an id")?,
+            user: self.id("user_id")?,
+            role: role.parse().map_err(|_| "has a role that does not exist")?,
             created_at: self.begun("created_at")?,
             updated_at: self.begun("updated_at")?,
         })

@@ -54,8 +54,18 @@ impl Counts {
 impl Report {
     /// The counts of a list, for counting.
     pub const fn counts(&mut self, section: Section) -> &mut Counts {
-        let [orgs, memberships, invites, dormant, keys, platform_roles, accounts] =
-            &mut self.counts;
+        let [
+            orgs,
+            memberships,
+            invites,
+            dormant,
+            keys,
+            platform_roles,
+            accounts,
+            groups,
+            group_members,
+            group_roles,
+        ] = &mut self.counts;
         match section {
             Section::Orgs => orgs,
             Section::Memberships => memberships,
@@ -64,13 +74,27 @@ impl Report {
             Section::Keys => keys,
             Section::PlatformRoles => platform_roles,
             Section::Accounts => accounts,
+            Section::Groups => groups,
+            Section::GroupMembers => group_members,
+            Section::GroupRoles => group_roles,
         }
     }
 
     /// The counts of a list.
     #[must_use]
     pub const fn of(&self, section: Section) -> &Counts {
-        let [orgs, memberships, invites, dormant, keys, platform_roles, accounts] = &self.counts;
+        let [
+            orgs,
+            memberships,
+            invites,
+            dormant,
+            keys,
+            platform_roles,
+            accounts,
+            groups,
+            group_members,
+            group_roles,
+        ] = &self.counts;
         match section {
             Section::Orgs => orgs,
             Section::Memberships => memberships,
@@ -79,6 +103,9 @@ impl Report {
             Section::Keys => keys,
             Section::PlatformRoles => platform_roles,
             Section::Accounts => accounts,
+            Section::Groups => groups,
+            Section::GroupMembers => group_members,
+            Section::GroupRoles => group_roles,
         }
     }
 

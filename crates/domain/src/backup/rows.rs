@@ -1,9 +1,14 @@
 //! What a backup is made of.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::error::Entity;
-use crate::model::{Account, Invite, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder};
+use crate::model::{
+    Account, Group, GroupGrant, GroupMember, Invite, InviteId, Key, Membership, Org,
+    PlatformInviteId, RoleHolder,
+};
 
 /// The lists of a backup, in the order in which they are written and restored: nothing refers to
 /// something that comes later.
@@ -23,11 +28,17 @@ pub enum Section {
     PlatformRoles,
     /// Accounts of the built-in directory.
     Accounts,
+    /// Groups, each after the one above it.
+    Groups,
+    /// What is in them.
+    GroupMembers,
+    /// Who was given which role in them.
+    GroupRoles,
 }
 
 impl Section {
     /// Every list, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Orgs,
         Self::Memberships,
         Self::Invites,
@@ -35,6 +46,9 @@ impl Section {
         Self::Keys,
         Self::PlatformRoles,
         Self::Accounts,
+        Self::Groups,
+        Self::GroupMembers,
+        Self::GroupRoles,
     ];
 
     /// What the list is called.
@@ -48,6 +62,9 @@ impl Section {
             Self::Keys => "keys",
             Self::PlatformRoles => "platform_roles",
             Self::Accounts => "accounts",
+            Self::Groups => "groups",
+            Self::GroupMembers => "group_members",
+            Self::GroupRoles => "group_roles",
         }
     }
 
@@ -67,6 +84,9 @@ impl Section {
             Self::Keys => Entity::Key,
             Self::PlatformRoles => Entity::PlatformRole,
             Self::Accounts => Entity::Account,
+            Self::Groups => Entity::Group,
+            Self::GroupMembers => Entity::GroupMember,
+            Self::GroupRoles => Entity::GroupRole,
         }
     }
 }
@@ -97,6 +117,12 @@ pub enum Row {
     PlatformRole(RoleHolder),
     /// An account.
     Account(Account),
+    /// A group.
+    Group(Group),
+    /// Something's place in one.
+    GroupMember(GroupMember),
+    /// A role in one.
+    GroupRole(GroupGrant),
 }
 
 /// Some rows of one list.
@@ -116,6 +142,12 @@ pub enum Rows {
     PlatformRoles(Vec<RoleHolder>),
     /// Accounts.
     Accounts(Vec<Account>),
+    /// Groups, each after the one above it.
+    Groups(Vec<Group>),
+    /// What is in groups.
+    GroupMembers(Vec<GroupMember>),
+    /// Roles in groups.
+    GroupRoles(Vec<GroupGrant>),
 }
 
 impl Rows {
@@ -130,6 +162,9 @@ impl Rows {
             Self::Keys(rows) => rows.len(),
             Self::PlatformRoles(rows) => rows.len(),
             Self::Accounts(rows) => rows.len(),
+            Self::Groups(rows) => rows.len(),
+            Self::GroupMembers(rows) => rows.len(),
+            Self::GroupRoles(rows) => rows.len(),
         }
     }
 
@@ -140,13 +175,35 @@ impl Rows {
     }
 }
 
+/// A place in a list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// By two ids; the second is nil where one is enough.
+    Ids(Uuid, Uuid),
+    /// By an id and a text.
+    Named(Uuid, String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ids(one, other) if other.is_nil() => write!(f, "{one}"),
+            Self::Ids(one, other) => write!(f, "{one}/{other}"),
+            Self::Named(one, name) => write!(f, "{one}/{name:?}"),
+        }
+    }
+}
+
 /// What can be restored: it has a place in its list, and can be compared with what is stored there.
 pub trait Keep: Sized {
     /// Which list it is of.
     const SECTION: Section;
 
-    /// Its place in the list: lists are in this order, and no two rows have the same.
-    fn place(&self) -> (Uuid, Uuid);
+    /// Whether lists are in the order of their places. Groups are not: each comes after the one above it.
+    const ORDERED: bool;
+
+    /// Its place in the list: no two rows have the same.
+    fn place(&self) -> Place;
 
     /// Whether it says what the stored row with its place says.
     fn same(&self, stored: &Self) -> bool;
@@ -159,18 +216,21 @@ pub trait Keep: Sized {
 }
 
 macro_rules! keep {
-    ($row:ty, $section:ident, |$it:ident| $place:expr, |$this:ident, $stored:ident| $same:expr) => {
+    ($row:ty, $section:ident, |$it:ident| $place:expr) => {
+        keep!($row, $section, |$it| $place, Self::eq, true);
+    };
+    ($row:ty, $section:ident, |$it:ident| $place:expr, $same:path, $ordered:expr) => {
         impl Keep for $row {
             const SECTION: Section = Section::$section;
+            const ORDERED: bool = $ordered;
 
-            fn place(&self) -> (Uuid, Uuid) {
+            fn place(&self) -> Place {
                 let $it = self;
                 $place
             }
 
-            fn same(&self, $stored: &Self) -> bool {
-                let $this = self;
-                $same
+            fn same(&self, stored: &Self) -> bool {
+                $same(self, stored)
             }
 
             fn rows(these: Vec<Self>) -> Rows {
@@ -187,21 +247,20 @@ macro_rules! keep {
     };
 }
 
-keep!(Org, Orgs, |it| (it.id.uuid(), Uuid::nil()), |this, stored| this == stored);
-keep!(Membership, Memberships, |it| (it.org.uuid(), it.member.uuid()), |this, stored| this
-    == stored);
-keep!(Invite, Invites, |it| (it.id.uuid(), Uuid::nil()), |this, stored| this == stored);
-keep!(
-    DormantInvite,
-    Dormant,
-    |it| (it.invite.uuid(), it.platform_invite.uuid()),
-    |this, stored| this == stored
-);
-keep!(Key, Keys, |it| (it.id.uuid(), Uuid::nil()), |this, stored| this == stored);
-keep!(RoleHolder, PlatformRoles, |it| (it.user.uuid(), Uuid::nil()), |this, stored| this == stored);
-keep!(Account, Accounts, |it| (it.id.uuid(), Uuid::nil()), |this, stored| same_account(
-    this, stored
-));
+keep!(Org, Orgs, |it| one(it.id.uuid()));
+keep!(Membership, Memberships, |it| Place::Ids(it.org.uuid(), it.member.uuid()));
+keep!(Invite, Invites, |it| one(it.id.uuid()));
+keep!(DormantInvite, Dormant, |it| Place::Ids(it.invite.uuid(), it.platform_invite.uuid()));
+keep!(Key, Keys, |it| one(it.id.uuid()));
+keep!(RoleHolder, PlatformRoles, |it| one(it.user.uuid()));
+keep!(Account, Accounts, |it| one(it.id.uuid()), same_account, true);
+keep!(Group, Groups, |it| one(it.id.uuid()), Self::eq, false);
+keep!(GroupMember, GroupMembers, |it| Place::Named(it.group.uuid(), it.member.as_str().to_owned()));
+keep!(GroupGrant, GroupRoles, |it| Place::Ids(it.group.uuid(), it.user.uuid()));
+
+const fn one(id: Uuid) -> Place {
+    Place::Ids(id, Uuid::nil())
+}
 
 /// A backup without password hashes says nothing of them.
 fn same_account(this: &Account, stored: &Account) -> bool {

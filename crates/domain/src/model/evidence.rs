@@ -1,6 +1,6 @@
 //! What a decision rests on, and the decision in the words of those rows.
 
-use super::{Membership, OrgRole, PlatformRole, Standing};
+use super::{GroupId, GroupRole, Membership, OrgId, OrgRole, PlatformRole, Standing};
 
 /// The rows about one user that a decision can rest on, all from one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,5 +50,37 @@ pub enum Explanation {
         membership: Membership,
         /// The least role that would do.
         needed: OrgRole,
+    },
+    /// Allowed: they are a member of the org that the group belongs to, which gives them a role in all its
+    /// groups.
+    ByOrgRole {
+        /// The org.
+        org: OrgId,
+        /// Their role there.
+        role: OrgRole,
+    },
+    /// Allowed: they have a role in the group, or in one above it.
+    ByGroupRole {
+        /// Where they have it.
+        group: GroupId,
+        /// Which.
+        role: GroupRole,
+    },
+    /// Allowed: the group is in a tree of their own.
+    ByOwnTree,
+    /// Denied: there is no such group, or its org is gone. Nobody is told so.
+    NoGroup,
+    /// Denied: they have no role in the group that counts. In the groups of an org only the roles of its
+    /// members do.
+    NoGroupRole {
+        /// The least role that would do.
+        needed: GroupRole,
+    },
+    /// Denied: every role they have in the group is too small.
+    GroupRoleTooSmall {
+        /// The greatest they have.
+        role: GroupRole,
+        /// The least that would do.
+        needed: GroupRole,
     },
 }

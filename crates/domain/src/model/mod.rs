@@ -3,6 +3,7 @@
 mod account;
 mod email;
 mod evidence;
+mod group;
 mod invite;
 mod key;
 mod link;
@@ -18,6 +19,10 @@ mod token;
 pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
 pub use email::Email;
 pub use evidence::{Evidence, Explanation};
+pub use group::{
+    EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupMember, GroupQuery,
+    GroupRole, GroupStanding, GroupsFrom, GroupsOfQuery, MAX_DEPTH, Part, Placed, Step, USERS,
+};
 pub use invite::{
     Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,
     PlatformInviteId, Rival, Settlement, ShownInvite, WaitingInvite,

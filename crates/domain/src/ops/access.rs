@@ -4,9 +4,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::app::{Access, Cx, Identity, Operation};
-use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
-use crate::model::{Action, Claims, Key, KeyKind, OrgId, PlatformRole, Standing, Token, Trust};
+use crate::model::{
+    Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Standing,
+    Token, Trust, UserId,
+};
 use crate::{Timestamp, policy};
 
 /// How far a sibling's clock may be ahead of ours before its tokens are refused.
@@ -49,6 +51,8 @@ pub enum Question {
     Root,
     /// Whether they may do this in this org; `None` is an id no org can have.
     Org(Option<OrgId>, Action),
+    /// Whether they have this role in this group; `None` is an id no group can have.
+    Group(Option<GroupId>, GroupRole),
 }
 
 impl Question {
@@ -57,15 +61,27 @@ impl Question {
         match subject {
             "root" => Ok(Self::Root),
             "org" => Ok(Self::Org(OrgId::from_str(object).ok(), action.parse()?)),
+            "group" => {
+                let needed = action.parse().map_err(|_| Invalid::Action)?;
+                Ok(Self::Group(GroupId::from_str(object).ok(), needed))
+            }
             _ => Err(Invalid::Subject.into()),
         }
     }
 
-    /// The org it is about.
+    /// The org it is about, if that is what it is about.
     pub(crate) const fn org(self) -> Option<OrgId> {
         match self {
-            Self::Root => None,
             Self::Org(org, _) => org,
+            Self::Root | Self::Group(..) => None,
+        }
+    }
+
+    /// The group it is about, if that is what it is about.
+    pub(crate) const fn group(self) -> Option<GroupId> {
+        match self {
+            Self::Group(group, _) => group,
+            Self::Root | Self::Org(..) => None,
         }
     }
 }
@@ -80,7 +96,7 @@ impl Operation for Authorize {
     }
 
     /// A stranger to an org gets the same refusal as a member with too small a role. Somebody with
-    /// a platform role is told when there is no such org.
+    /// a platform role is told when there is no such org. Of a group nobody is told more than no.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let identity = identify_actor(cx, &self.token).await?;
         authorize(cx, &identity, self.question).await
@@ -98,25 +114,47 @@ pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identit
 
 /// Whether they may do this.
 pub(crate) async fn authorize(cx: &Cx<'_>, who: &Identity, question: Question) -> Result<()> {
-    decide(cx.store().standing(who.user, question.org()).await?, question)
-}
-
-/// Whether somebody who stands there may do this. A stranger to an org is not told whether it exists.
-pub(crate) fn decide(standing: Standing, question: Question) -> Result<()> {
     match question {
-        Question::Root => policy::on_platform(standing.platform, PlatformRole::Admin),
-        Question::Org(_, action) => {
-            policy::in_org(&standing, action).map_err(|refusal| match refusal {
-                Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
-                other => other,
-            })
+        Question::Root => decide_on_platform(cx.checks().standing(who.user, None).await?),
+        Question::Org(org, action) => {
+            decide_in_org(cx.checks().standing(who.user, org).await?, action)
+        }
+        Question::Group(None, _) => Err(Error::Forbidden),
+        Question::Group(Some(group), needed) => {
+            decide_by_group_role(cx.checks().group_role(who.user, group).await?, needed)
         }
     }
 }
 
-/// Whose token this is: the signature, the times, and for an API key the stored row.
-///
-/// An API key whose time is over is deleted on the way, which can fail without consequence.
+/// Whether somebody who stands there has a platform role.
+pub(crate) const fn decide_on_platform(standing: Standing) -> Result<()> {
+    policy::on_platform(standing.platform, PlatformRole::Admin)
+}
+
+/// Whether somebody who stands there may do this in the org. A stranger is not told whether it exists.
+pub(crate) fn decide_in_org(standing: Standing, action: Action) -> Result<()> {
+    policy::in_org(&standing, action).map_err(|refusal| match refusal {
+        Error::NotFound(_) if standing.platform.is_none() => Error::Forbidden,
+        other => other,
+    })
+}
+
+/// Whether somebody who stands there has this role in the group. Nobody is told whether it exists.
+pub(crate) fn decide_in_group(
+    user: UserId,
+    standing: Option<&GroupStanding>,
+    needed: GroupRole,
+) -> Result<()> {
+    decide_by_group_role(standing.and_then(|place| policy::group_role(user, place)), needed)
+}
+
+/// Whether this role, the greatest somebody has in a group, is enough.
+fn decide_by_group_role(role: Option<GroupRole>, needed: GroupRole) -> Result<()> {
+    if role.is_some_and(|role| role >= needed) { Ok(()) } else { Err(Error::Forbidden) }
+}
+
+/// Whose token this is: the signature, the times, and for an API key the stored row, for any other that
+/// the user's sessions have not been ended since. It writes nothing.
 pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     let (claims, trust) = cx.tokens().verify(token)?;
     if claims.kind == KeyKind::Api {
@@ -138,24 +176,36 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     if cx.now.seconds() > end {
         return Err(Unauthenticated::Expired.into());
     }
-    Ok(Identity { user: claims.user, email: claims.email, kind: claims.kind, key: None })
+    // Last, so that nothing is looked up for what is refused anyway.
+    if cx.checks().cut_off(claims.user).await?.is_some_and(|until| claims.issued_at <= until) {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
+    Ok(Identity {
+        user: claims.user,
+        email: claims.email,
+        kind: claims.kind,
+        key: None,
+        issued_at: claims.issued_at,
+    })
 }
 
 async fn identify_key(cx: &Cx<'_>, claims: Claims) -> Result<Identity> {
     check_begun(&claims, cx.now)?;
     let id = claims.id.ok_or(Unauthenticated::BadToken)?;
-    let stored = cx.store().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
+    let stored = cx.checks().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
     if !says_what_is_stored(&claims, &stored) {
         return Err(Unauthenticated::NotHonoured.into());
     }
     if stored.expired(cx.now) {
-        let removed = cx.commit(vec![Change::RemoveKey { id, issuer: stored.issuer }]).await;
-        if let Err(error) = removed {
-            tracing::debug!(code = error.code(), "an expired key stays until the next purge");
-        }
         return Err(Unauthenticated::ExpiredKey.into());
     }
-    Ok(Identity { user: stored.issuer, email: stored.subject, kind: KeyKind::Api, key: Some(id) })
+    Ok(Identity {
+        user: stored.issuer,
+        email: stored.subject,
+        kind: KeyKind::Api,
+        key: Some(id),
+        issued_at: claims.issued_at,
+    })
 }
 
 fn check_begun(claims: &Claims, now: Timestamp) -> Result<(), Unauthenticated> {

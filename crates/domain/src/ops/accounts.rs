@@ -166,7 +166,7 @@ impl Operation for Login {
             cx.throttle().take_back(attempt);
         }
         let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
-        keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login)
+        keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login).await
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::app::{Access, Cx, Identity, Operation};
 use crate::error::{Error, Invalid, Result};
-use crate::model::Token;
-use crate::ops::access::{Question, authorize, decide, identify_actor};
+use crate::model::{GroupStanding, Standing, Token, UserId};
+use crate::ops::access::{
+    Question, authorize, decide_in_group, decide_in_org, decide_on_platform, identify_actor,
+};
 
 /// The most questions one [`AuthorizeMany`] asks.
 pub const MAX_CHECKS: usize = 200;
@@ -84,15 +86,40 @@ impl Operation for AuthorizeMany {
             _ => return Err(Invalid::ListTooLong.into()),
         }
         let identity = identify_actor(cx, &self.token).await?;
+        // What a question is not about is passed on as no org, which keeps the answers in their places.
         let orgs: Vec<_> = self.questions.iter().map(|question| question.org()).collect();
-        let standings = cx.store().standings(identity.user, &orgs).await?;
+        let groups: Vec<_> =
+            self.questions.iter().filter_map(|question| question.group()).collect();
+        let (standings, in_groups) = if groups.is_empty() {
+            (cx.store().standings(identity.user, &orgs).await?, Vec::new())
+        } else {
+            cx.store().joint_standings(identity.user, &orgs, &groups).await?
+        };
         if standings.len() != self.questions.len() {
             return Err(Error::internal("the store answered another number of questions"));
         }
         standings
             .into_iter()
             .zip(self.questions)
-            .map(|(standing, question)| Verdict::of(decide(standing, question)))
+            .map(|(standing, question)| {
+                Verdict::of(decide(identity.user, standing, &in_groups, question))
+            })
             .collect()
+    }
+}
+
+fn decide(
+    user: UserId,
+    standing: Standing,
+    in_groups: &[GroupStanding],
+    question: Question,
+) -> Result<()> {
+    match question {
+        Question::Root => decide_on_platform(standing),
+        Question::Org(_, action) => decide_in_org(standing, action),
+        Question::Group(group, needed) => {
+            let found = in_groups.iter().find(|standing| Some(standing.group) == group);
+            decide_in_group(user, found, needed)
+        }
     }
 }

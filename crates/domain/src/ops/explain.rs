@@ -28,10 +28,19 @@ impl Operation for Explain {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Explanation> {
-        let evidence = cx.store().evidence(self.user, self.question.org()).await?;
+        let (user, store) = (self.user, cx.store());
         Ok(match self.question {
-            Question::Root => policy::explain_on_platform(evidence.platform),
-            Question::Org(_, action) => policy::explain_in_org(evidence, action),
+            Question::Root => {
+                policy::explain_on_platform(store.evidence(user, None).await?.platform)
+            }
+            Question::Org(org, action) => {
+                policy::explain_in_org(store.evidence(user, org).await?, action)
+            }
+            Question::Group(None, _) => Explanation::NoGroup,
+            Question::Group(Some(group), needed) => {
+                let standing = store.group_standings(user, &[group]).await?.pop();
+                policy::explain_in_group(user, standing.as_ref(), needed)
+            }
         })
     }
 }

@@ -38,26 +38,34 @@ impl Operation for IssueToken {
                 "has at most 254 bytes and no control characters",
             ));
         }
-        issue(cx, self.user, self.email, self.kind)
+        issue(cx, self.user, self.email, self.kind).await
     }
 }
 
-/// A signed token that nothing is stored of.
-pub(crate) fn issue(cx: &Cx<'_>, user: UserId, email: String, kind: KeyKind) -> Result<Token> {
+/// A signed token that nothing is stored of. Tokens count whole seconds: one that is made in the second in
+/// which the user's sessions were ended says that it was made in the next, which the leeway allows.
+pub(crate) async fn issue(
+    cx: &Cx<'_>,
+    user: UserId,
+    email: String,
+    kind: KeyKind,
+) -> Result<Token> {
     let life = match kind {
         KeyKind::Login => cx.rules().login_life,
         KeyKind::Recovery => cx.rules().recovery_life,
         KeyKind::Api => return Err(Error::internal("an API key is stored before it is signed")),
     };
+    let ended = cx.checks().cut_off(user).await?;
+    let issued_at = ended.map_or(i64::MIN, |until| until.saturating_add(1)).max(cx.now.seconds());
     cx.tokens().sign(&Claims {
         id: Some(cx.new_id()),
         user,
         email,
         kind,
-        issued_at: cx.now.seconds(),
+        issued_at,
         not_before: None,
         // From the whole second, so that the span is the configured life exactly.
-        expires_at: Some(Timestamp::from_seconds(cx.now.seconds()).plus(life).seconds()),
+        expires_at: Some(Timestamp::from_seconds(issued_at).plus(life).seconds()),
     })
 }
 
@@ -188,7 +196,7 @@ impl Operation for RevokeKey {
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let issuer = cx.identity()?.user;
         match cx.commit(vec![Change::RemoveKey { id: self.id, issuer }]).await {
-            Err(Error::NotFound(Entity::Key)) => Ok(()),
+            Err(Error::NotFound(Entity::Key)) => cx.settle().await,
             other => other,
         }
     }

@@ -7,6 +7,9 @@ pub mod changes;
 pub mod checks;
 pub mod dormant_invites;
 pub mod explain;
+pub mod group_members;
+pub mod group_roles;
+pub mod groups;
 pub mod invites;
 pub mod keys;
 pub mod mails;
@@ -14,6 +17,7 @@ pub mod member_backup;
 pub mod members;
 pub mod orgs;
 pub mod roles;
+pub mod sessions;
 
 use crate::app::Operation;
 
@@ -30,6 +34,10 @@ pub const NAMES: &[&str] = &[
     keys::ListKeys::NAME,
     keys::RevokeKey::NAME,
     keys::PurgeKeys::NAME,
+    sessions::EndSessions::NAME,
+    sessions::EndSessionsOf::NAME,
+    sessions::RevokeKeys::NAME,
+    sessions::RevokeKeysOf::NAME,
     changes::PurgeChanges::NAME,
     mails::PrepareMail::NAME,
     mails::ListMails::NAME,
@@ -57,6 +65,21 @@ pub const NAMES: &[&str] = &[
     dormant_invites::CreateDormantInvite::NAME,
     dormant_invites::ViewDormantInvite::NAME,
     dormant_invites::ActivateInvites::NAME,
+    groups::CreateGroup::NAME,
+    groups::ViewGroup::NAME,
+    groups::UpdateGroup::NAME,
+    groups::MoveGroup::NAME,
+    groups::RemoveGroup::NAME,
+    groups::ListGroups::NAME,
+    groups::ListChildren::NAME,
+    groups::ListParents::NAME,
+    group_members::AssignMembers::NAME,
+    group_members::UnassignMembers::NAME,
+    group_members::ListGroupMembers::NAME,
+    group_members::ListGroupsOf::NAME,
+    group_roles::GrantGroupRole::NAME,
+    group_roles::RemoveGroupRole::NAME,
+    group_roles::ListGroupRoles::NAME,
     roles::AssignRole::NAME,
     roles::RetrieveRole::NAME,
     roles::ListRoles::NAME,

@@ -185,7 +185,6 @@ impl Operation for ViewOwner {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<UserId> {
-        let org = cx.store().org(self.org).await?.ok_or(Error::NotFound(Entity::Org))?;
-        Ok(org.owner)
+        cx.checks().owner(self.org).await?.ok_or(Error::NotFound(Entity::Org))
     }
 }

@@ -55,7 +55,7 @@ impl Operation for GrantRole {
 /// Somebody who has the role already costs no revision.
 async fn assign(cx: &Cx<'_>, user: UserId, role: PlatformRole) -> Result<()> {
     if cx.store().standing(user, None).await?.platform == Some(role) {
-        return Ok(());
+        return cx.settle().await;
     }
     cx.commit(vec![Change::PutPlatformRole { user, role }]).await
 }

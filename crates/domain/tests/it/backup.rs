@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use auth_domain::backup::{Report, Rows, Sink, Source};
 use auth_domain::change::Change;
 use auth_domain::model::{
-    Account, AccountStatus, Invite, InviteState, KeyKind, Metadata, OrgId, OrgRole, PasswordHash,
-    PlatformRole,
+    Account, AccountStatus, EntityId, EntityType, GroupId, GroupRole, Invite, InviteState, KeyKind,
+    Metadata, OrgId, OrgRole, PasswordHash, PlatformRole, UserId,
 };
 use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
+use auth_domain::ops::group_members::{AssignMembers, UnassignMembers};
+use auth_domain::ops::group_roles::{GrantGroupRole, RemoveGroupRole};
+use auth_domain::ops::groups::{CreateGroup, Home, MoveGroup, RemoveGroup};
 use auth_domain::ops::invites::RevokeInvite;
 use auth_domain::ops::keys::RevokeKey;
 use auth_domain::ops::members::{Batch, RemoveMembers};
@@ -96,7 +99,33 @@ fn content(text: &str) -> &str {
     &text[from..text.rfind(",\"mac\":").unwrap()]
 }
 
-/// An org with two members, an API key, roles, an account and an invite.
+/// Groups of somebody, each below the one named before it.
+async fn grow(world: &World, by: u128, home: Home, names: &[&str]) -> Vec<GroupId> {
+    let mut groups: Vec<GroupId> = Vec::new();
+    for name in names {
+        let home = match groups.last() {
+            Some(parent) => Home::Below(*parent, None),
+            None => home,
+        };
+        let (name, description) = (name.parse().unwrap(), "of \"pumps\"".parse().unwrap());
+        let made = CreateGroup { home, name, description, metadata: Metadata::default() };
+        groups.push(world.as_user(by, made).await.unwrap().id);
+    }
+    groups
+}
+
+async fn assign(world: &World, by: u128, group: GroupId, kind: &str, member: &str) {
+    let kind = EntityType::stored(kind.into());
+    let members = Batch::new(vec![EntityId::stored(member.into())]).unwrap();
+    world.as_user(by, AssignMembers { group, kind, members }).await.unwrap();
+}
+
+async fn give(world: &World, by: u128, group: GroupId, user: UserId) {
+    let role = GroupRole::Editor;
+    world.as_user(by, GrantGroupRole { group, user, role }).await.unwrap();
+}
+
+/// An org with two members, an API key, roles, an account, an invite and groups.
 async fn inhabited() -> (World, OrgId) {
     let world = world().await;
     let org = world.org(7, "Acme \"&\" <sons>").await;
@@ -131,6 +160,11 @@ async fn inhabited() -> (World, OrgId) {
     let gone =
         Invite { id: Id::new(Uuid::from_u128(71)), state: InviteState::Declined, ..invite.clone() };
     world.commit(Change::InsertRows(Rows::Invites(vec![invite, gone]))).await.unwrap();
+    let tree = grow(&world, 7, Home::Org(org), &["root", "leaf"]).await;
+    grow(&world, 7, Home::Own, &["own"]).await;
+    assign(&world, 7, tree[1], "things", "a thing").await;
+    assign(&world, 7, tree[0], "users", &user(9).to_string()).await;
+    give(&world, 7, tree[0], user(8)).await;
     (world, org)
 }
 
@@ -140,11 +174,11 @@ async fn r39_a_backup_restored_into_an_empty_system_gives_the_same_backup() {
     let text = backup(&source).await;
     let target = world().await;
     let report = restore(&target, plan(&text)).await.unwrap();
-    assert_eq!((report.created(), report.left_out()), (10, 0));
+    assert_eq!((report.created(), report.left_out()), (16, 0));
     // It was taken elsewhere, so what was taken away there since cannot be known.
     assert_eq!(report.warnings.len(), 1, "{report:?}");
     assert_eq!(content(&backup(&target).await), content(&text));
-    assert!(target.facts().await.ends_with(&["account.create".into(), "backup.restore".into()]));
+    assert!(target.facts().await.ends_with(&["group_role.assign".into(), "backup.restore".into()]));
 }
 
 #[tokio::test]
@@ -154,7 +188,7 @@ async fn r39_a_repeated_restore_changes_nothing() {
     let before = world.store.revision().await.unwrap();
     let report = restore(&world, plan(&text)).await.unwrap();
     assert_eq!(report.created(), 0);
-    assert_eq!(report.counts.iter().map(|counts| counts.unchanged).sum::<u64>(), 10);
+    assert_eq!(report.counts.iter().map(|counts| counts.unchanged).sum::<u64>(), 16);
     assert_eq!(report.warnings, Vec::<String>::new());
     assert_eq!(world.store.revision().await.unwrap(), before);
     let refused = Restore { existing: Existing::Refuse, ..plan(&text) };
@@ -222,17 +256,22 @@ async fn r40_what_was_taken_away_since_stays_away_unless_it_is_asked_for() {
     let report = restore(&world, plan(&text)).await.unwrap();
     assert_eq!(Report { dry_run: false, ..dry }, report);
     assert_eq!(report.warnings, Vec::<String>::new());
-    let [orgs, memberships, invites, _, keys, roles, _] = &report.counts;
+    let [orgs, memberships, invites, _, keys, roles, _, groups, in_groups, group_roles] =
+        &report.counts;
     assert_eq!((orgs.created, memberships.created, memberships.left_out), (1, 1, 2));
     assert_eq!(memberships.named, [format!("{org}/{}", user(8)), format!("{org}/{}", user(9))]);
     // The open invite of somebody who left goes with them; history stays.
     assert_eq!((invites.created, invites.left_out), (1, 1));
     assert_eq!((keys.left_out, roles.left_out), (1, 1));
+    // Groups come back with their org, without who left it.
+    assert_eq!((groups.created, groups.unchanged, groups.left_out), (2, 1, 0));
+    assert_eq!((in_groups.created, in_groups.left_out), (1, 1));
+    assert_eq!((group_roles.created, group_roles.left_out), (0, 1));
     assert!(world.store.membership(org, user(8)).await.unwrap().is_none());
     assert!(world.store.key(user(8), key).await.unwrap().is_none());
 
     let report = restore(&world, Restore { revive: true, ..plan(&text) }).await.unwrap();
-    assert_eq!((report.created(), report.left_out()), (5, 0));
+    assert_eq!((report.created(), report.left_out()), (7, 0));
     assert!(world.store.membership(org, user(8)).await.unwrap().is_some());
     assert!(world.store.key(user(8), key).await.unwrap().is_some());
     let standing = world.store.standing(user(5), None).await.unwrap();
@@ -266,6 +305,61 @@ async fn r40_an_invite_that_was_revoked_does_not_come_back_with_its_org() {
     assert_eq!(world.store.invite(kept.id).await.unwrap().unwrap().invite, kept);
     restore(&world, Restore { revive: true, ..plan(&text) }).await.unwrap();
     assert_eq!(world.store.invite(revoked.id).await.unwrap().unwrap().invite, revoked);
+}
+
+#[tokio::test]
+async fn r40_what_was_taken_from_groups_since_stays_away_unless_it_is_asked_for() {
+    let (world, org) = inhabited().await;
+    let tree = grow(&world, 7, Home::Org(org), &["one", "two", "three", "four"]).await;
+    let other = grow(&world, 7, Home::Org(org), &["other", "moved", "below"]).await;
+    let kept = grow(&world, 7, Home::Own, &["kept"]).await[0];
+    world.account(8, "user8@example.com").await;
+    for (group, thing) in [(tree[3], "gone"), (kept, "taken"), (kept, "left")] {
+        assign(&world, 7, group, "things", thing).await;
+    }
+    for group in [tree[2], kept] {
+        give(&world, 7, group, user(8)).await;
+    }
+    let text = backup(&world).await;
+    // One goes with what it was moved to; what lay below either goes along.
+    world.as_user(7, MoveGroup { id: other[1], parent: Some(tree[1]) }).await.unwrap();
+    world.as_user(7, RemoveGroup { id: tree[1], subtree: true }).await.unwrap();
+    let members = Batch::new(vec![EntityId::stored("taken".into())]).unwrap();
+    world.as_user(7, UnassignMembers { group: kept, members }).await.unwrap();
+    world.as_user(7, RemoveGroupRole { group: kept, user: user(8) }).await.unwrap();
+
+    let report = restore(&world, plan(&text)).await.unwrap();
+    assert_eq!(report.created(), 0, "{report:?}");
+    let [.., groups, members, roles] = &report.counts;
+    let mut expected: Vec<_> =
+        [&tree[1..], &other[1..]].concat().iter().map(ToString::to_string).collect();
+    let mut named = groups.named.clone();
+    expected.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(named, expected);
+    let mut gone = members.named.clone();
+    gone.sort_unstable();
+    assert_eq!(gone, [format!("{}/gone", tree[3]), format!("{kept}/taken")]);
+    let mut taken = roles.named.clone();
+    taken.sort_unstable();
+    assert_eq!(taken, [format!("{}/{}", tree[2], user(8)), format!("{kept}/{}", user(8))]);
+
+    restore(&world, Restore { revive: true, ..plan(&text) }).await.unwrap();
+    assert_eq!(content(&backup(&world).await), content(&text));
+}
+
+#[tokio::test]
+async fn s41_whoever_left_and_joined_again_gets_no_part_in_groups_back() {
+    let (world, org) = inhabited().await;
+    let text = backup(&world).await;
+    let gone = Batch::new(vec![user(8), user(9)]).unwrap();
+    world.as_user(7, RemoveMembers { org, members: gone }).await.unwrap();
+    world.join(org, 8, OrgRole::Admin).await;
+    world.join(org, 9, OrgRole::Viewer).await;
+    // The clock stands still, so their memberships are the same to the letter.
+    let report = restore(&world, plan(&text)).await.unwrap();
+    let [.., members, roles] = &report.counts;
+    assert_eq!((members.left_out, roles.left_out), (1, 1), "{report:?}");
 }
 
 #[tokio::test]

@@ -1,19 +1,24 @@
 //! Identify and Authorize in one, and many checks at once.
 
-use auth_domain::model::{Action, KeyKind, OrgRole, PlatformRole};
+use auth_domain::model::{Action, GroupId, GroupRole, KeyKind, Metadata, OrgRole, PlatformRole};
 use auth_domain::ops::access::{Authorize, Question};
 use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, MAX_CHECKS, Verdict};
+use auth_domain::ops::groups::{CreateGroup, Home};
 use auth_domain::ops::keys::RevokeKey;
 use auth_domain::{Error, Invalid, Unauthenticated};
 
 use crate::world::{World, user, world};
 
-/// Every question about orgs that there are, that there are not, and none.
-fn questions(orgs: &[auth_domain::model::OrgId]) -> Vec<Question> {
+/// Every question about orgs and groups that there are, that there are not, and none.
+fn questions(orgs: &[auth_domain::model::OrgId], groups: &[GroupId]) -> Vec<Question> {
     let nowhere = [None, "0192d3f0-1111-7abc-8def-000000000001".parse().ok()];
     let all = orgs.iter().copied().map(Some).chain(nowhere);
     let about = all.flat_map(|org| Action::ALL.map(|action| Question::Org(org, action)));
-    std::iter::once(Question::Root).chain(about).collect()
+    let nowhere = [None, "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().ok()];
+    let groups = groups.iter().copied().map(Some).chain(nowhere);
+    let in_groups =
+        groups.flat_map(|group| GroupRole::ALL.map(|needed| Question::Group(group, needed)));
+    std::iter::once(Question::Root).chain(about).chain(in_groups).collect()
 }
 
 async fn peopled() -> (World, Vec<Question>) {
@@ -23,7 +28,14 @@ async fn peopled() -> (World, Vec<Question>) {
     world.join(second, 3, OrgRole::Viewer).await;
     world.promote(6, PlatformRole::Root).await;
     world.promote(5, PlatformRole::Admin).await;
-    (world, questions(&[first, second]))
+    let mut groups = Vec::new();
+    for (by, home) in [(1, Home::Org(first)), (3, Home::Own)] {
+        let (name, description) = ("group".parse().unwrap(), "".parse().unwrap());
+        let group = CreateGroup { home, name, description, metadata: Metadata::default() };
+        groups.push(world.as_user(by, group).await.unwrap().id);
+    }
+    let questions = questions(&[first, second], &groups);
+    (world, questions)
 }
 
 #[tokio::test]

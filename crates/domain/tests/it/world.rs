@@ -8,9 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Claims, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
+    Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
+    PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
     Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
@@ -60,11 +62,15 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
     );
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
     let seen = Arc::new(Seen::default());
+    let direct = Arc::new(Direct::new(store.clone()));
     let ports = Ports {
         store: store.clone(),
+        checks: direct.clone(),
+        replicas: direct,
         directory,
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
         throttle: Arc::new(FewTries::default()),
@@ -145,6 +151,21 @@ impl World {
         self.commit(Change::PutPlatformRole { user: user(number), role }).await.unwrap();
     }
 
+    /// Opens an account for the user with this number.
+    pub async fn account(&self, number: u128, email: &str) {
+        let at = self.clock.now();
+        let account = Account {
+            id: user(number),
+            email: email.parse().unwrap(),
+            password: PasswordHash::new("none".into()),
+            status: AccountStatus::Enabled,
+            metadata: Metadata::default(),
+            created_at: at,
+            updated_at: at,
+        };
+        self.commit(Change::InsertAccount(account)).await.unwrap();
+    }
+
     /// Writes one change that nobody asked for.
     pub async fn commit(&self, change: Change) -> Result<()> {
         let commit = Commit {
@@ -153,7 +174,7 @@ impl World {
             guards: vec![],
             changes: vec![change],
         };
-        self.store.commit(commit).await
+        self.store.commit(commit).await.map(drop)
     }
 
     /// The kinds of all facts so far, oldest first.
@@ -169,6 +190,11 @@ impl StoppedClock {
     /// Lets time pass.
     pub fn advance(&self, span: Duration) {
         self.0.store(self.now().plus(span).micros(), Ordering::SeqCst);
+    }
+
+    /// As if another clock, which is behind, were asked from now on.
+    pub fn back(&self, span: Duration) {
+        self.0.store(self.now().minus(span).micros(), Ordering::SeqCst);
     }
 }
 

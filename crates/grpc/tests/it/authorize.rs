@@ -1,6 +1,10 @@
 //! `Authorize`: the whole table of roles and actions, and what is no question at all.
 
-use auth_domain::model::{KeyKind, OrgRole, PlatformRole};
+use auth_domain::model::{
+    AccountStatus, GroupId, GroupRole, KeyKind, Metadata, OrgRole, PlatformRole,
+};
+use auth_domain::ops::group_roles::GrantGroupRole;
+use auth_domain::ops::groups::{CreateGroup, Home};
 use auth_grpc::proto;
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use proptest::prelude::*;
@@ -111,7 +115,7 @@ async fn row_81_questions_that_do_not_exist_are_not_answered_for_anybody() {
     let mut auth = world.auth().await;
     for number in [1, 4, 5, 6, 9] {
         let token = world.login(number);
-        for subject in ["", "group", "Root", "ORG", "root ", "org\0"] {
+        for subject in ["", "groups", "Group", "Root", "ORG", "root ", "org\0"] {
             let answer = ask(&mut auth, &token, subject, &org, "viewer").await;
             refused(answer, Code::InvalidArgument, "invalid subject", "invalid_subject");
         }
@@ -126,10 +130,10 @@ async fn row_81_questions_that_do_not_exist_are_not_answered_for_anybody() {
 async fn the_token_is_missed_before_the_question_is_read() {
     let (world, org) = peopled().await;
     let mut auth = world.auth().await;
-    let answer = ask(&mut auth, "", "group", "", "").await;
+    let answer = ask(&mut auth, "", "thing", "", "").await;
     let text = "missing or invalid bearer user token";
     refused(answer, Code::Unauthenticated, text, "missing_token");
-    let answer = ask(&mut auth, "x", "group", "", "fly").await;
+    let answer = ask(&mut auth, "x", "thing", "", "fly").await;
     refused(answer, Code::InvalidArgument, "invalid subject", "invalid_subject");
     for object in [org.as_str(), "zz"] {
         let answer = ask(&mut auth, "x", "org", object, "viewer").await;
@@ -150,6 +154,61 @@ async fn s8_a_recovery_token_is_good_for_nothing_here() {
     }
 }
 
+/// A tree of three groups of user 4's own, in whose middle user 1 was given a role.
+async fn tree(world: &World) -> Vec<String> {
+    world.account(1, "user1@example.com", AccountStatus::Enabled).await;
+    let mut path: Vec<GroupId> = Vec::new();
+    for name in ["root", "middle", "leaf"] {
+        let home = path.last().map_or(Home::Own, |parent| Home::Below(*parent, None));
+        let (name, description) = (name.parse().unwrap(), "".parse().unwrap());
+        let metadata = Metadata::default();
+        let made = CreateGroup { home, name, description, metadata };
+        path.push(world.app.execute(world.as_user(4), made).await.unwrap().id);
+    }
+    let middle = *path.get(1).unwrap();
+    let grant = GrantGroupRole { group: middle, user: user(1), role: GroupRole::Editor };
+    world.app.execute(world.as_user(4), grant).await.unwrap();
+    path.iter().map(GroupId::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_role_in_a_group_holds_in_all_that_lies_below_it() {
+    let (world, _) = peopled().await;
+    let groups = tree(&world).await;
+    let mut auth = world.auth().await;
+    for (number, allowed) in [
+        (1, [[false; 3], [true, true, false], [true, true, false]]),
+        (2, [[false; 3]; 3]),
+        (4, [[true; 3]; 3]),
+        (5, [[true; 3]; 3]),
+    ] {
+        for (group, row) in groups.iter().zip(allowed) {
+            for (action, allowed) in ACTIONS.into_iter().zip(row) {
+                let answer = ask(&mut auth, &world.login(number), "group", group, action).await;
+                if allowed {
+                    assert!(answer.is_ok(), "user {number} {action}: {answer:?}");
+                } else {
+                    refused(answer, Code::PermissionDenied, DENIED, "forbidden");
+                }
+            }
+        }
+        let answer = ask(&mut auth, &world.login(number), "group", &groups[0], "owner").await;
+        refused(answer, Code::InvalidArgument, "invalid action", "invalid_action");
+    }
+}
+
+#[tokio::test]
+async fn s43_a_group_that_does_not_exist_looks_like_one_that_is_not_yours_to_anybody() {
+    let (world, org) = peopled().await;
+    let mut auth = world.auth().await;
+    for object in ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "", "zz", "00000000000000000000000000", &org] {
+        for number in [1, 4, 5, 6, 9] {
+            let answer = ask(&mut auth, &world.login(number), "group", object, "viewer").await;
+            refused(answer, Code::PermissionDenied, DENIED, "forbidden");
+        }
+    }
+}
+
 #[test]
 fn s34_no_made_up_text_is_ever_allowed() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -160,7 +219,8 @@ fn s34_no_made_up_text_is_ever_allowed() {
     let made_up = || {
         prop_oneof![".{0,12}", "(?i)(root|org|viewer|editor|admin|owner)[ \0s]?", "[a-z]{0,8}"]
             .prop_filter("a real word", |text: &String| {
-                !["root", "org"].contains(&text.as_str()) && !ACTIONS.contains(&text.as_str())
+                !["root", "org", "group"].contains(&text.as_str())
+                    && !ACTIONS.contains(&text.as_str())
             })
     };
     let cases = Config { cases: 300, failure_persistence: None, ..Config::default() };

@@ -1,12 +1,16 @@
 //! `auth.v1.Explanations`.
 
-use auth_domain::model::{KeyKind, OrgRole, PlatformRole};
+use auth_domain::model::{
+    AccountStatus, GroupId, GroupRole, KeyKind, Metadata, OrgRole, PlatformRole,
+};
+use auth_domain::ops::group_roles::GrantGroupRole;
+use auth_domain::ops::groups::{CreateGroup, Home};
 use auth_grpc::proto::v1::explanations_client::ExplanationsClient;
 use auth_grpc::proto::v1::{ExplainRequest, ExplainResponse, Reason};
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
-use crate::world::{refused, user, world};
+use crate::world::{World, refused, user, world};
 
 const DENIED: &str = "failed to perform authorization over the entity";
 
@@ -26,13 +30,25 @@ async fn explain(
     client.explain(asked).await.map(Response::into_inner)
 }
 
+async fn make_group(world: &World, by: u128, home: Home) -> GroupId {
+    let (name, description) = ("pumps".parse().unwrap(), "".parse().unwrap());
+    let made = CreateGroup { home, name, description, metadata: Metadata::default() };
+    world.app.execute(world.as_user(by), made).await.unwrap().id
+}
+
 #[tokio::test]
 async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
     let world = world().await;
     let org = world.org(4).await;
     world.join(org, 1, OrgRole::Editor).await;
+    world.account(1, "user1@example.com", AccountStatus::Enabled).await;
     world.promote(6, PlatformRole::Root).await;
     world.promote(5, PlatformRole::Admin).await;
+    let (group, own) =
+        (make_group(&world, 4, Home::Org(org)).await, make_group(&world, 7, Home::Own).await);
+    let role = GrantGroupRole { group: own, user: user(1), role: GroupRole::Viewer };
+    world.app.execute(world.as_user(7), role).await.unwrap();
+    let (group, own) = (group.to_string(), own.to_string());
     let (org, nowhere) = (org.to_string(), user(777).to_string());
     let mut client = ExplanationsClient::new(world.channel().await);
     let since = "2023-11-14T22:13:20.25Z".to_owned();
@@ -77,6 +93,46 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
         (5, ("org", &org, "owner"), by_role("admin")),
         (6, ("root", "", ""), by_role("root")),
         (1, ("root", "", ""), because(Reason::NoPlatformRole)),
+        (
+            1,
+            ("group", &group, "editor"),
+            ExplainResponse {
+                allowed: true,
+                org_id: org.clone(),
+                org_role: "editor".into(),
+                ..because(Reason::OrgRole)
+            },
+        ),
+        (
+            1,
+            ("group", &own, "viewer"),
+            ExplainResponse {
+                allowed: true,
+                group_id: own.clone(),
+                group_role: "viewer".into(),
+                ..because(Reason::GroupRole)
+            },
+        ),
+        (
+            1,
+            ("group", &own, "admin"),
+            ExplainResponse {
+                group_role: "viewer".into(),
+                needed_role: "admin".into(),
+                ..because(Reason::GroupRoleTooSmall)
+            },
+        ),
+        (
+            7,
+            ("group", &own, "admin"),
+            ExplainResponse { allowed: true, ..because(Reason::OwnTree) },
+        ),
+        (
+            9,
+            ("group", &own, "viewer"),
+            ExplainResponse { needed_role: "viewer".into(), ..because(Reason::NoGroupRole) },
+        ),
+        (5, ("group", &nowhere, "viewer"), because(Reason::NoGroup)),
     ] {
         for admin in [5, 6] {
             let told = explain(&mut client, &world.login(admin), about, question).await.unwrap();

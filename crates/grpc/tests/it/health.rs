@@ -13,6 +13,8 @@ use crate::limits::{IDENTIFY, by_hand, nothing};
 use crate::world::{refused, world, world_with};
 
 const AUTH: &str = "protomfx.AuthService";
+const OLDER: &str = "mainflux.AuthService";
+const GROUPS: &str = "auth.v1.Groups";
 const USERS: &str = "protomfx.UsersService";
 const CHECKS: &str = "auth.v1.Checks";
 const EXPLANATIONS: &str = "auth.v1.Explanations";
@@ -113,8 +115,8 @@ async fn reflection_is_served_only_when_asked_for() {
 #[tokio::test]
 async fn reflection_names_what_is_served() {
     for (accounts, expected) in [
-        (true, vec![CHECKS, EXPLANATIONS, "grpc.health.v1.Health", AUTH, USERS]),
-        (false, vec![CHECKS, EXPLANATIONS, "grpc.health.v1.Health", AUTH]),
+        (true, vec![CHECKS, EXPLANATIONS, GROUPS, "grpc.health.v1.Health", OLDER, AUTH, USERS]),
+        (false, vec![CHECKS, EXPLANATIONS, GROUPS, "grpc.health.v1.Health", OLDER, AUTH]),
     ] {
         let options = Options { accounts, reflection: true, ..Options::default() };
         let world = world_with(options, |router| router).await;

@@ -146,7 +146,7 @@ async fn d63_row_78_forged_tokens_are_unauthenticated() {
 }
 
 #[tokio::test]
-async fn d14_go9_row_79_what_has_ended_is_unauthenticated_and_an_ended_key_is_removed() {
+async fn d14_go9_row_79_what_has_ended_is_unauthenticated_and_nothing_is_written() {
     let world = world().await;
     let mut auth = world.auth().await;
     let login = world.login(7);
@@ -158,18 +158,12 @@ async fn d14_go9_row_79_what_has_ended_is_unauthenticated_and_an_ended_key_is_re
     world.clock.advance(Duration::from_hours(11));
     refused(identify(&mut auth, login).await, Code::Unauthenticated, BAD, "expired_token");
     refused(
-        identify(&mut auth, key.clone()).await,
+        identify(&mut auth, key).await,
         Code::Unauthenticated,
         "use of expired API key",
         "expired_key",
     );
-    assert_eq!(world.store.key(user(7), issued.key.id).await.unwrap(), None);
-    refused(
-        identify(&mut auth, key).await,
-        Code::Unauthenticated,
-        "failed to perform authentication over the entity",
-        "token_not_honoured",
-    );
+    assert!(world.store.key(user(7), issued.key.id).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
@@ -57,11 +58,15 @@ pub async fn world_with(
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let tokens = Arc::new(HmacTokens::new(&SECRET.into(), &[]).unwrap());
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
+    let direct = Arc::new(Direct::new(store.clone()));
     let ports = Ports {
         store: store.clone(),
+        checks: direct.clone(),
+        replicas: direct,
         directory: Arc::new(BuiltIn::new(store.clone())),
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
+        cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
@@ -117,7 +122,8 @@ impl World {
         self.token(number, KeyKind::Login)
     }
 
-    fn as_user(&self, number: u128) -> Caller {
+    /// The user with this number, signed in.
+    pub fn as_user(&self, number: u128) -> Caller {
         Caller::Bearer(auth_domain::model::Token::new(self.login(number)))
     }
 

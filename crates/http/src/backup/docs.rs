@@ -49,6 +49,9 @@ impl PartialSchema for Backup {
             .property("keys", rows("API keys, without their values."))
             .property("platform_roles", rows("Platform roles."))
             .property("accounts", rows("Accounts, without their passwords."))
+            .property("groups", rows("Groups, each after the one above it."))
+            .property("group_members", rows("What is in them."))
+            .property("group_roles", rows("Who was given which role in them."))
             .property("mac", types::text().description(Some("The seal.")))
             .required("orgs")
             .required("org_memberships")
@@ -158,6 +161,9 @@ fn report(dry_run: bool) -> Value {
         "keys": counts(0),
         "platform_roles": counts(0),
         "accounts": counts(0),
+        "groups": counts(0),
+        "group_members": counts(0),
+        "group_roles": counts(0),
         "warnings": [],
     })
 }

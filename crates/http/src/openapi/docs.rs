@@ -86,7 +86,17 @@ impl Docs {
     }
 
     /// It has an id in its path.
-    pub(crate) fn segment(
+    pub(crate) fn segment(self, name: &'static str, about: &'static str, missing: Invalid) -> Self {
+        self.typed_segment::<types::Id>(name, about, missing)
+    }
+
+    /// It has the id of a group in its path.
+    pub(crate) fn group_segment(self) -> Self {
+        self.typed_segment::<types::GroupId>("id", "Which group.", Invalid::MissingGroupId)
+    }
+
+    /// It has something of this type in its path.
+    pub(crate) fn typed_segment<T: ToSchema>(
         mut self,
         name: &'static str,
         about: &'static str,
@@ -97,10 +107,16 @@ impl Docs {
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .description(Some(about))
-            .schema(Some(Ref::from_schema_name("Id")))
+            .schema(Some(Ref::from_schema_name(T::name())))
             .build();
         self.operation = self.operation.parameter(id);
-        self.knows::<types::Id>().refuses(missing)
+        self.knows::<T>().refuses(missing)
+    }
+
+    /// It can be asked for something in its query string.
+    pub(crate) fn parameter(mut self, asked: Asked) -> Self {
+        self.operation = self.operation.parameter(asked.parameter());
+        self
     }
 
     /// It shows a list.

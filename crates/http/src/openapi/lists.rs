@@ -1,6 +1,8 @@
 //! What a list can be asked for.
 
-use auth_domain::model::{Direction, InviteState, MAX_LIMIT, MAX_OFFSET, MailState, OrgRole};
+use auth_domain::model::{
+    Direction, InviteState, MAX_DEPTH, MAX_LIMIT, MAX_OFFSET, MailState, OrgRole,
+};
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type};
@@ -95,6 +97,47 @@ impl Asked {
     pub(crate) fn invite_state(about: &'static str) -> Self {
         let schema = types::words(InviteState::ALL.map(InviteState::as_str)).into();
         Self { name: "state", about, schema }
+    }
+
+    /// Where the page before ended.
+    pub(crate) fn cursor() -> Self {
+        let about = "The `next_cursor` of the page before, instead of an offset.";
+        Self { name: "cursor", about, schema: types::text().build().into() }
+    }
+
+    /// How many levels of a tree.
+    pub(crate) fn level(about: &'static str) -> Self {
+        let schema = types::integer()
+            .minimum(Some(1u64))
+            .maximum(Some(u64::try_from(MAX_DEPTH).unwrap_or(u64::MAX)))
+            .default(Some(1.into()));
+        Self { name: "level", about, schema: schema.into() }
+    }
+
+    /// Whether groups are shown below each other.
+    pub(crate) fn tree() -> Self {
+        let about = "Whether each group is shown in the `children` of the one above it, if that is on the \
+                     same page; not unless told otherwise.";
+        Self { name: "tree", about, schema: types::boolean().into() }
+    }
+
+    /// Only groups of one org.
+    pub(crate) fn org() -> Self {
+        let about = "Only groups of this org, in the list of all groups.";
+        Self { name: "org_id", about, schema: types::text().build().into() }
+    }
+
+    /// Only members of one type.
+    pub(crate) fn kind() -> Self {
+        let about = "Only members of this type, like `users` or `things`.";
+        Self { name: "type", about, schema: types::text().max_length(Some(254)).into() }
+    }
+
+    /// Whether a whole subtree goes.
+    pub(crate) fn subtree() -> Self {
+        let about =
+            "Whether its members, its subgroups and theirs go too; not unless told otherwise.";
+        Self { name: "subtree", about, schema: types::boolean().into() }
     }
 
     /// As a query parameter. An object is written there as JSON.

@@ -36,6 +36,46 @@ wire_type! {
 }
 
 wire_type! {
+    /// A group's id.
+    GroupId = text()
+        .min_length(Some(model::GroupId::LENGTH))
+        .max_length(Some(model::GroupId::LENGTH))
+        .description(Some("A ULID. It is read in either case and written in upper case."))
+        .examples(["01JCSQRGKG9V66VC5RMRZA6Z7T"])
+}
+
+wire_type! {
+    /// A member's id.
+    EntityId = text()
+        .min_length(Some(1))
+        .description(Some(
+            "The id of a user, or of whatever another service has: at most 254 bytes, no control \
+             characters.",
+        ))
+        .examples(["01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d"])
+}
+
+wire_type! {
+    /// What members of a group are.
+    EntityType = text()
+        .min_length(Some(1))
+        .description(Some(
+            "What kind of thing members are: `users`, or any other word of at most 254 bytes.",
+        ))
+        .examples(["things"])
+}
+
+wire_type! {
+    /// A role in a group.
+    GroupRole = words(model::GroupRole::ALL.map(model::GroupRole::as_str))
+        .description(Some(
+            "What somebody is in a group and all that lies below it: a `viewer` sees, an `editor` changes \
+             it, its members and what lies below it, an `admin` also moves and deletes it and says who has \
+             which role.",
+        ))
+}
+
+wire_type! {
     /// A moment.
     Moment = text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
@@ -137,7 +177,7 @@ wire_type! {
 
 wire_type! {
     /// What a check is about.
-    Subject = words(["root", "org"]).description(Some("What a check is about."))
+    Subject = words(["root", "org", "group"]).description(Some("What a check is about."))
 }
 
 wire_type! {
@@ -155,6 +195,11 @@ wire_type! {
 /// A text.
 pub(crate) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// Yes or no.
+pub(crate) fn boolean() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean)
 }
 
 /// A whole number.

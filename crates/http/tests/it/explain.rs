@@ -16,15 +16,28 @@ fn about(user: &Person, org: &str, action: &str) -> Value {
     json!({ "user_id": user.id.to_string(), "subject": "org", "object": org, "action": action })
 }
 
+fn in_group(user: &Person, group: &str, action: &str) -> Value {
+    json!({ "user_id": user.id.to_string(), "subject": "group", "object": group, "action": action })
+}
+
+async fn make_group(world: &World, by: &Person, body: &Value) -> String {
+    let made = world.post("/groups").bearer(&by.token).body(&body.to_string()).send().await;
+    made.header("location").trim_start_matches("/groups/").to_owned()
+}
+
 #[tokio::test]
 async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
     let world = World::new().await;
     let root = world.root().await;
     let admin = world.holder("admin", PlatformRole::Admin).await;
     let (ada, bob, eve) =
-        (world.person("ada").await, world.person("bob").await, world.person("eve").await);
+        (world.person("ada").await, world.account("bob").await, world.person("eve").await);
     let org = world.org(&ada, &json!({ "name": "acme" })).await;
     world.join(&org, &bob, OrgRole::Editor).await;
+    let group = make_group(&world, &ada, &json!({ "name": "pumps", "org_id": org })).await;
+    let own = make_group(&world, &eve, &json!({ "name": "own" })).await;
+    let role = world.put(&format!("/groups/{own}/roles/{}", bob.id)).bearer(&eve.token);
+    role.body(r#"{"role":"viewer"}"#).send().await.assert_empty(204);
     let since = "2023-11-14T22:13:20Z";
     let platform = |user: &Person| json!({ "user_id": user.id.to_string(), "subject": "root" });
     for (asked, expected) in [
@@ -61,6 +74,31 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
             json!({ "allowed": true, "reason": "platform_role", "platform_role": "root" }),
         ),
         (platform(&ada), json!({ "allowed": false, "reason": "no_platform_role" })),
+        (
+            in_group(&bob, &group, "editor"),
+            json!({
+                "allowed": true, "reason": "org_role", "org_id": org, "org_role": "editor",
+            }),
+        ),
+        (
+            in_group(&bob, &group, "admin"),
+            json!({
+                "allowed": false, "reason": "group_role_too_small", "group_role": "editor",
+                "needed_role": "admin",
+            }),
+        ),
+        (
+            in_group(&eve, &group, "viewer"),
+            json!({ "allowed": false, "reason": "no_group_role", "needed_role": "viewer" }),
+        ),
+        (in_group(&ada, NOBODY, "viewer"), json!({ "allowed": false, "reason": "no_group" })),
+        (in_group(&eve, &own, "admin"), json!({ "allowed": true, "reason": "own_tree" })),
+        (
+            in_group(&bob, &own, "viewer"),
+            json!({
+                "allowed": true, "reason": "group_role", "group_id": own, "group_role": "viewer",
+            }),
+        ),
     ] {
         for asking in [&root, &admin] {
             let answer = ask(&world, &asking.token, &asked).await;

@@ -168,8 +168,12 @@ fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
             let members = resolved(&content["schema"])["properties"].as_object().unwrap().keys();
             let shown: BTreeSet<_> = content["example"].as_object().unwrap().keys().collect();
             let members: BTreeSet<_> = members.collect();
-            // A platform role and too small a role in an org never explain the same answer.
-            let absent: &[&str] = if id == "explain" { &["platform_role"] } else { &[] };
+            // A platform role, too small a role in an org and a role in a group never explain the same answer.
+            let absent: &[&str] = if id == "explain" {
+                &["platform_role", "org_id", "group_id", "group_role"]
+            } else {
+                &[]
+            };
             assert!(members.difference(&shown).all(|name| absent.contains(&name.as_str())), "{id}");
         }
     }
@@ -181,7 +185,14 @@ fn every_example_is_of_its_schema_and_an_answers_shows_every_member() {
 }
 
 /// Ids that exist take the place of the examples'.
-fn of_this_world(mut body: Value, org: &str, member: &str) -> Value {
+fn of_this_world(mut body: Value, org: &str, member: &str, place: &str) -> Value {
+    for (name, value) in
+        [("org_id", json!(org)), ("parent_id", json!(place)), ("members", json!([member]))]
+    {
+        if let Some(found) = body.get_mut(name) {
+            *found = value;
+        }
+    }
     if let Some(ids) = body.get_mut("org_ids") {
         *ids = json!([org]);
     }
@@ -241,11 +252,24 @@ async fn the_examples_get_the_answers_they_promise() {
         let ada = world.store().account_by_email(&ada).await.unwrap().map(|account| account.id);
         let member = ada.unwrap_or(root.id);
         let joins = [AddMembers::NAME, CreateInvite::NAME].contains(&route.operation);
-        if route.path.starts_with("/orgs/{id}/") && !joins {
+        let of_an_org = route.path.starts_with("/orgs/{id}/") && !joins;
+        if of_an_org || route.path.starts_with("/groups") {
             world.join_user(&org, member, OrgRole::Viewer).await;
         }
         let invite = invite(&world, &org, member).await;
         let mail = mail(&world).await;
+        let mut groups = Vec::new();
+        for name in ["One", "Two"] {
+            let body = json!({ "name": name, "org_id": org }).to_string();
+            let made = world.post("/groups").bearer(&root.token).body(&body).send().await;
+            groups.push(made.header("location").trim_start_matches("/groups/").to_owned());
+        }
+        let [group, place] = groups.try_into().unwrap();
+        let role = format!("/groups/{group}/roles/{member}");
+        if route.operation == "remove_group_role" {
+            let call = world.put(&role).bearer(&root.token).body(r#"{"role":"viewer"}"#);
+            call.send().await.assert_empty(204);
+        }
         let as_ada = ["/users/profile", "/orgs/{id}/leave"].contains(&route.path);
         if as_ada || route.operation == RespondInvite::NAME {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
@@ -254,18 +278,21 @@ async fn the_examples_get_the_answers_they_promise() {
         }
         // Taking the last root's role would be refused.
         let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
+        let in_groups = route.path.starts_with("/groups");
         let id = match route.path {
             path if path.starts_with("/keys") => &key,
             path if path.starts_with("/invites") => &invite,
             path if path.starts_with("/mails") => &mail,
+            _ if in_groups => &group,
             _ => &org,
         };
+        let user = if in_groups { member } else { other.id };
         let member = member.to_string();
-        let path = route.path.replace("{id}", id).replace("{user_id}", &other.id.to_string());
+        let path = route.path.replace("{id}", id).replace("{user_id}", &user.to_string());
         let path = path.replace("{member_id}", &member);
         let mut call = world.call(route.method.clone(), &path).bearer(&token);
         if let Some(content) = request(operation) {
-            let body = of_this_world(content["example"].clone(), &org, &member);
+            let body = of_this_world(content["example"].clone(), &org, &member, &place);
             call = call.body(&body.to_string());
         }
         let answer = call.send().await;
@@ -339,6 +366,8 @@ async fn every_described_query_parameter_is_read() {
     let world = World::new().await;
     let root = world.root().await;
     let org = world.org(&root, &json!({ "name": "Acme" })).await;
+    let made = world.post("/groups").bearer(&root.token).body(r#"{"name":"Pumps"}"#).send().await;
+    let group = made.header("location").trim_start_matches("/groups/").to_owned();
     for (route, operation) in of_views() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] != "query" {
@@ -346,9 +375,11 @@ async fn every_described_query_parameter_is_read() {
             }
             let name = parameter["name"].as_str().unwrap();
             // One that nobody reads may be repeated.
-            let template = route.path.replace("{id}", &org);
+            let id = if route.path.starts_with("/groups") { &group } else { &org };
+            let template = route.path.replace("{id}", id);
             let path = format!("{template}?{name}=1&{name}=1");
-            let answer = world.get(&path).bearer(&root.token).send().await;
+            let call = world.call(route.method.clone(), &path);
+            let answer = call.bearer(&root.token).send().await;
             assert_eq!(answer.json()["code"], "invalid_query_parameters", "{path}");
             if let Some(default) = parameter["schema"].get("default") {
                 let answer = world.get(&template).bearer(&root.token).send().await;

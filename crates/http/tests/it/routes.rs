@@ -31,6 +31,12 @@ fn body(route: &Route) -> Option<Value> {
         })),
         ("PUT", "/orgs/{id}/owner") => Some(json!({ "member_id": NOBODY })),
         ("POST", "/restore") => Some(json!({ "orgs": [] })),
+        ("POST", "/groups") | ("PUT", "/groups/{id}") => Some(json!({ "name": "Pumps" })),
+        ("PUT", "/groups/{id}/parent") => Some(json!({ "parent_id": "" })),
+        ("POST" | "DELETE", "/groups/{id}/members") => {
+            Some(json!({ "type": "users", "members": [NOBODY] }))
+        }
+        ("PUT", "/groups/{id}/roles/{user_id}") => Some(json!({ "role": "viewer" })),
         ("PUT", "/platform-roles/{user_id}") => Some(json!({ "role": "admin" })),
         ("POST", "/explain") => Some(json!({ "user_id": NOBODY, "subject": "root" })),
         ("POST", "/register") => Some(json!({
@@ -149,7 +155,7 @@ async fn s72_go24_every_route_with_a_body_wants_json() {
         let lenient = lenient.bearer(&root.token).body(&format!("{body} {body}")).send().await;
         assert_eq!(lenient.refusal(), (400, "malformed entity specification".to_owned()), "{name}");
     }
-    assert_eq!(with_body, 15);
+    assert_eq!(with_body, 21);
 }
 
 #[tokio::test]

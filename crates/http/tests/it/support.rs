@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
@@ -78,13 +79,18 @@ impl World {
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
+        let tokens = HmacTokens::new(&secret, &[]).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
+        let direct = Arc::new(Direct::new(Arc::clone(&store)));
         let ports = Ports {
             store: Arc::clone(&store),
+            checks: direct.clone(),
+            replicas: direct,
             directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
-            tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
+            cursors: Arc::new(tokens.cursors()),
+            tokens: Arc::new(tokens),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),

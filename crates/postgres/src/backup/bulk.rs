@@ -6,12 +6,14 @@ use auth_domain::Timestamp;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Entity, Error, Result};
 use auth_domain::model::{
-    Account, Invite, Key, KeyId, KeyKind, Membership, Org, RoleHolder, UserId,
+    Account, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, KeyKind, Membership, Org,
+    OrgId, RoleHolder, UserId,
 };
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use crate::failure::failure;
+use crate::group_standing::{Scope, hold_all};
 use crate::moment::{Moment, PlainMoment};
 use crate::rows::metadata_column;
 
@@ -24,6 +26,9 @@ pub(crate) async fn insert(db: &mut PgConnection, rows: &Rows) -> Result<()> {
         Rows::Keys(rows) => keys(db, rows).await,
         Rows::PlatformRoles(rows) => roles(db, rows).await,
         Rows::Accounts(rows) => accounts(db, rows).await,
+        Rows::Groups(rows) => groups(db, rows).await,
+        Rows::GroupMembers(rows) => group_members(db, rows).await,
+        Rows::GroupRoles(rows) => group_roles(db, rows).await,
     }
 }
 
@@ -161,6 +166,61 @@ async fn accounts(db: &mut PgConnection, rows: &[Account]) -> Result<()> {
     .bind(column(rows, |row| row.password.expose().to_owned()))
     .bind(column(rows, |row| row.status.as_str()))
     .bind(rows.iter().map(|row| metadata_column(&row.metadata)).collect::<Vec<_>>())
+    .bind(moments(rows, |row| row.created_at))
+    .bind(moments(rows, |row| row.updated_at))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+/// The trees they come into keep their shape until the end.
+async fn groups(db: &mut PgConnection, rows: &[Group]) -> Result<()> {
+    hold_all(db, rows.iter().map(|row| Scope::of(row.org, row.owner))).await?;
+    query(
+        "INSERT INTO keyward_groups (id, parent_id, owner_id, org_id, name, description, metadata, \
+         created_at, updated_at) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], \
+         $4::uuid[], $5::text[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::timestamptz[])",
+    )
+    .bind(column(rows, |row| row.id.uuid()))
+    .bind(column(rows, |row| row.parent.map(GroupId::uuid)))
+    .bind(column(rows, |row| row.owner.uuid()))
+    .bind(column(rows, |row| row.org.map(OrgId::uuid)))
+    .bind(column(rows, |row| row.name.as_str().to_owned()))
+    .bind(column(rows, |row| row.description.as_str().to_owned()))
+    .bind(rows.iter().map(|row| metadata_column(&row.metadata)).collect::<Vec<_>>())
+    .bind(moments(rows, |row| row.created_at))
+    .bind(moments(rows, |row| row.updated_at))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+async fn group_members(db: &mut PgConnection, rows: &[GroupMember]) -> Result<()> {
+    query(
+        "INSERT INTO keyward_group_members (group_id, member_id, type, created_at) \
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])",
+    )
+    .bind(column(rows, |row| row.group.uuid()))
+    .bind(column(rows, |row| row.member.as_str().to_owned()))
+    .bind(column(rows, |row| row.kind.as_str().to_owned()))
+    .bind(moments(rows, |row| row.created_at))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+async fn group_roles(db: &mut PgConnection, rows: &[GroupGrant]) -> Result<()> {
+    query(
+        "INSERT INTO keyward_group_roles (group_id, user_id, role, created_at, updated_at) \
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], \
+         $5::timestamptz[])",
+    )
+    .bind(column(rows, |row| row.group.uuid()))
+    .bind(column(rows, |row| row.user.uuid()))
+    .bind(column(rows, |row| row.role.as_str()))
     .bind(moments(rows, |row| row.created_at))
     .bind(moments(rows, |row| row.updated_at))
     .execute(db)

@@ -3,13 +3,16 @@
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder, UserId,
+    Account, Group, GroupGrant, GroupMember, InviteId, Key, Membership, Org, PlatformInviteId,
+    RoleHolder, UserId,
 };
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::group_members::{GrantRow, MemberRow};
+use crate::groups::GroupRow;
 use crate::invites::InviteRow;
 use crate::keys::KeyRow;
 use crate::members::{MembershipRow, words};
@@ -107,6 +110,43 @@ pub(super) async fn present(db: &mut PgConnection, rows: &Rows) -> Result<Rows> 
             )
             .bind(ids);
             Rows::Accounts(nouns::<_, Account>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+        Rows::Groups(rows) => {
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.id.uuid()).collect();
+            let found = query_as::<_, GroupRow>(
+                "SELECT id, parent_id, owner_id, org_id, name, description, \
+                 metadata::text AS metadata, created_at, updated_at FROM keyward_groups \
+                 WHERE id = ANY ($1)",
+            )
+            .bind(ids);
+            Rows::Groups(nouns::<_, Group>(found.fetch_all(db).await.map_err(failure)?)?)
+        }
+        Rows::GroupMembers(rows) => {
+            let groups: Vec<Uuid> = rows.iter().map(|row| row.group.uuid()).collect();
+            let members: Vec<&str> = rows.iter().map(|row| row.member.as_str()).collect();
+            let found = query_as::<_, MemberRow>(
+                "SELECT stored.group_id, stored.member_id, stored.type, stored.created_at \
+                 FROM unnest($1::uuid[], $2::text[]) AS wanted (group_id, member_id) \
+                 JOIN keyward_group_members AS stored ON stored.group_id = wanted.group_id \
+                 AND stored.member_id = wanted.member_id COLLATE \"C\"",
+            )
+            .bind(groups)
+            .bind(members);
+            let found = found.fetch_all(db).await.map_err(failure)?;
+            Rows::GroupMembers(nouns::<_, GroupMember>(found)?)
+        }
+        Rows::GroupRoles(rows) => {
+            let groups: Vec<Uuid> = rows.iter().map(|row| row.group.uuid()).collect();
+            let users: Vec<Uuid> = rows.iter().map(|row| row.user.uuid()).collect();
+            let found = query_as::<_, GrantRow>(
+                "SELECT stored.group_id, stored.user_id, role, created_at, updated_at \
+                 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (group_id, user_id) \
+                 JOIN keyward_group_roles AS stored ON stored.group_id = wanted.group_id \
+                 AND stored.user_id = wanted.user_id",
+            )
+            .bind(groups)
+            .bind(users);
+            Rows::GroupRoles(nouns::<_, GroupGrant>(found.fetch_all(db).await.map_err(failure)?)?)
         }
     })
 }

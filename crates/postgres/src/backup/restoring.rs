@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use auth_domain::Timestamp;
-use auth_domain::backup::{Restoring, Rows};
+use auth_domain::backup::{GroupRecord, Restoring, Rows};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
 use auth_domain::fact::Fact;
-use auth_domain::model::{InviteId, OrgId, UserId};
+use auth_domain::model::{GroupId, InviteId, OrgId, UserId};
+use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{query_as, query_scalar};
 use uuid::Uuid;
 
@@ -26,6 +28,8 @@ pub(crate) struct PgRestoring {
     actor: String,
     at: Timestamp,
     facts: Vec<Fact>,
+    /// What is checked again in the end.
+    last: Vec<Guard>,
     /// The revision of this commit, once some of its facts are written, and how many of them are.
     revision: Option<i64>,
     written: i32,
@@ -36,7 +40,8 @@ impl PgRestoring {
         let held = Held::begin(database, WRITE).await?;
         let Commit { actor, at, guards, changes } = commit;
         let facts = Vec::new();
-        let mut this = Self { held, actor, at, facts, revision: None, written: 0 };
+        let mut this =
+            Self { held, actor, at, facts, last: Vec::new(), revision: None, written: 0 };
         for guard in &guards {
             this.hold(guard).await?;
         }
@@ -120,6 +125,76 @@ impl Restoring for PgRestoring {
         Ok(found.into_iter().map(InviteId::new).collect())
     }
 
+    async fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<(GroupId, Option<OrgId>)>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let found: Vec<(Uuid, Option<Uuid>)> = self
+            .held
+            .run(async |db| {
+                query_as("SELECT id, org_id FROM keyward_groups WHERE id = ANY ($1)")
+                    .bind(ids)
+                    .fetch_all(db)
+                    .await
+                    .map_err(failure)
+            })
+            .await?;
+        Ok(found.into_iter().map(|(id, org)| (GroupId::new(id), org.map(OrgId::new))).collect())
+    }
+
+    async fn hold_members(&mut self, these: &[(OrgId, UserId)]) -> Result<Vec<(OrgId, UserId)>> {
+        let (orgs, users): (Vec<Uuid>, Vec<Uuid>) =
+            these.iter().map(|(org, user)| (org.uuid(), user.uuid())).unzip();
+        let found: Vec<(Uuid, Uuid)> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    "SELECT org_id, member_id FROM org_memberships WHERE (org_id, member_id) IN \
+                     (SELECT * FROM unnest($1::uuid[], $2::uuid[])) \
+                     ORDER BY org_id, member_id FOR SHARE",
+                )
+                .bind(orgs)
+                .bind(users)
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        Ok(found.into_iter().map(|(org, user)| (OrgId::new(org), UserId::new(user))).collect())
+    }
+
+    async fn group_records(
+        &mut self,
+        kind: &'static str,
+        revision: i64,
+        groups: &[GroupId],
+    ) -> Result<Vec<GroupRecord>> {
+        let objects: Vec<String> = groups.iter().map(ToString::to_string).collect();
+        let found: Vec<(String, Option<String>, Json<Value>)> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    // The kinds are named so that the index, which has no others, is used.
+                    "SELECT change.object, change.subject, change.payload \
+                     FROM unnest($1::text[]) AS wanted (object) \
+                     JOIN keyward_changes AS change ON change.object = wanted.object COLLATE \"C\" \
+                     WHERE change.kind IN \
+                     ('group.move', 'group.remove', 'group.unassign', 'group_role.remove') \
+                     AND change.kind = $2 AND change.revision > $3",
+                )
+                .bind(objects)
+                .bind(kind)
+                .bind(revision)
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        let record = |(group, user, Json(payload)): (String, Option<String>, Json<Value>)| {
+            let user = user.and_then(|user| user.parse().ok());
+            Ok(GroupRecord { group: group.parse()?, user, payload })
+        };
+        found.into_iter().map(record).collect()
+    }
+
     async fn removed(
         &mut self,
         kind: &'static str,
@@ -177,7 +252,9 @@ impl Restoring for PgRestoring {
 
     /// Orgs that a guard is about are held so that nobody else changes their members meanwhile.
     async fn hold(&mut self, guard: &Guard) -> Result<()> {
-        self.held.run(async |db| guards::check_before(db, guard).await).await
+        self.held.run(async |db| guards::check_before(db, guard).await).await?;
+        self.last.extend(Some(*guard).filter(|guard| guards::comes_last(guard, &[])));
+        Ok(())
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {
@@ -186,8 +263,12 @@ impl Restoring for PgRestoring {
         if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {
         self.write_facts().await?;
-        self.held.commit().await
+        for guard in std::mem::take(&mut self.last) {
+            self.held.run(async |db| guards::check_before(db, &guard).await).await?;
+        }
+        self.held.commit().await?;
+        Ok(self.revision)
     }
 }

@@ -1,12 +1,15 @@
 //! One transaction that sees what was there when it began.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use auth_domain::backup::odd::{StoredInvite, StoredMembership, Tally};
 use auth_domain::backup::ports::PART;
 use auth_domain::backup::{DormantInvite, Part, Rows, Section, Snapshot, Taken};
 use auth_domain::error::Result;
 use auth_domain::model::{
-    Account, InviteId, Key, KeyId, Org, PlatformInviteId, RoleHolder, UserId,
+    Account, Group, GroupGrant, GroupMember, InviteId, Key, KeyId, Org, PlatformInviteId,
+    RoleHolder, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, query_as, query_scalar};
@@ -16,6 +19,8 @@ use super::transaction::{Held, READ};
 use crate::accounts::AccountRow;
 use crate::connections::Connections;
 use crate::failure::failure;
+use crate::group_members::{GrantRow, MemberRow};
+use crate::groups::GroupRow;
 use crate::keys::KeyRow;
 use crate::moment::Moment;
 use crate::orgs::OrgRow;
@@ -25,6 +30,10 @@ pub(crate) struct PgSnapshot {
     taken: Taken,
     section: Option<Section>,
     after: (Uuid, Uuid),
+    /// The last member of a group that was given.
+    after_member: String,
+    /// The groups that are still to be given, the last first.
+    groups: Vec<Uuid>,
 }
 
 #[derive(FromRow)]
@@ -75,6 +84,9 @@ const ROLES: &str = "SELECT user_id, role FROM users_roles \
 const ACCOUNTS: &str = "SELECT id, email, password_hash, status, metadata::text AS metadata, \
     created_at, updated_at FROM keyward_accounts \
     WHERE id > $1 AND $2::uuid IS NOT NULL ORDER BY id LIMIT $3";
+const GROUP_ROLES: &str = "SELECT group_id, user_id, role, created_at, updated_at \
+    FROM keyward_group_roles WHERE (group_id, user_id) > ($1, $2) \
+    ORDER BY group_id, user_id LIMIT $3";
 
 impl PgSnapshot {
     pub(crate) async fn take(database: &Connections) -> Result<Self> {
@@ -92,7 +104,14 @@ impl PgSnapshot {
             })
             .await?;
         let taken = Taken { instance, revision };
-        Ok(Self { held, taken, section: None, after: (Uuid::nil(), Uuid::nil()) })
+        Ok(Self {
+            held,
+            taken,
+            section: None,
+            after: (Uuid::nil(), Uuid::nil()),
+            after_member: String::new(),
+            groups: Vec::new(),
+        })
     }
 
     async fn read<R>(&mut self, statement: &'static str) -> Result<Vec<R>>
@@ -170,6 +189,81 @@ impl PgSnapshot {
         Ok((Rows::Invites(rows.collect()), read))
     }
 
+    /// Finds out in which order groups come: each after the one above it.
+    async fn order_groups(&mut self) -> Result<()> {
+        self.groups = self
+            .held
+            .run(async |db| {
+                query_scalar(
+                    "WITH RECURSIVE tree (id, level) AS (\
+                     SELECT id, 1 FROM keyward_groups WHERE parent_id IS NULL UNION ALL \
+                     SELECT below.id, level + 1 FROM tree JOIN keyward_groups AS below \
+                     ON below.parent_id = tree.id) SELECT id FROM tree ORDER BY level DESC, id DESC",
+                )
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Some groups, and how many were to be read.
+    async fn groups(&mut self) -> Result<(Rows, usize)> {
+        let kept = self.groups.len().saturating_sub(PART);
+        let mut wanted = self.groups.split_off(kept);
+        wanted.reverse();
+        let rows: Vec<GroupRow> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    "SELECT id, parent_id, owner_id, org_id, name, description, \
+                     metadata::text AS metadata, created_at, updated_at FROM keyward_groups \
+                     WHERE id = ANY ($1)",
+                )
+                .bind(&wanted)
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        let mut found: HashMap<Uuid, Group> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let group = Group::try_from(row)?;
+            found.insert(group.id.uuid(), group);
+        }
+        let rows = wanted.iter().filter_map(|id| found.remove(id)).collect();
+        Ok((Rows::Groups(rows), wanted.len()))
+    }
+
+    async fn group_members(&mut self) -> Result<(Rows, usize)> {
+        let (group, member) = (self.after.0, self.after_member.as_str());
+        let rows: Vec<MemberRow> = self
+            .held
+            .run(async |db| {
+                query_as(
+                    "SELECT group_id, member_id, type, created_at FROM keyward_group_members \
+                     WHERE (group_id, member_id) > ($1, $2 COLLATE \"C\") \
+                     ORDER BY group_id, member_id LIMIT $3",
+                )
+                .bind(group)
+                .bind(member)
+                .bind(limit())
+                .fetch_all(db)
+                .await
+                .map_err(failure)
+            })
+            .await?;
+        let read = rows.len();
+        let rows: Vec<GroupMember> =
+            rows.into_iter().map(GroupMember::try_from).collect::<Result<_>>()?;
+        if let Some(last) = rows.last() {
+            self.after = (last.group.uuid(), Uuid::nil());
+            last.member.as_str().clone_into(&mut self.after_member);
+        }
+        Ok((Rows::GroupMembers(rows), read))
+    }
+
     async fn odd_keys(&mut self) -> Result<u64> {
         let count: i64 = self
             .held
@@ -200,6 +294,9 @@ impl Snapshot for PgSnapshot {
         if begins {
             self.section = Some(section);
             self.after = (Uuid::nil(), Uuid::nil());
+            if section == Section::Groups {
+                self.order_groups().await?;
+            }
         }
         let mut tally = Tally::default();
         let (rows, read) = match section {
@@ -269,6 +366,16 @@ impl Snapshot for PgSnapshot {
                     rows.into_iter().map(Account::try_from).collect::<Result<_>>()?;
                 self.pass(rows.last().map(|row| (row.id.uuid(), Uuid::nil())));
                 (Rows::Accounts(rows), read)
+            }
+            Section::Groups => self.groups().await?,
+            Section::GroupMembers => self.group_members().await?,
+            Section::GroupRoles => {
+                let rows: Vec<GrantRow> = self.read(GROUP_ROLES).await?;
+                let read = rows.len();
+                let rows: Vec<GroupGrant> =
+                    rows.into_iter().map(GroupGrant::try_from).collect::<Result<_>>()?;
+                self.pass(rows.last().map(|row| (row.group.uuid(), row.user.uuid())));
+                (Rows::GroupRoles(rows), read)
             }
         };
         let Tally { left_out, normalised } = tally;

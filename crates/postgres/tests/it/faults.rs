@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use auth_contract::AnyStore;
 use auth_contract::sample::{
-    apply, commit, edit, given, key, key_id, membership, org, org_id, outcome, page, user,
+    apply, commit, edit, given, guarded, key, key_id, membership, moment, org, org_id, outcome,
+    page, user,
 };
-use auth_domain::change::Change;
-use auth_domain::error::{Error, Result};
+use auth_domain::change::{Change, Guard};
+use auth_domain::error::{Error, Result, Unauthenticated};
 use auth_domain::model::{Direction, Key, OrgOrder, OrgQuery, OrgRole};
-use auth_postgres::{PgConfig, PgStore};
+use auth_postgres::{PgConfig, PgStore, REGISTRY_CONNECTIONS};
 use auth_testkit::{Database, Postgres};
 use sqlx::{Executor, query_scalar};
 use tokio::task::JoinSet;
@@ -174,7 +175,8 @@ async fn d65_go31_r3_the_pool_is_never_exceeded_and_nobody_starves() {
             done.unwrap().unwrap();
         }
     }
-    assert!((1..=i64::from(POOL)).contains(&most), "{most} sessions");
+    // Requests have their own; the change log is read beside them.
+    assert!((1..=i64::from(POOL + REGISTRY_CONNECTIONS)).contains(&most), "{most} sessions");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,4 +312,48 @@ fn a_store_opens_on_any_thread() {
     fn any_thread<T: Send>(_: &T) {}
     let config = PgConfig::new("localhost", 5432, "auth", String::new().into(), "auth");
     any_thread(&PgStore::connect(&config));
+}
+
+/// A write that is under way when its session is ended, and comes after that, does not happen: else whoever
+/// logged out everywhere and looked at what there is would find it there later.
+#[tokio::test(flavor = "multi_thread")]
+async fn s26_a_write_that_is_overtaken_by_the_end_of_its_session_is_undone() {
+    let database = database().await;
+    let store = any(&database).await;
+    given(&store, vec![Change::InsertOrg(org(1, "acme"))]).await;
+    let issued_at = moment(0).seconds();
+    let session = Guard::SessionLives { user: user(1), issued_at };
+    let joining = membership(org_id(1), user(1), OrgRole::Viewer);
+    let mut holder = database.connect().await.unwrap();
+    holder.execute("BEGIN; SELECT 1 FROM orgs FOR UPDATE").await.unwrap();
+    let writer = Arc::clone(&store);
+    let write = tokio::spawn(async move {
+        writer.commit(guarded(vec![session], vec![Change::InsertMembership(joining)])).await
+    });
+    let mut watch = database.connect().await.unwrap();
+    let waiting = async || {
+        query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'keyward' AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&mut watch)
+        .await
+        .unwrap()
+    };
+    until(waiting).await;
+    given(&store, vec![Change::EndSessions { user: user(1), until: moment(1) }]).await;
+    holder.execute("COMMIT").await.unwrap();
+    let refused = write.await.unwrap().unwrap_err();
+    assert!(matches!(refused, Error::Unauthenticated(Unauthenticated::NotHonoured)), "{refused:?}");
+    assert_eq!(store.membership(org_id(1), user(1)).await.unwrap(), None);
+}
+
+/// Asks again until something waits.
+async fn until(mut waiting: impl AsyncFnMut() -> i64) {
+    let asking = async {
+        while waiting().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(READ, asking).await.unwrap();
 }

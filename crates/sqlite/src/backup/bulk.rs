@@ -3,7 +3,10 @@
 
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::Result;
-use auth_domain::model::{Account, Invite, Key, KeyKind, Membership, Org, RoleHolder};
+use auth_domain::model::{
+    Account, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyKind, Membership, Org, OrgId,
+    RoleHolder,
+};
 use serde_json::{Value, json};
 use sqlx::{SqliteConnection, query};
 use uuid::Uuid;
@@ -25,6 +28,9 @@ pub(crate) async fn insert(db: &mut SqliteConnection, rows: &Rows) -> Result<()>
         Rows::Keys(rows) => (KEYS, rows.iter().map(key).collect()),
         Rows::PlatformRoles(rows) => (ROLES, rows.iter().map(holder).collect()),
         Rows::Accounts(rows) => (ACCOUNTS, rows.iter().map(account).collect()),
+        Rows::Groups(rows) => (GROUPS, rows.iter().map(group).collect()),
+        Rows::GroupMembers(rows) => (GROUP_MEMBERS, rows.iter().map(group_member).collect()),
+        Rows::GroupRoles(rows) => (GROUP_ROLES, rows.iter().map(grant).collect()),
     };
     query(statement).bind(Value::Array(rows).to_string()).execute(db).await.map_err(failure)?;
     Ok(())
@@ -128,5 +134,51 @@ fn account(account: &Account) -> Value {
         metadata_column(&account.metadata),
         account.created_at.micros(),
         account.updated_at.micros(),
+    ])
+}
+
+const GROUPS: &str = "INSERT INTO keyward_groups (id, parent_id, owner_id, org_id, name, \
+    description, metadata, created_at, updated_at) \
+    SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), \
+    value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8 FROM json_each(?1)";
+
+fn group(group: &Group) -> Value {
+    json!([
+        hex(group.id.uuid()),
+        group.parent.map(GroupId::uuid).map(hex),
+        hex(group.owner.uuid()),
+        group.org.map(OrgId::uuid).map(hex),
+        group.name.as_str(),
+        group.description.as_str(),
+        metadata_column(&group.metadata),
+        group.created_at.micros(),
+        group.updated_at.micros(),
+    ])
+}
+
+const GROUP_MEMBERS: &str = "INSERT INTO keyward_group_members (group_id, member_id, type, created_at) \
+    SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)";
+
+fn group_member(member: &GroupMember) -> Value {
+    json!([
+        hex(member.group.uuid()),
+        member.member.as_str(),
+        member.kind.as_str(),
+        member.created_at.micros(),
+    ])
+}
+
+const GROUP_ROLES: &str = "INSERT INTO keyward_group_roles \
+    (group_id, user_id, role, created_at, updated_at) \
+    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4 \
+    FROM json_each(?1)";
+
+fn grant(grant: &GroupGrant) -> Value {
+    json!([
+        hex(grant.group.uuid()),
+        hex(grant.user.uuid()),
+        grant.role.as_str(),
+        grant.created_at.micros(),
+        grant.updated_at.micros(),
     ])
 }

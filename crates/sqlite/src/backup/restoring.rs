@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use auth_domain::Timestamp;
-use auth_domain::backup::{DormantInvite, Restoring, Rows};
+use auth_domain::backup::{DormantInvite, GroupRecord, Restoring, Rows};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Error, Result};
 use auth_domain::fact::Fact;
 use auth_domain::model::{
-    Account, Invite, InviteId, Key, Membership, Org, OrgId, PlatformInviteId, RoleHolder, UserId,
+    Account, Group, GroupGrant, GroupId, GroupMember, Invite, InviteId, Key, Membership, Org,
+    OrgId, PlatformInviteId, RoleHolder, UserId,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
 use uuid::Uuid;
@@ -17,6 +18,8 @@ use uuid::Uuid;
 use super::bulk::hex;
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::group_members::{GrantRow, MemberRow};
+use crate::groups::GroupRow;
 use crate::invites::InviteRow;
 use crate::keys::KeyRow;
 use crate::members::MembershipRow;
@@ -185,6 +188,37 @@ impl Restoring for SqliteRestoring {
                 )
                 .await?,
             ),
+            Rows::Groups(rows) => Rows::Groups(
+                self.nouns::<GroupRow, Group>(
+                    "SELECT id, parent_id, owner_id, org_id, name, description, metadata, \
+                     created_at, updated_at FROM keyward_groups \
+                     WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+                    rows.iter().map(|row| hex(row.id.uuid())).collect(),
+                )
+                .await?,
+            ),
+            Rows::GroupMembers(rows) => Rows::GroupMembers(
+                self.nouns::<MemberRow, GroupMember>(
+                    "SELECT stored.group_id, stored.member_id, stored.type, stored.created_at \
+                     FROM json_each(?1) AS wanted CROSS JOIN keyward_group_members AS stored \
+                     ON stored.group_id = unhex(wanted.value ->> 0) \
+                     AND stored.member_id = wanted.value ->> 1",
+                    rows.iter()
+                        .map(|row| json!([hex(row.group.uuid()), row.member.as_str()]))
+                        .collect(),
+                )
+                .await?,
+            ),
+            Rows::GroupRoles(rows) => Rows::GroupRoles(
+                self.nouns::<GrantRow, GroupGrant>(
+                    "SELECT stored.group_id, stored.user_id, role, created_at, updated_at \
+                     FROM json_each(?1) AS wanted CROSS JOIN keyward_group_roles AS stored \
+                     ON stored.group_id = unhex(wanted.value ->> 0) \
+                     AND stored.user_id = unhex(wanted.value ->> 1)",
+                    rows.iter().map(|row| pair(row.group.uuid(), row.user.uuid())).collect(),
+                )
+                .await?,
+            ),
         })
     }
 
@@ -209,6 +243,61 @@ impl Restoring for SqliteRestoring {
         .await
         .map_err(failure)?;
         Ok(found.into_iter().map(InviteId::new).collect())
+    }
+
+    async fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<(GroupId, Option<OrgId>)>> {
+        let found: Vec<(Uuid, Option<Uuid>)> = self
+            .find(
+                "SELECT id, org_id FROM keyward_groups \
+                 WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+                ids.iter().map(|id| hex(id.uuid())).collect(),
+            )
+            .await?;
+        Ok(found.into_iter().map(|(id, org)| (GroupId::new(id), org.map(OrgId::new))).collect())
+    }
+
+    async fn hold_members(&mut self, these: &[(OrgId, UserId)]) -> Result<Vec<(OrgId, UserId)>> {
+        let found: Vec<(Uuid, Uuid)> = self
+            .find(
+                "SELECT stored.org_id, stored.member_id \
+                 FROM json_each(?1) AS wanted CROSS JOIN org_memberships AS stored \
+                 ON stored.org_id = unhex(wanted.value ->> 0) \
+                 AND stored.member_id = unhex(wanted.value ->> 1)",
+                these.iter().map(|(org, user)| pair(org.uuid(), user.uuid())).collect(),
+            )
+            .await?;
+        Ok(found.into_iter().map(|(org, user)| (OrgId::new(org), UserId::new(user))).collect())
+    }
+
+    async fn group_records(
+        &mut self,
+        kind: &'static str,
+        revision: i64,
+        groups: &[GroupId],
+    ) -> Result<Vec<GroupRecord>> {
+        let wanted: Vec<Value> = groups.iter().map(|id| id.to_string().into()).collect();
+        let found: Vec<(String, Option<String>, String)> = query_as(
+            // The kinds are named so that the index, which has no others, is used.
+            "SELECT change.object, change.subject, change.payload FROM json_each(?1) AS wanted \
+             CROSS JOIN keyward_changes AS change ON change.object = wanted.value \
+             WHERE change.kind IN \
+             ('group.move', 'group.remove', 'group.unassign', 'group_role.remove') \
+             AND change.kind = ?2 AND change.revision > ?3",
+        )
+        .bind(Value::Array(wanted).to_string())
+        .bind(kind)
+        .bind(revision)
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(failure)?;
+        let record = |(group, user, payload): (String, Option<String>, String)| {
+            Ok(GroupRecord {
+                group: group.parse()?,
+                user: user.and_then(|user| user.parse().ok()),
+                payload: serde_json::from_str(&payload).map_err(Error::internal)?,
+            })
+        };
+        found.into_iter().map(record).collect()
     }
 
     async fn removed(
@@ -266,8 +355,9 @@ impl Restoring for SqliteRestoring {
         if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {
         self.write_facts().await?;
-        self.tx.commit().await.map_err(failure)
+        self.tx.commit().await.map_err(failure)?;
+        Ok(self.revision)
     }
 }

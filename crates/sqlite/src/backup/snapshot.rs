@@ -1,17 +1,24 @@
 //! One read transaction: in WAL mode it sees what was there when it began, and holds up nobody.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use auth_domain::backup::odd::{StoredInvite, StoredMembership, Tally};
 use auth_domain::backup::ports::PART;
 use auth_domain::backup::{DormantInvite, Part, Rows, Section, Snapshot, Taken};
 use auth_domain::error::Result;
-use auth_domain::model::{Account, InviteId, Key, Org, PlatformInviteId, RoleHolder, UserId};
+use auth_domain::model::{
+    Account, EntityId, Group, GroupGrant, GroupId, GroupMember, InviteId, Key, Org,
+    PlatformInviteId, RoleHolder, UserId,
+};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Sqlite, SqlitePool, Transaction, query_as};
+use sqlx::{FromRow, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::group_members::{GrantRow, MemberRow};
+use crate::groups::{GroupRow, list_of};
 use crate::keys::KeyRow;
 use crate::orgs::OrgRow;
 use crate::rows::moment;
@@ -25,6 +32,10 @@ pub(crate) struct SqliteSnapshot {
     taken: Taken,
     section: Option<Section>,
     after: Place,
+    /// The last member of a group that was given.
+    after_member: String,
+    /// The groups that are still to be given, the last first.
+    groups: Vec<GroupId>,
 }
 
 #[derive(FromRow)]
@@ -61,7 +72,14 @@ impl SqliteSnapshot {
         .await
         .map_err(failure)?;
         let taken = Taken { instance, revision };
-        Ok(Self { tx, taken, section: None, after: Place::default() })
+        Ok(Self {
+            tx,
+            taken,
+            section: None,
+            after: Place::default(),
+            after_member: String::new(),
+            groups: Vec::new(),
+        })
     }
 
     async fn read<R>(&mut self, statement: &'static str) -> Result<Vec<R>>
@@ -76,6 +94,64 @@ impl SqliteSnapshot {
             .await
             .map_err(failure)?;
         Ok(rows)
+    }
+
+    /// Finds out in which order groups come: each after the one above it.
+    async fn order_groups(&mut self) -> Result<()> {
+        let ids: Vec<Uuid> = query_scalar(
+            "WITH RECURSIVE tree (id, level) AS (\
+             SELECT id, 1 FROM keyward_groups WHERE parent_id IS NULL UNION ALL \
+             SELECT below.id, level + 1 FROM tree JOIN keyward_groups AS below \
+             ON below.parent_id = tree.id) SELECT id FROM tree ORDER BY level DESC, id DESC",
+        )
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(failure)?;
+        self.groups = ids.into_iter().map(GroupId::new).collect();
+        Ok(())
+    }
+
+    /// Some groups, and how many were to be read.
+    async fn groups(&mut self) -> Result<(Rows, usize)> {
+        let kept = self.groups.len().saturating_sub(PART);
+        let mut wanted = self.groups.split_off(kept);
+        wanted.reverse();
+        let rows: Vec<GroupRow> = query_as(
+            "SELECT id, parent_id, owner_id, org_id, name, description, metadata, created_at, \
+             updated_at FROM keyward_groups WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+        )
+        .bind(list_of(&wanted))
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(failure)?;
+        let mut found: HashMap<GroupId, Group> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let group = Group::try_from(row)?;
+            found.insert(group.id, group);
+        }
+        let rows = wanted.iter().filter_map(|id| found.remove(id)).collect();
+        Ok((Rows::Groups(rows), wanted.len()))
+    }
+
+    async fn group_members(&mut self) -> Result<(Rows, usize)> {
+        let rows: Vec<MemberRow> = query_as(
+            "SELECT group_id, member_id, type, created_at FROM keyward_group_members \
+             WHERE (group_id, member_id) > (?1, ?2) ORDER BY group_id, member_id LIMIT ?3",
+        )
+        .bind(&self.after.0)
+        .bind(&self.after_member)
+        .bind(i64::try_from(PART).unwrap_or(i64::MAX))
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(failure)?;
+        let read = rows.len();
+        let rows: Vec<GroupMember> =
+            rows.into_iter().map(GroupMember::try_from).collect::<Result<_>>()?;
+        if let Some(last) = rows.last() {
+            self.pass(Some((last.group.uuid(), Uuid::nil())));
+            EntityId::as_str(&last.member).clone_into(&mut self.after_member);
+        }
+        Ok((Rows::GroupMembers(rows), read))
     }
 
     fn pass(&mut self, place: Option<(Uuid, Uuid)>) {
@@ -104,6 +180,9 @@ const ROLES: &str = "SELECT user_id, role FROM users_roles \
     WHERE user_id > ?1 AND ?2 IS NOT NULL ORDER BY user_id LIMIT ?3";
 const ACCOUNTS: &str = "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
     FROM keyward_accounts WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3";
+const GROUP_ROLES: &str = "SELECT group_id, user_id, role, created_at, updated_at \
+    FROM keyward_group_roles WHERE (group_id, user_id) > (?1, ?2) \
+    ORDER BY group_id, user_id LIMIT ?3";
 
 #[async_trait]
 impl Snapshot for SqliteSnapshot {
@@ -115,6 +194,9 @@ impl Snapshot for SqliteSnapshot {
         if self.section != Some(section) {
             self.section = Some(section);
             self.after = Place::default();
+            if section == Section::Groups {
+                self.order_groups().await?;
+            }
         }
         let mut tally = Tally::default();
         let (rows, read) = match section {
@@ -198,6 +280,16 @@ impl Snapshot for SqliteSnapshot {
                     rows.into_iter().map(Account::try_from).collect::<Result<_>>()?;
                 self.pass(rows.last().map(|row| (row.id.uuid(), Uuid::nil())));
                 (Rows::Accounts(rows), read)
+            }
+            Section::Groups => self.groups().await?,
+            Section::GroupMembers => self.group_members().await?,
+            Section::GroupRoles => {
+                let rows: Vec<GrantRow> = self.read(GROUP_ROLES).await?;
+                let read = rows.len();
+                let rows: Vec<GroupGrant> =
+                    rows.into_iter().map(GroupGrant::try_from).collect::<Result<_>>()?;
+                self.pass(rows.last().map(|row| (row.group.uuid(), row.user.uuid())));
+                (Rows::GroupRoles(rows), read)
             }
         };
         let Tally { left_out, normalised } = tally;

@@ -4,6 +4,7 @@
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
 mod mail;
+mod memory;
 mod operations;
 mod process;
 
@@ -15,6 +16,7 @@ use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails};
+pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 use self::operations::Operations;
 
 /// All numbers of this process.
@@ -93,6 +95,7 @@ fn describe() {
     describe_gauge!("auth_outbox_age_seconds", "How long the first of them has waited.");
     describe_counter!("auth_events_published_total", "Events published, repeated ones included.");
     describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
+    memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
     describe_counter!("auth_log_lines_dropped_total", "Log lines nobody read in time.");

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use auth_domain::ports::Observer;
 
+use crate::request::mark;
+
 /// The upper ends of the buckets, in nanoseconds and as Prometheus is told, in seconds.
 const BUCKETS: [(u64, &str); 16] = [
     (10_000, "0.00001"),
@@ -125,6 +127,15 @@ impl Observer for Operations {
         if let Some(series) = series {
             series.add(took);
         }
+    }
+
+    fn unconfirmed(&self) {
+        mark(|marks| marks.unconfirmed = true);
+    }
+
+    fn graced(&self) {
+        super::memory::graced();
+        mark(|marks| marks.graced = true);
     }
 }
 

@@ -72,6 +72,25 @@ async fn s8_s34_everybody_is_answered_as_documented() {
         text.push('\n');
     }
     text.push_str(
+        "\n## In a group\n\n\
+         A role in a group holds in all that lies below it. It is the greatest of these: the roles given to \
+         the user in the group and in those above it; what comes with their role in the org the group \
+         belongs to; `admin`, in a tree of their own and for whoever has a platform role. Roles given in the \
+         groups of an org count for members of the org only. Whoever has no role in a group is told that \
+         there is no such group; `Authorize` answers `PermissionDenied` to everybody, also for a group that \
+         does not exist.\n\n\
+         | role in the org | role in its groups |\n| --- | --- |\n",
+    );
+    for role in OrgRole::ALL.into_iter().rev() {
+        writeln!(text, "| {role} | {} |", policy::group_role_of(role)).unwrap();
+    }
+    text.push_str(
+        "\n| role in the group | may |\n| --- | --- |\n\
+         | admin | what an editor may; move and delete the group; say who has which role in it |\n\
+         | editor | what a viewer may; change the group, assign and unassign members, make groups below it |\n\
+         | viewer | see the group, what lies below it, its members and who was given which role |\n",
+    );
+    text.push_str(
         "\n## Over HTTP\n\n\
          What everybody is answered when they ask for something that exists: the status and, of a \
          refusal, the code ([errors.md](errors.md)), unless it is `forbidden` for 403 or `not_found` for \

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::Existing;
@@ -10,19 +11,19 @@ use crate::app::{Actor, Cx};
 use crate::backup::ports::PART;
 use crate::backup::read::Reading;
 use crate::backup::rows::Keep;
-use crate::backup::{DormantInvite, Report, Restoring, Row, Section, Taken};
+use crate::backup::{DormantInvite, GroupRecord, Place, Report, Restoring, Row, Section, Taken};
 use crate::change::{Change, Guard};
 use crate::error::{Conflict, Entity, Error, Invalid, Result};
 use crate::model::{
-    Account, Invite, InviteId, InviteState, Key, Membership, Org, OrgId, OrgRole, PlatformRole,
-    RoleHolder, UserId,
+    Account, Group, GroupGrant, GroupId, GroupMember, Invite, InviteId, InviteState, Key,
+    Membership, Org, OrgId, OrgRole, PlatformRole, RoleHolder, UserId,
 };
 
 /// How many of the people or orgs that a warning is about are named in it.
 const NAMED: usize = 20;
 
-/// A place in a list.
-type Place = (Uuid, Uuid);
+/// Two ids that a record of the change log is about.
+type Pair = (Uuid, Uuid);
 
 /// Sorts the rows of a document into those to write and the others, and writes them.
 pub(super) struct Sorting<'a, 'c> {
@@ -50,13 +51,15 @@ pub(super) struct Sorting<'a, 'c> {
     had_orgs: bool,
     /// Orgs that were created, of which no owner came yet.
     ownerless: HashMap<OrgId, (UserId, Timestamp, Timestamp)>,
-    /// All that were created, unless removals are counted by revision.
+    /// All that were created.
     created: HashSet<OrgId>,
     /// Who does not come back where.
     gone: HashSet<(OrgId, UserId)>,
     /// Owners who come back although they had been removed.
     owners_back: Vec<String>,
     no_passwords: u64,
+    /// The groups that do not come back: they were removed, or lay below one that was.
+    lost: HashSet<GroupId>,
 }
 
 /// Rows of one list that wait until there are enough of them.
@@ -69,6 +72,9 @@ struct Pending {
     keys: Vec<Key>,
     roles: Vec<RoleHolder>,
     accounts: Vec<Account>,
+    groups: Vec<Group>,
+    group_members: Vec<GroupMember>,
+    group_roles: Vec<GroupGrant>,
 }
 
 impl<'a, 'c> Sorting<'a, 'c> {
@@ -100,6 +106,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
             gone: HashSet::new(),
             owners_back: Vec::new(),
             no_passwords: 0,
+            lost: HashSet::new(),
         };
         if !reading.sealed && !sorting.restoring.origin(0).await?.1 {
             sorting.warn(
@@ -158,6 +165,9 @@ impl<'a, 'c> Sorting<'a, 'c> {
             Row::Key(row) => push(&mut pending.keys, row),
             Row::PlatformRole(row) => push(&mut pending.roles, row),
             Row::Account(row) => push(&mut pending.accounts, row),
+            Row::Group(row) => push(&mut pending.groups, row),
+            Row::GroupMember(row) => push(&mut pending.group_members, row),
+            Row::GroupRole(row) => push(&mut pending.group_roles, row),
         };
         if full { self.write().await } else { Ok(()) }
     }
@@ -194,8 +204,18 @@ impl<'a, 'c> Sorting<'a, 'c> {
 
     /// Writes what waits; at most one list has something.
     async fn write(&mut self) -> Result<()> {
-        let Pending { orgs, memberships, invites, dormant, keys, roles, accounts } =
-            std::mem::take(&mut self.pending);
+        let Pending {
+            orgs,
+            memberships,
+            invites,
+            dormant,
+            keys,
+            roles,
+            accounts,
+            groups,
+            group_members,
+            group_roles,
+        } = std::mem::take(&mut self.pending);
         if !orgs.is_empty() {
             self.orgs(orgs).await?;
         }
@@ -216,6 +236,15 @@ impl<'a, 'c> Sorting<'a, 'c> {
         }
         if !accounts.is_empty() {
             self.accounts(accounts).await?;
+        }
+        if !groups.is_empty() {
+            self.groups(groups).await?;
+        }
+        if !group_members.is_empty() {
+            self.group_members(group_members).await?;
+        }
+        if !group_roles.is_empty() {
+            self.group_roles(group_roles).await?;
         }
         Ok(())
     }
@@ -265,7 +294,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
         if missing.is_empty() {
             return Ok(());
         }
-        missing.sort_unstable_by_key(Keep::place);
+        missing.sort_unstable_by_key(|row| (row.org, row.member));
         self.warn(format!("{} orgs had an owner who was no member, and is one now", missing.len()));
         for part in missing.chunks(PART) {
             self.insert(part.to_vec()).await?;
@@ -281,12 +310,15 @@ impl<'a, 'c> Sorting<'a, 'c> {
         self.restoring.apply(&Change::InsertRows(T::rows(rows))).await
     }
 
-    /// Checks that no two rows have the same place; in a document with a seal, that they are in order.
+    /// Checks that no two rows have the same place; in a document with a seal, that those are in order that
+    /// have one.
     fn check_places<T: Keep>(&mut self, rows: &[T]) -> Result<()> {
         for (row, at) in rows.iter().zip(self.before..) {
             let place = row.place();
-            let fresh = if self.reading.sealed {
-                self.last.replace(place).is_none_or(|last| last < place)
+            let fresh = if self.reading.sealed && T::ORDERED {
+                let later = self.last.as_ref().is_none_or(|last| *last < place);
+                self.last = Some(place);
+                later
             } else {
                 self.places.insert(place)
             };
@@ -317,9 +349,8 @@ impl<'a, 'c> Sorting<'a, 'c> {
                 unchanged = unchanged.saturating_add(1);
                 continue;
             }
-            let (one, other) = row.place();
-            let list = T::SECTION.as_str();
-            tracing::info!(list, id = %one, member = %other, same, "a row of a backup is there");
+            let (list, place) = (T::SECTION.as_str(), row.place());
+            tracing::info!(list, %place, same, "a row of a backup is there");
             return Err(match self.existing {
                 Existing::Refuse => Error::AlreadyExists(T::SECTION.entity()),
                 Existing::Skip => Conflict::Differs.into(),
@@ -333,9 +364,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
         let absent = self.absent(rows).await?;
         for org in &absent {
             self.ownerless.insert(org.id, (org.owner, org.created_at, org.updated_at));
-            if !self.ours {
-                self.created.insert(org.id);
-            }
+            self.created.insert(org.id);
         }
         self.insert(absent).await
     }
@@ -365,8 +394,8 @@ impl<'a, 'c> Sorting<'a, 'c> {
         for row in absent {
             // What went with its org comes back with it. Without a common revision that cannot be told from
             // what went before.
-            let was_removed =
-                removed.contains(&row.place()) && (self.ours || !self.created.contains(&row.org));
+            let was_removed = removed.contains(&(row.org.uuid(), row.member.uuid()))
+                && (self.ours || !self.created.contains(&row.org));
             match (was_removed, row.role) {
                 (false, _) => back.push(row),
                 (true, OrgRole::Owner) => {
@@ -396,7 +425,7 @@ impl<'a, 'c> Sorting<'a, 'c> {
     }
 
     /// Which of these were taken away since, unless they are to come back all the same.
-    async fn removed(&mut self, kind: &'static str, these: Vec<Place>) -> Result<HashSet<Place>> {
+    async fn removed(&mut self, kind: &'static str, these: Vec<Pair>) -> Result<HashSet<Pair>> {
         if self.revive || these.is_empty() {
             return Ok(HashSet::new());
         }
@@ -488,6 +517,136 @@ impl<'a, 'c> Sorting<'a, 'c> {
             Err(Error::AlreadyExists(Entity::Account)) => Err(Conflict::AddressTaken.into()),
             other => other,
         }
+    }
+}
+
+/// Groups: a removed one takes what lay below it along, and whoever leaves an org has no part in its groups.
+impl Sorting<'_, '_> {
+    async fn groups(&mut self, rows: Vec<Group>) -> Result<()> {
+        let owners = self.owners(rows.iter().filter_map(|row| row.org)).await?;
+        if rows.iter().filter_map(|row| row.org).any(|org| !owners.contains_key(&org)) {
+            return Err(Error::NotFound(Entity::Org));
+        }
+        let absent = self.absent(rows).await?;
+        let ids: Vec<GroupId> = absent.iter().map(|row| row.id).collect();
+        let removed: HashSet<GroupId> = self.group_ids("group.remove", &ids).await?;
+        // What was moved and is not there went with where it was moved to; or with its org.
+        let moved: HashSet<GroupId> = self.group_ids("group.move", &ids).await?;
+        let mut back = Vec::with_capacity(absent.len());
+        for row in absent {
+            let org_went = row.org.is_some_and(|org| self.created.contains(&org));
+            let gone = removed.contains(&row.id)
+                || (moved.contains(&row.id) && !org_went)
+                || row.parent.is_some_and(|parent| self.lost.contains(&parent));
+            if gone {
+                self.lost.insert(row.id);
+                self.report.counts(Section::Groups).leave_out(row.id.to_string());
+            } else {
+                back.push(row);
+            }
+        }
+        self.insert(back).await
+    }
+
+    /// Which of these groups have a record of this kind since, unless everything is to come back.
+    async fn group_ids(&mut self, kind: &'static str, ids: &[GroupId]) -> Result<HashSet<GroupId>> {
+        Ok(self.group_records(kind, ids).await?.into_iter().map(|record| record.group).collect())
+    }
+
+    async fn group_records(
+        &mut self,
+        kind: &'static str,
+        ids: &[GroupId],
+    ) -> Result<Vec<GroupRecord>> {
+        if self.revive || ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.restoring.group_records(kind, self.since, ids).await
+    }
+
+    /// The orgs that those of these groups belong to that are there. Fails if one is missing that has not
+    /// been left out.
+    async fn orgs_of(
+        &mut self,
+        ids: impl Iterator<Item = GroupId>,
+    ) -> Result<HashMap<GroupId, Option<OrgId>>> {
+        let mut ids: Vec<GroupId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found: HashMap<_, _> = self.restoring.groups(&ids).await?.into_iter().collect();
+        if ids.iter().any(|id| !found.contains_key(id) && !self.lost.contains(id)) {
+            return Err(Error::NotFound(Entity::Group));
+        }
+        Ok(found)
+    }
+
+    /// Who of these belongs to the org and has not left it since.
+    async fn loyal(&mut self, pairs: Vec<(OrgId, UserId)>) -> Result<HashSet<(OrgId, UserId)>> {
+        let left: Vec<Pair> = pairs.iter().map(|(org, user)| (org.uuid(), user.uuid())).collect();
+        let left = self.removed("membership.remove", left).await?;
+        let members = self.restoring.hold_members(&pairs).await?;
+        let has_left = |org: OrgId, user: UserId| {
+            left.contains(&(org.uuid(), user.uuid())) && (self.ours || !self.created.contains(&org))
+        };
+        Ok(members.into_iter().filter(|(org, user)| !has_left(*org, *user)).collect())
+    }
+
+    async fn group_members(&mut self, rows: Vec<GroupMember>) -> Result<()> {
+        let orgs = self.orgs_of(rows.iter().map(|row| row.group)).await?;
+        let absent = self.absent(rows).await?;
+        let user = |row: &GroupMember| {
+            let org = orgs.get(&row.group).copied().flatten()?;
+            row.kind.is_users().then(|| row.member.user()).flatten().map(|user| (org, user))
+        };
+        let loyal = self.loyal(absent.iter().filter_map(user).collect()).await?;
+        let mut groups: Vec<GroupId> = absent.iter().map(|row| row.group).collect();
+        groups.dedup();
+        let mut unassigned: HashSet<(GroupId, String)> = HashSet::new();
+        for record in self.group_records("group.unassign", &groups).await? {
+            let members = record.payload.get("members").and_then(Value::as_array);
+            let names = members.into_iter().flatten().filter_map(Value::as_str);
+            unassigned.extend(names.map(|name| (record.group, name.to_owned())));
+        }
+        let mut back = Vec::with_capacity(absent.len());
+        for row in absent {
+            let place = (row.group, row.member.as_str().to_owned());
+            let gone = self.lost.contains(&row.group)
+                || unassigned.contains(&place)
+                || user(&row).is_some_and(|pair| !loyal.contains(&pair));
+            if gone {
+                let name = format!("{}/{}", row.group, row.member.as_str());
+                self.report.counts(Section::GroupMembers).leave_out(name);
+            } else {
+                back.push(row);
+            }
+        }
+        self.insert(back).await
+    }
+
+    async fn group_roles(&mut self, rows: Vec<GroupGrant>) -> Result<()> {
+        let orgs = self.orgs_of(rows.iter().map(|row| row.group)).await?;
+        let absent = self.absent(rows).await?;
+        let user =
+            |row: &GroupGrant| orgs.get(&row.group).copied().flatten().map(|org| (org, row.user));
+        let loyal = self.loyal(absent.iter().filter_map(user).collect()).await?;
+        let mut groups: Vec<GroupId> = absent.iter().map(|row| row.group).collect();
+        groups.dedup();
+        let records = self.group_records("group_role.remove", &groups).await?;
+        let taken: HashSet<_> =
+            records.into_iter().filter_map(|it| Some((it.group, it.user?))).collect();
+        let mut back = Vec::with_capacity(absent.len());
+        for row in absent {
+            let gone = self.lost.contains(&row.group)
+                || taken.contains(&(row.group, row.user))
+                || user(&row).is_some_and(|pair| !loyal.contains(&pair));
+            if gone {
+                let name = format!("{}/{}", row.group, row.user);
+                self.report.counts(Section::GroupRoles).leave_out(name);
+            } else {
+                back.push(row);
+            }
+        }
+        self.insert(back).await
     }
 }
 

@@ -151,6 +151,9 @@ async fn ask_once(row: &Row, place: Place, credential: Credential) -> Answer {
     Answer { status: status.as_u16().to_string(), refusal }
 }
 
+/// The package of Mainflux 0.13, whose methods have the names of some of ours.
+const OLDER: &str = "mainflux";
+
 /// A gRPC method.
 #[derive(Clone, Debug)]
 pub struct Rpc {
@@ -165,7 +168,7 @@ impl Rpc {
     pub fn all() -> Vec<Self> {
         let files = prost_types::FileDescriptorSet::decode(proto::DESCRIPTOR).unwrap();
         let ours = |file: &prost_types::FileDescriptorProto| {
-            ["protomfx", "auth.v1"].contains(&file.package())
+            ["protomfx", "auth.v1", OLDER].contains(&file.package())
         };
         let files: Vec<_> = files.file.into_iter().filter(ours).collect();
         let messages: Vec<_> = files.iter().flat_map(|file| &file.message_type).collect();
@@ -180,7 +183,10 @@ impl Rpc {
             .flat_map(|file| file.service.iter().map(|service| (file.package(), service)));
         let methods = services.flat_map(|(package, service)| {
             service.method.iter().map(move |method| Self {
-                name: method.name().to_owned(),
+                name: match package {
+                    OLDER => format!("{OLDER}.{}/{}", service.name(), method.name()),
+                    _ => method.name().to_owned(),
+                },
                 path: format!("/{package}.{}/{}", service.name(), method.name()),
                 takes_token: holds_token(method.input_type()),
             })

@@ -71,6 +71,15 @@ pub const CALLS: &[Call] = &[
     Call::new("Authorize", ANYBODY, |scene, token| may(scene, token, "owner"))
         .of("action `owner`")
         .on_behalf_of("owner"),
+    Call::new("Authorize", ANYBODY, |scene, token| may_in_group(scene, token, "viewer"))
+        .of("subject `group`, action `viewer`")
+        .on_behalf_of("viewer of the group"),
+    Call::new("Authorize", ANYBODY, |scene, token| may_in_group(scene, token, "editor"))
+        .of("subject `group`, action `editor`")
+        .on_behalf_of("editor of the group"),
+    Call::new("Authorize", ANYBODY, |scene, token| may_in_group(scene, token, "admin"))
+        .of("subject `group`, action `admin`")
+        .on_behalf_of("admin of the group"),
     Call::new("GetOwnerIDByOrgID", KNOWN, |scene, _| {
         now(&proto::OrgId { value: scene.org.to_string() })
     }),
@@ -124,6 +133,49 @@ pub const CALLS: &[Call] = &[
         now(&proto::v1::AuthorizeManyRequest { token, checks: vec![is_viewer(scene)] })
     })
     .on_behalf_of("whoever has a good token"),
+    Call::new("Assign", ANYBODY, |scene, token| {
+        Box::pin(async {
+            let message = proto::v1::AssignRequest {
+                token,
+                group_id: scene.groups().await.leaf.to_string(),
+                r#type: "things".to_owned(),
+                member_ids: vec!["a-thing".to_owned()],
+            };
+            message.encode_to_vec()
+        })
+    })
+    .on_behalf_of("editor of the group"),
+    Call::new("Members", ANYBODY, |scene, token| {
+        Box::pin(async {
+            let group_id = scene.groups().await.leaf.to_string();
+            let message = proto::v1::MembersRequest { token, group_id, ..Default::default() };
+            message.encode_to_vec()
+        })
+    })
+    .on_behalf_of("viewer of the group"),
+    Call::new("mainflux.AuthService/Assign", ANYBODY, |scene, token| {
+        Box::pin(async {
+            let message = proto::mainflux::Assignment {
+                token,
+                group_id: scene.groups().await.leaf.to_string(),
+                member_id: scene.member.id.to_string(),
+            };
+            message.encode_to_vec()
+        })
+    })
+    .on_behalf_of("editor of the group"),
+    Call::new("mainflux.AuthService/Members", ANYBODY, |scene, token| {
+        Box::pin(async {
+            let message = proto::mainflux::MembersReq {
+                token,
+                group_id: scene.groups().await.leaf.to_string(),
+                r#type: "things".to_owned(),
+                ..Default::default()
+            };
+            message.encode_to_vec()
+        })
+    })
+    .on_behalf_of("viewer of the group"),
     Call::new("Explain", ANYBODY, |scene, token| {
         now(&proto::v1::ExplainRequest {
             token,
@@ -164,6 +216,13 @@ fn is_viewer(scene: &Scene) -> proto::v1::Check {
 fn may<'a>(scene: &Scene, token: String, action: &str) -> Later<'a, Vec<u8>> {
     let (object, subject) = (scene.org.to_string(), "org".to_owned());
     now(&proto::AuthorizeReq { token, object, subject, action: action.to_owned() })
+}
+
+fn may_in_group<'a>(scene: &'a Scene, token: String, action: &'static str) -> Later<'a, Vec<u8>> {
+    Box::pin(async move {
+        let (object, subject) = (scene.groups().await.leaf.to_string(), "group".to_owned());
+        proto::AuthorizeReq { token, object, subject, action: action.to_owned() }.encode_to_vec()
+    })
 }
 
 /// The message, for a scene that is set already.

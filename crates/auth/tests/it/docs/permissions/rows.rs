@@ -6,6 +6,7 @@
 
 mod accounts;
 mod backup;
+mod groups;
 mod health;
 mod invites;
 mod keys;
@@ -13,6 +14,7 @@ mod mails;
 mod members;
 mod orgs;
 mod roles;
+mod sessions;
 
 use std::pin::Pin;
 
@@ -23,8 +25,10 @@ use super::scene::Scene;
 /// The document's tables of routes.
 pub const NOUNS: &[(&str, &[Row])] = &[
     ("API keys", keys::ROWS),
+    ("Ending access", sessions::ROWS),
     ("Orgs", orgs::ROWS),
     ("Members", members::ROWS),
+    ("Groups", groups::ROWS),
     ("Invites", invites::ROWS),
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),

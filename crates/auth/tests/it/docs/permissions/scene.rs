@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
+use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Description, Invite, InviteState, KeyId, KeyKind, Membership, Metadata,
-    Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
+    Account, AccountStatus, Description, Group, GroupId, Invite, InviteState, KeyId, KeyKind,
+    Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
@@ -103,6 +104,8 @@ pub struct Scene {
     pub member: Person,
     /// Somebody who belongs to no org.
     pub newcomer: Person,
+    /// A root of the platform.
+    pub root: Person,
     pub http: axum::Router,
     pub grpc: axum::Router,
 }
@@ -112,12 +115,16 @@ impl Scene {
     pub async fn new(place: Place) -> Self {
         let secret = SecretString::from("a signing secret of more than 32 bytes");
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let tokens = HmacTokens::new(&secret, &[]).unwrap();
         let ports = Ports {
             store: Arc::clone(&store),
+            checks: Arc::new(Direct::new(Arc::clone(&store))),
+            replicas: Arc::new(Direct::new(Arc::clone(&store))),
             directory: Arc::new(BuiltIn::new(store)),
             clock: Arc::new(Stopped),
             ids: Arc::new(Counted(AtomicU64::new(0))),
-            tokens: Arc::new(HmacTokens::new(&secret, &[]).unwrap()),
+            cursors: Arc::new(tokens.cursors()),
+            tokens: Arc::new(tokens),
             passwords: Arc::new(Plain),
             throttle: Arc::new(Unlimited),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
@@ -137,6 +144,7 @@ impl Scene {
             org: Id::new(Uuid::from_u128(100)),
             member: person(8),
             newcomer: person(9),
+            root: person(1 + Place::Root as u128),
             http: auth_http::router(app.clone(), http),
             grpc: auth_grpc::router(app.clone(), grpc),
             app,
@@ -190,6 +198,26 @@ impl Scene {
         id
     }
 
+    /// Groups of the org, made by its owner.
+    pub async fn groups(&self) -> Groups {
+        let owner = person(1 + Place::Owner as u128).id;
+        let at = |number, parent, name| group(number, parent, name, owner, Some(self.org));
+        let (root, other) = (at(200, None, "root"), at(201, None, "other"));
+        let leaf = at(202, Some(root.id), "leaf");
+        let groups = Groups { root: root.id, leaf: leaf.id, other: other.id };
+        self.commit([root, other, leaf].map(Change::InsertGroup).into()).await;
+        groups
+    }
+
+    /// A root and a group below it that the other member made for themselves.
+    pub async fn own_tree(&self) -> [GroupId; 2] {
+        let root = group(203, None, "root", self.member.id, None);
+        let leaf = group(204, Some(root.id), "leaf", self.member.id, None);
+        let ids = [root.id, leaf.id];
+        self.commit([root, leaf].map(Change::InsertGroup).into()).await;
+        ids
+    }
+
     /// A pending invite by the other member.
     pub fn invite(&self, org: OrgId, invitee: Option<UserId>) -> Invite {
         Invite {
@@ -226,6 +254,35 @@ impl Scene {
     /// How much was written so far.
     pub async fn revision(&self) -> i64 {
         self.app.store().revision().await.unwrap()
+    }
+}
+
+/// Two trees of the org.
+pub struct Groups {
+    pub root: GroupId,
+    /// It lies below the root.
+    pub leaf: GroupId,
+    /// The root of the other.
+    pub other: GroupId,
+}
+
+fn group(
+    number: u128,
+    parent: Option<GroupId>,
+    name: &str,
+    owner: UserId,
+    org: Option<OrgId>,
+) -> Group {
+    Group {
+        id: GroupId::new(Uuid::from_u128(number)),
+        owner,
+        org,
+        parent,
+        name: Name::stored(name.to_owned()),
+        description: Description::stored(String::new()),
+        metadata: Metadata::default(),
+        created_at: NOW,
+        updated_at: NOW,
     }
 }
 

@@ -1,0 +1,184 @@
+//! The port that checks are decided on, made of a memory and the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use auth_domain::error::{Error, Result};
+use auth_domain::fact::Touched;
+use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, Standing, UserId};
+use auth_domain::policy;
+use auth_domain::ports::{Checks, Observer, Store};
+
+use crate::flights::{Flights, Turn};
+use crate::lease::Micros;
+use crate::memory::{Answer, Memory, Question, Recalled};
+
+/// How often a caller waits for the read of somebody else before it reads itself.
+const WAITS: u32 = 2;
+
+/// Answers from memory while that is sure to be current, and asks the store otherwise.
+pub struct RememberedChecks {
+    store: Arc<dyn Store>,
+    memory: Arc<Memory>,
+    observer: Arc<dyn Observer>,
+    started: Instant,
+    flights: Flights,
+}
+
+impl RememberedChecks {
+    /// On this store, with this memory, whose lease counts from `started`.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        memory: Arc<Memory>,
+        observer: Arc<dyn Observer>,
+        started: Instant,
+    ) -> Self {
+        Self { store, memory, observer, started, flights: Flights::default() }
+    }
+
+    fn now(&self) -> Micros {
+        Micros::try_from(self.started.elapsed().as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    /// What the memory says, if it may say anything.
+    fn recall(&self, question: &Question) -> Result<Answer, bool> {
+        match self.memory.recall(question, self.now()) {
+            Recalled::Current(answer) => Ok(answer),
+            Recalled::Graced(answer) => {
+                self.observer.graced();
+                Ok(answer)
+            }
+            Recalled::Miss => Err(true),
+            Recalled::Untrusted => Err(false),
+        }
+    }
+
+    /// The answer. What is read by somebody else began perhaps before this caller asked; so whoever waited
+    /// for it looks at the memory as if they came just now, and takes nothing from hand to hand.
+    async fn answer(&self, question: Question) -> Result<Answer> {
+        for _ in 0..WAITS {
+            match self.recall(&question) {
+                Ok(answer) => return Ok(answer),
+                Err(false) => return self.read(question).await,
+                Err(true) => {}
+            }
+            match self.flights.join(question) {
+                Turn::Lead(flight) => {
+                    let ticket = self.memory.ticket();
+                    let answer = self.read(question).await?;
+                    linger().await;
+                    self.memory.remember(question, ticket, answer.clone());
+                    drop(flight);
+                    return Ok(answer);
+                }
+                // Whether it was read, could not be, or nobody wants it any more.
+                Turn::Follow(mut closes) => while closes.changed().await.is_ok() {},
+            }
+        }
+        match self.recall(&question) {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.read(question).await,
+        }
+    }
+
+    /// What the store says now, which is always current.
+    async fn read(&self, question: Question) -> Result<Answer> {
+        Ok(match question {
+            Question::Key(issuer, id) => {
+                self.store.key(issuer, id).await?.map_or(Answer::Absent, |key| Answer::Key {
+                    subject: key.subject.into(),
+                    issued_at: key.issued_at,
+                    expires_at: key.expires_at,
+                })
+            }
+            Question::CutOff(user) => {
+                self.store.cut_off(user).await?.map_or(Answer::Absent, Answer::CutOff)
+            }
+            Question::Standing(user, org) => {
+                let org = (!org.is_nil()).then_some(org);
+                Answer::Standing(self.store.standing(user, org).await?)
+            }
+            Question::Owner(org) => {
+                self.store.org(org).await?.map_or(Answer::Absent, |org| Answer::Owner(org.owner))
+            }
+            Question::GroupRole(user, group) => {
+                let standing = self.store.group_standings(user, &[group]).await?.pop();
+                let role = standing.as_ref().and_then(|place| policy::group_role(user, place));
+                let above = self.memory.depending_on(standing.iter().flat_map(|place| {
+                    let groups = place.trail.iter().map(|step| Touched::Group(step.group));
+                    let org = place.org.into_iter();
+                    groups.chain(
+                        org.flat_map(move |org| [Touched::Org(org), Touched::Member(user, org)]),
+                    )
+                }));
+                Answer::GroupRole { role, above }
+            }
+        })
+    }
+}
+
+/// What is read arrives late, where a test wants it so. There is no such thing in a release build.
+async fn linger() {
+    #[cfg(debug_assertions)]
+    if let Some(millis) = lingering() {
+        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+    }
+}
+
+#[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
+fn lingering() -> Option<u64> {
+    use std::sync::OnceLock;
+    static MILLIS: OnceLock<Option<u64>> = OnceLock::new();
+    *MILLIS.get_or_init(|| std::env::var("KEYWARD_TEST_LINGER").ok()?.parse().ok())
+}
+
+fn odd(answer: &Answer) -> Error {
+    Error::internal(format!("an answer to another question: {answer:?}"))
+}
+
+#[async_trait]
+impl Checks for RememberedChecks {
+    async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+        match self.answer(Question::Key(issuer, id)).await? {
+            Answer::Absent => Ok(None),
+            Answer::Key { subject, issued_at, expires_at } => {
+                Ok(Some(Key { id, issuer, subject: (*subject).to_owned(), issued_at, expires_at }))
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
+        match self.answer(Question::CutOff(user)).await? {
+            Answer::Absent => Ok(None),
+            Answer::CutOff(second) => Ok(Some(second)),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
+        let org = org.unwrap_or(OrgId::sought(""));
+        match self.answer(Question::Standing(user, org)).await? {
+            Answer::Standing(standing) => Ok(standing),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>> {
+        match self.answer(Question::GroupRole(user, group)).await? {
+            Answer::GroupRole { role, .. } => Ok(role),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn owner(&self, org: OrgId) -> Result<Option<UserId>> {
+        match self.answer(Question::Owner(org)).await? {
+            Answer::Absent => Ok(None),
+            Answer::Owner(user) => Ok(Some(user)),
+            other => Err(odd(&other)),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What is a hit and what is not.
+
+use auth_cache::{Answer, Limits, Memory, Question, Recalled};
+use auth_domain::fact::Record;
+use auth_domain::model::{OrgRole, Standing};
+use auth_domain::{Id, Timestamp};
+use uuid::Uuid;
+
+fn record(revision: i64, kind: &str, subject: Option<u128>, object: u128) -> Record {
+    Record {
+        revision,
+        ordinal: 0,
+        kind: kind.into(),
+        subject: subject.map(|id| Uuid::from_u128(id).to_string()),
+        object: Uuid::from_u128(object).to_string(),
+        actor: "test".into(),
+        payload: serde_json::Value::Null,
+        occurred_at: Timestamp::from_seconds(0),
+    }
+}
+
+fn id<T>(number: u128) -> Id<T> {
+    Id::new(Uuid::from_u128(number))
+}
+
+fn trusted() -> Memory {
+    let memory = Memory::new(Limits::bytes(1 << 20));
+    memory.lease.extend(100, 0);
+    memory
+}
+
+fn standing() -> Answer {
+    Answer::Standing(Standing { platform: None, org_exists: true, org: Some(OrgRole::Editor) })
+}
+
+fn is_hit(memory: &Memory, question: &Question) -> bool {
+    matches!(memory.recall(question, 1), Recalled::Current(_))
+}
+
+#[test]
+fn each_kind_of_record_puts_out_of_date_what_depends_on_it_and_nothing_else() {
+    let questions = [
+        Question::Key(id(1), id(7)),
+        Question::CutOff(id(1)),
+        Question::Standing(id(1), id(5)),
+        Question::Owner(id(5)),
+    ];
+    for (kind, subject, object, out) in [
+        ("key.issue", Some(1), 7, [true, false, false, false]),
+        ("key.revoke", Some(1), 7, [true, false, false, false]),
+        ("key.revoke", Some(1), 8, [false; 4]),
+        ("session.cutoff", Some(1), 1, [false, true, false, false]),
+        ("platform_role.assign", Some(1), 1, [false, false, true, false]),
+        ("platform_role.remove", Some(1), 1, [false, false, true, false]),
+        ("platform_role.remove", Some(2), 2, [false; 4]),
+        ("membership.create", Some(1), 5, [false, false, true, false]),
+        ("membership.update", Some(1), 5, [false, false, true, false]),
+        ("membership.remove", Some(1), 5, [false, false, true, false]),
+        ("membership.remove", Some(1), 6, [false; 4]),
+        ("membership.remove", Some(2), 5, [false; 4]),
+        ("org.create", Some(1), 5, [false, false, true, true]),
+        ("org.remove", None, 5, [false, false, true, true]),
+        ("org.transfer", None, 5, [false, false, true, true]),
+        ("org.update", None, 5, [false; 4]),
+        ("account.create", Some(1), 1, [false; 4]),
+        ("invite.create", Some(1), 5, [false; 4]),
+        ("invite.activate", Some(1), 5, [false; 4]),
+        ("invite.accept", Some(1), 5, [false; 4]),
+        ("invite.decline", Some(1), 5, [false; 4]),
+        ("invite.revoke", Some(1), 5, [false; 4]),
+        ("invite.restore", Some(1), 5, [false; 4]),
+        ("backup.restore", None, 9, [true; 4]),
+        ("of a newer version", None, 9, [true; 4]),
+    ] {
+        let memory = trusted();
+        for question in questions {
+            memory.remember(question, memory.ticket(), standing());
+            assert!(is_hit(&memory, &question));
+        }
+        memory.apply(&[record(1, kind, subject, object)], true);
+        for (question, out) in questions.iter().zip(out) {
+            assert_eq!(
+                is_hit(&memory, question),
+                !out,
+                "{kind} {subject:?} {object}: {question:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_read_before_a_change_is_never_a_hit_after_it() {
+    let memory = trusted();
+    let question = Question::Key(id(1), id(7));
+    let early = memory.ticket();
+    memory.apply(&[record(1, "key.revoke", Some(1), 7)], true);
+    memory.remember(question, early, standing());
+    assert_eq!(memory.recall(&question, 1), Recalled::Miss);
+    memory.remember(question, memory.ticket(), Answer::Absent);
+    assert_eq!(memory.recall(&question, 1), Recalled::Current(Answer::Absent));
+}
+
+#[test]
+fn nothing_is_answered_without_a_lease() {
+    let memory = Memory::new(Limits::bytes(1 << 20));
+    let question = Question::CutOff(id(1));
+    memory.remember(question, memory.ticket(), Answer::Absent);
+    assert_eq!(memory.recall(&question, 0), Recalled::Untrusted);
+    memory.lease.extend(100, 0);
+    assert_eq!(memory.recall(&question, 99), Recalled::Current(Answer::Absent));
+    assert_eq!(memory.recall(&question, 100), Recalled::Untrusted);
+    memory.lease.extend(200, 50);
+    assert_eq!(memory.recall(&question, 249), Recalled::Graced(Answer::Absent));
+    assert_eq!(memory.recall(&question, 250), Recalled::Untrusted);
+    memory.lease.end_grace();
+    assert_eq!(memory.recall(&question, 249), Recalled::Untrusted);
+}
+
+#[test]
+fn a_hole_in_the_log_makes_it_forget_everything_before() {
+    let memory = trusted();
+    let question = Question::CutOff(id(1));
+    memory.apply(&[record(1, "org.update", None, 5)], true);
+    memory.remember(question, memory.ticket(), Answer::Absent);
+    memory.apply(&[record(2, "org.update", None, 5)], true);
+    assert!(is_hit(&memory, &question));
+    assert_eq!(memory.apply(&[record(4, "org.update", None, 5)], true), 4);
+    assert!(!is_hit(&memory, &question));
+}
+
+#[test]
+fn a_commit_that_is_read_in_part_is_not_applied() {
+    let memory = trusted();
+    let records = [record(1, "org.update", None, 5), record(2, "org.update", None, 5)];
+    assert_eq!(memory.apply(&records, false), 1);
+    assert_eq!(memory.apply(&records[1..], true), 2);
+}
+
+#[test]
+fn a_flood_of_questions_takes_no_more_than_the_cap() {
+    let memory = Memory::new(Limits::bytes(1 << 20));
+    memory.lease.extend(100, 0);
+    for number in 0..200_000 {
+        memory.remember(Question::Key(id(1), id(number)), memory.ticket(), Answer::Absent);
+        assert!(memory.bytes() <= 1 << 20);
+    }
+    assert!((4_000..=9_000).contains(&memory.entries()), "{}", memory.entries());
+}

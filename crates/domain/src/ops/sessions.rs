@@ -1,0 +1,137 @@
+//! Ending what gives access: all sessions of a user, all API keys of a user.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::app::{Access, Cx, Operation};
+use crate::change::Change;
+use crate::error::{Conflict, Entity, Error, Result};
+use crate::model::{Direction, KeyOrder, Page, PlatformRole, UserId};
+
+/// How far apart the clocks of replicas may be: what another one has signed by a clock that is fast by less ends
+/// as well.
+const APART: Duration = Duration::from_secs(10);
+/// How far into the future sessions may be ended. A token that is made then says that it was made a second later
+/// still, and a replica whose clock is slow has to take it: this and [`APART`] stay below the leeway for that.
+const FURTHEST: Duration = Duration::from_secs(40);
+/// How many keys are revoked in one commit.
+const BATCH: u64 = 100;
+/// How many commits one call makes: more keys than anybody has.
+const BATCHES: u32 = 1_000;
+
+/// Logs the caller out everywhere: no login or recovery token made so far is honoured any more. API keys
+/// stay.
+#[derive(Debug)]
+pub struct EndSessions;
+
+impl Operation for EndSessions {
+    type Output = ();
+    const NAME: &'static str = "end_sessions";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to end sessions")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let identity = cx.identity()?;
+        end_sessions(cx, identity.user, identity.issued_at).await
+    }
+}
+
+/// Logs a user out everywhere, for somebody with a platform role.
+#[derive(Debug)]
+pub struct EndSessionsOf {
+    /// Whose. One nobody has heard of has no sessions.
+    pub user: UserId,
+}
+
+impl Operation for EndSessionsOf {
+    type Output = ();
+    const NAME: &'static str = "end_user_sessions";
+
+    fn access(&self) -> Access {
+        Access::OnPlatform(PlatformRole::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        outranks(cx, self.user).await?;
+        end_sessions(cx, self.user, i64::MIN).await
+    }
+}
+
+/// Revokes every API key of the caller.
+#[derive(Debug)]
+pub struct RevokeKeys;
+
+impl Operation for RevokeKeys {
+    type Output = ();
+    const NAME: &'static str = "revoke_keys";
+
+    fn access(&self) -> Access {
+        Access::LoggedIn("failed to remove key")
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let user = cx.identity()?.user;
+        revoke_keys(cx, user).await
+    }
+}
+
+/// Revokes every API key of a user, for somebody with a platform role.
+#[derive(Debug)]
+pub struct RevokeKeysOf {
+    /// Whose.
+    pub user: UserId,
+}
+
+impl Operation for RevokeKeysOf {
+    type Output = ();
+    const NAME: &'static str = "revoke_user_keys";
+
+    fn access(&self) -> Access {
+        Access::OnPlatform(PlatformRole::Admin)
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        outranks(cx, self.user).await?;
+        revoke_keys(cx, self.user).await
+    }
+}
+
+/// An admin of the platform must not lock out a root.
+async fn outranks(cx: &mut Cx<'_>, user: UserId) -> Result<()> {
+    match cx.checks().standing(user, None).await?.platform {
+        Some(PlatformRole::Root) => cx.authorize(Access::OnPlatform(PlatformRole::Root)).await,
+        Some(PlatformRole::Admin) | None => Ok(()),
+    }
+}
+
+/// Up to now by any replica's clock; up to the session it is asked with; and if sessions were ended a moment
+/// ago, up to those that began since.
+async fn end_sessions(cx: &Cx<'_>, user: UserId, asking: i64) -> Result<()> {
+    let ended = cx.checks().cut_off(user).await?;
+    let begun_since = ended.map_or(i64::MIN, |until| until.saturating_add(1));
+    let until = cx.now.plus(APART).seconds().max(asking).max(begun_since);
+    if until > cx.now.plus(FURTHEST).seconds() {
+        return Err(Error::RateLimited(FURTHEST));
+    }
+    cx.commit(vec![Change::EndSessions { user, until: Timestamp::from_seconds(until) }]).await
+}
+
+/// One part after another until there are none: whoever made a key meanwhile has lost that one, too.
+async fn revoke_keys(cx: &Cx<'_>, issuer: UserId) -> Result<()> {
+    let page = Page::new(0, BATCH, KeyOrder::Id, Direction::Ascending)?;
+    for _ in 0..BATCHES {
+        let keys = cx.store().keys(issuer, page).await?.items;
+        if keys.is_empty() {
+            return cx.settle().await;
+        }
+        let removals = keys.into_iter().map(|key| Change::RemoveKey { id: key.id, issuer });
+        match cx.commit(removals.collect()).await {
+            // Somebody else revoked one of them first.
+            Ok(()) | Err(Error::NotFound(Entity::Key)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Err(Error::Conflict(Conflict::Contention))
+}
