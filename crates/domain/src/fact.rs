@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::backup::Rows;
-use crate::change::Change;
+use crate::change::{Change, Restored};
 use crate::model::{
     Account, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, Membership,
     Org, OrgId, PlatformRole, Settlement, UserId,
@@ -138,10 +138,11 @@ impl Touched {
     pub fn by(kind: &str, subject: Option<&str>, object: &str) -> Self {
         let user = || subject.and_then(|text| text.parse().ok());
         let touched = match kind {
-            "org.update" | "account.create" => Some(Self::Nothing),
-            // Whoever accepts an invite becomes a member, which the same commit says in a record of its own.
-            "invite.create" | "invite.activate" | "invite.accept" | "invite.decline"
-            | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
+            // What orgs and groups are called, and what is in a group, gives nobody a right. Whoever accepts an
+            // invite becomes a member, which the same commit says in a record of its own.
+            "org.update" | "account.create" | "group.update" | "group.assign"
+            | "group.unassign" | "invite.create" | "invite.activate" | "invite.accept"
+            | "invite.decline" | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" => user().map(Self::CutOff),
             "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
@@ -149,8 +150,6 @@ impl Touched {
                 user().zip(object.parse().ok()).map(|(user, org)| Self::Member(user, org))
             }
             "org.create" | "org.remove" | "org.transfer" => object.parse().ok().map(Self::Org),
-            // What a group is called and who its members are gives nobody a right.
-            "group.update" | "group.assign" | "group.unassign" => Some(Self::Nothing),
             // What is known of anything below a group depends on the group as well.
             "group.create" | "group.move" | "group.remove" => object.parse().ok().map(Self::Group),
             "group_role.assign" | "group_role.remove" => user().map(Self::GroupRoles),
@@ -288,17 +287,21 @@ impl Fact {
                 let invitee = invitee.map(|invitee| invitee.to_string());
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
-            Change::NoteRestore(restored) => fact(
-                "backup.restore",
-                None,
-                restored.instance.map(|instance| instance.to_string()).unwrap_or_default(),
-                json!({
-                    "revision": restored.revision,
-                    "created": restored.created,
-                    "left_out": restored.left_out,
-                    "revived": restored.revived,
-                }),
-            ),
+            Change::NoteRestore(restored) => Some(Self::restored(restored)),
+        }
+    }
+
+    fn restored(restored: &Restored) -> Self {
+        Self {
+            kind: "backup.restore",
+            subject: None,
+            object: restored.instance.map(|instance| instance.to_string()).unwrap_or_default(),
+            payload: json!({
+                "revision": restored.revision,
+                "created": restored.created,
+                "left_out": restored.left_out,
+                "revived": restored.revived,
+            }),
         }
     }
 

@@ -1,18 +1,23 @@
 //! What is a hit and what is not.
 
 use auth_cache::{Answer, Limits, Memory, Question, Recalled};
-use auth_domain::fact::Record;
-use auth_domain::model::{OrgRole, Standing};
+use auth_domain::fact::{Record, Touched};
+use auth_domain::model::{GroupId, GroupRole, OrgRole, Standing, UserId};
 use auth_domain::{Id, Timestamp};
 use uuid::Uuid;
 
 fn record(revision: i64, kind: &str, subject: Option<u128>, object: u128) -> Record {
+    let object = if kind.starts_with("group") {
+        group(object).to_string()
+    } else {
+        Uuid::from_u128(object).to_string()
+    };
     Record {
         revision,
         ordinal: 0,
         kind: kind.into(),
         subject: subject.map(|id| Uuid::from_u128(id).to_string()),
-        object: Uuid::from_u128(object).to_string(),
+        object,
         actor: "test".into(),
         payload: serde_json::Value::Null,
         occurred_at: Timestamp::from_seconds(0),
@@ -23,6 +28,10 @@ fn id<T>(number: u128) -> Id<T> {
     Id::new(Uuid::from_u128(number))
 }
 
+fn group(number: u128) -> GroupId {
+    GroupId::new(Uuid::from_u128(number))
+}
+
 fn trusted() -> Memory {
     let memory = Memory::new(Limits::bytes(1 << 20));
     memory.lease.extend(100, 0);
@@ -31,6 +40,19 @@ fn trusted() -> Memory {
 
 fn standing() -> Answer {
     Answer::Standing(Standing { platform: None, org_exists: true, org: Some(OrgRole::Editor) })
+}
+
+/// What is remembered of a group below group 10, in org 5.
+fn in_group(memory: &Memory, user: UserId, below: GroupId) -> Answer {
+    let org = id(5);
+    let things = [
+        Touched::Group(group(10)),
+        Touched::Group(below),
+        Touched::Org(org),
+        Touched::Member(user, org),
+    ];
+    let above = memory.depending_on(things.into_iter());
+    Answer::GroupRole { role: Some(GroupRole::Editor), above }
 }
 
 fn is_hit(memory: &Memory, question: &Question) -> bool {
@@ -44,37 +66,56 @@ fn each_kind_of_record_puts_out_of_date_what_depends_on_it_and_nothing_else() {
         Question::CutOff(id(1)),
         Question::Standing(id(1), id(5)),
         Question::Owner(id(5)),
+        // A group below group 10, in org 5.
+        Question::GroupRole(id(1), group(20)),
     ];
     for (kind, subject, object, out) in [
-        ("key.issue", Some(1), 7, [true, false, false, false]),
-        ("key.revoke", Some(1), 7, [true, false, false, false]),
-        ("key.revoke", Some(1), 8, [false; 4]),
-        ("session.cutoff", Some(1), 1, [false, true, false, false]),
-        ("platform_role.assign", Some(1), 1, [false, false, true, false]),
-        ("platform_role.remove", Some(1), 1, [false, false, true, false]),
-        ("platform_role.remove", Some(2), 2, [false; 4]),
-        ("membership.create", Some(1), 5, [false, false, true, false]),
-        ("membership.update", Some(1), 5, [false, false, true, false]),
-        ("membership.remove", Some(1), 5, [false, false, true, false]),
-        ("membership.remove", Some(1), 6, [false; 4]),
-        ("membership.remove", Some(2), 5, [false; 4]),
-        ("org.create", Some(1), 5, [false, false, true, true]),
-        ("org.remove", None, 5, [false, false, true, true]),
-        ("org.transfer", None, 5, [false, false, true, true]),
-        ("org.update", None, 5, [false; 4]),
-        ("account.create", Some(1), 1, [false; 4]),
-        ("invite.create", Some(1), 5, [false; 4]),
-        ("invite.activate", Some(1), 5, [false; 4]),
-        ("invite.accept", Some(1), 5, [false; 4]),
-        ("invite.decline", Some(1), 5, [false; 4]),
-        ("invite.revoke", Some(1), 5, [false; 4]),
-        ("invite.restore", Some(1), 5, [false; 4]),
-        ("backup.restore", None, 9, [true; 4]),
-        ("of a newer version", None, 9, [true; 4]),
+        ("key.issue", Some(1), 7, [true, false, false, false, false]),
+        ("key.revoke", Some(1), 7, [true, false, false, false, false]),
+        ("key.revoke", Some(1), 8, [false; 5]),
+        ("session.cutoff", Some(1), 1, [false, true, false, false, false]),
+        ("platform_role.assign", Some(1), 1, [false, false, true, false, true]),
+        ("platform_role.remove", Some(1), 1, [false, false, true, false, true]),
+        ("platform_role.remove", Some(2), 2, [false; 5]),
+        ("membership.create", Some(1), 5, [false, false, true, false, true]),
+        ("membership.update", Some(1), 5, [false, false, true, false, true]),
+        ("membership.remove", Some(1), 5, [false, false, true, false, true]),
+        ("membership.remove", Some(1), 6, [false; 5]),
+        ("membership.remove", Some(2), 5, [false; 5]),
+        ("org.create", Some(1), 5, [false, false, true, true, true]),
+        ("org.remove", None, 5, [false, false, true, true, true]),
+        ("org.transfer", None, 5, [false, false, true, true, true]),
+        ("org.update", None, 5, [false; 5]),
+        ("account.create", Some(1), 1, [false; 5]),
+        ("invite.create", Some(1), 5, [false; 5]),
+        ("invite.activate", Some(1), 5, [false; 5]),
+        ("invite.accept", Some(1), 5, [false; 5]),
+        ("invite.decline", Some(1), 5, [false; 5]),
+        ("invite.revoke", Some(1), 5, [false; 5]),
+        ("invite.restore", Some(1), 5, [false; 5]),
+        ("group.create", Some(1), 20, [false, false, false, false, true]),
+        ("group.create", Some(1), 21, [false; 5]),
+        ("group.update", None, 20, [false; 5]),
+        ("group.move", None, 20, [false, false, false, false, true]),
+        ("group.move", None, 10, [false, false, false, false, true]),
+        ("group.move", None, 11, [false; 5]),
+        ("group.remove", None, 20, [false, false, false, false, true]),
+        ("group.remove", None, 10, [false, false, false, false, true]),
+        ("group.assign", None, 20, [false; 5]),
+        ("group.unassign", None, 20, [false; 5]),
+        ("group_role.assign", Some(1), 10, [false, false, false, false, true]),
+        ("group_role.remove", Some(1), 10, [false, false, false, false, true]),
+        ("group_role.remove", Some(2), 10, [false; 5]),
+        ("backup.restore", None, 9, [true; 5]),
+        ("of a newer version", None, 9, [true; 5]),
     ] {
         let memory = trusted();
         for question in questions {
-            memory.remember(question, memory.ticket(), standing());
+            let answer = match question {
+                Question::GroupRole(user, group) => in_group(&memory, user, group),
+                _ => standing(),
+            };
+            memory.remember(question, memory.ticket(), answer);
             assert!(is_hit(&memory, &question));
         }
         memory.apply(&[record(1, kind, subject, object)], true);
