@@ -1,8 +1,8 @@
 //! Checks inside the transaction what the decision to write was based on, and locks it until the end.
 //!
 //! Locks are the weakest that do, and always taken in the same order: platform roles, the org, the
-//! membership, the trees of the org or user. Commits that change an org or its members follow one another, which they do anyway when
-//! they take their revision.
+//! membership, the trees of the org or user. Commits that change an org or its members follow one another,
+//! which they do anyway when they take their revision.
 
 use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Guard};

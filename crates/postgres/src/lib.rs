@@ -1,11 +1,10 @@
 //! The store on PostgreSQL, which also takes over a database of the original.
 //!
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
-//! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the
-//! statements; `log` holds those of the change log,
-//! `sinks` those about how far it was passed on, `mails` those of the queue, and `backup` those about all of it.
-//! `connections` is the pool and its deadlines, `open` and `schema` prepare the database, `failure`
-//! says what a database failure means.
+//! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which
+//! hold the statements; `log` holds those of the change log, `sinks` those about how far it was passed on,
+//! `mails` those of the queue, and `backup` those about all of it. `connections` is the pool and its
+//! deadlines, `open` and `schema` prepare the database, `failure` says what a database failure means.
 
 mod accounts;
 mod backup;

@@ -3,6 +3,7 @@
 //! [`snapshot`] reads, [`restoring`] writes, by the statements in [`bulk`].
 
 pub(crate) mod bulk;
+mod present;
 mod restoring;
 mod snapshot;
 

@@ -1,9 +1,9 @@
 //! The embedded store: SQLite, a file or in memory.
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
-//! `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the statements, and `log` for the change log, `sinks` for how far it was
-//! passed on, `mails` for the queue, `backup` for all of it. `open` prepares the data directory and the schema; `failure` says what a database
-//! failure means.
+//! `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the statements,
+//! and `log` for the change log, `sinks` for how far it was passed on, `mails` for the queue, `backup` for
+//! all of it. `open` prepares the data directory and the schema; `failure` says what a database failure means.
 
 mod accounts;
 mod backup;

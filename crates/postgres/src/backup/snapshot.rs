@@ -1,6 +1,6 @@
 //! One transaction that sees what was there when it began.
 
-use std::collections::HashMap;
+mod groups;
 
 use async_trait::async_trait;
 use auth_domain::backup::odd::{StoredInvite, StoredMembership, Tally};
@@ -8,8 +8,7 @@ use auth_domain::backup::ports::PART;
 use auth_domain::backup::{DormantInvite, Part, Rows, Section, Snapshot, Taken};
 use auth_domain::error::Result;
 use auth_domain::model::{
-    Account, Group, GroupGrant, GroupMember, InviteId, Key, KeyId, Org, PlatformInviteId,
-    RoleHolder, UserId,
+    Account, InviteId, Key, KeyId, Org, PlatformInviteId, RoleHolder, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, query_as, query_scalar};
@@ -19,8 +18,6 @@ use super::transaction::{Held, READ};
 use crate::accounts::AccountRow;
 use crate::connections::Connections;
 use crate::failure::failure;
-use crate::group_members::{GrantRow, MemberRow};
-use crate::groups::GroupRow;
 use crate::keys::KeyRow;
 use crate::moment::Moment;
 use crate::orgs::OrgRow;
@@ -84,9 +81,6 @@ const ROLES: &str = "SELECT user_id, role FROM users_roles \
 const ACCOUNTS: &str = "SELECT id, email, password_hash, status, metadata::text AS metadata, \
     created_at, updated_at FROM keyward_accounts \
     WHERE id > $1 AND $2::uuid IS NOT NULL ORDER BY id LIMIT $3";
-const GROUP_ROLES: &str = "SELECT group_id, user_id, role, created_at, updated_at \
-    FROM keyward_group_roles WHERE (group_id, user_id) > ($1, $2) \
-    ORDER BY group_id, user_id LIMIT $3";
 
 impl PgSnapshot {
     pub(crate) async fn take(database: &Connections) -> Result<Self> {
@@ -189,79 +183,70 @@ impl PgSnapshot {
         Ok((Rows::Invites(rows.collect()), read))
     }
 
-    /// Finds out in which order groups come: each after the one above it.
-    async fn order_groups(&mut self) -> Result<()> {
-        self.groups = self
-            .held
-            .run(async |db| {
-                query_scalar(
-                    "WITH RECURSIVE tree (id, level) AS (\
-                     SELECT id, 1 FROM keyward_groups WHERE parent_id IS NULL UNION ALL \
-                     SELECT below.id, level + 1 FROM tree JOIN keyward_groups AS below \
-                     ON below.parent_id = tree.id) SELECT id FROM tree ORDER BY level DESC, id DESC",
-                )
-                .fetch_all(db)
-                .await
-                .map_err(failure)
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// Some groups, and how many were to be read.
-    async fn groups(&mut self) -> Result<(Rows, usize)> {
-        let kept = self.groups.len().saturating_sub(PART);
-        let mut wanted = self.groups.split_off(kept);
-        wanted.reverse();
-        let rows: Vec<GroupRow> = self
-            .held
-            .run(async |db| {
-                query_as(
-                    "SELECT id, parent_id, owner_id, org_id, name, description, \
-                     metadata::text AS metadata, created_at, updated_at FROM keyward_groups \
-                     WHERE id = ANY ($1)",
-                )
-                .bind(&wanted)
-                .fetch_all(db)
-                .await
-                .map_err(failure)
-            })
-            .await?;
-        let mut found: HashMap<Uuid, Group> = HashMap::with_capacity(rows.len());
-        for row in rows {
-            let group = Group::try_from(row)?;
-            found.insert(group.id.uuid(), group);
-        }
-        let rows = wanted.iter().filter_map(|id| found.remove(id)).collect();
-        Ok((Rows::Groups(rows), wanted.len()))
-    }
-
-    async fn group_members(&mut self) -> Result<(Rows, usize)> {
-        let (group, member) = (self.after.0, self.after_member.as_str());
-        let rows: Vec<MemberRow> = self
-            .held
-            .run(async |db| {
-                query_as(
-                    "SELECT group_id, member_id, type, created_at FROM keyward_group_members \
-                     WHERE (group_id, member_id) > ($1, $2 COLLATE \"C\") \
-                     ORDER BY group_id, member_id LIMIT $3",
-                )
-                .bind(group)
-                .bind(member)
-                .bind(limit())
-                .fetch_all(db)
-                .await
-                .map_err(failure)
-            })
-            .await?;
+    async fn memberships(&mut self, tally: &mut Tally) -> Result<(Rows, usize)> {
+        let rows: Vec<MembershipRow> = self.read(MEMBERSHIPS).await?;
+        self.pass(rows.last().map(|row| (row.org_id, row.member_id)));
         let read = rows.len();
-        let rows: Vec<GroupMember> =
-            rows.into_iter().map(GroupMember::try_from).collect::<Result<_>>()?;
-        if let Some(last) = rows.last() {
-            self.after = (last.group.uuid(), Uuid::nil());
-            last.member.as_str().clone_into(&mut self.after_member);
+        let rows = rows.into_iter().filter_map(|row| {
+            let stored = StoredMembership {
+                org: row.org_id,
+                member: row.member_id,
+                owner: row.owner_id,
+                role: row.role,
+                created_at: row.created_at.map(|moment| moment.0),
+                updated_at: row.updated_at.map(|moment| moment.0),
+            };
+            stored.understand(tally)
+        });
+        Ok((Rows::Memberships(rows.collect()), read))
+    }
+
+    async fn dormant(&mut self, tally: &mut Tally) -> Result<(Rows, usize)> {
+        let rows: Vec<(Uuid, Uuid)> = self.read(DORMANT).await?;
+        self.pass(rows.last().copied());
+        let read = rows.len();
+        let mut waiting = Vec::with_capacity(read);
+        for (invite, platform_invite) in rows {
+            if platform_invite.is_nil() || invite.is_nil() {
+                tally.leave_out();
+                continue;
+            }
+            waiting.push(DormantInvite {
+                invite: InviteId::new(invite),
+                platform_invite: PlatformInviteId::new(platform_invite),
+            });
         }
-        Ok((Rows::GroupMembers(rows), read))
+        Ok((Rows::Dormant(waiting), read))
+    }
+
+    async fn keys(&mut self) -> Result<(Rows, usize)> {
+        let rows = self.read_keys().await?;
+        let read = rows.len();
+        let keys: Vec<Key> = rows.into_iter().map(Key::try_from).collect::<Result<_>>()?;
+        self.pass(keys.last().map(|key| (key.id.uuid(), Uuid::nil())));
+        Ok((Rows::Keys(keys), read))
+    }
+
+    async fn platform_roles(&mut self, tally: &mut Tally) -> Result<(Rows, usize)> {
+        let rows: Vec<(Uuid, Option<String>)> = self.read(ROLES).await?;
+        self.pass(rows.last().map(|(user, _)| (*user, Uuid::nil())));
+        let read = rows.len();
+        let mut holders = Vec::with_capacity(read);
+        for (user, role) in rows {
+            match role.and_then(|role| role.parse().ok()) {
+                Some(role) => holders.push(RoleHolder { user: UserId::new(user), role }),
+                None => tally.leave_out(),
+            }
+        }
+        Ok((Rows::PlatformRoles(holders), read))
+    }
+
+    async fn accounts(&mut self) -> Result<(Rows, usize)> {
+        let rows: Vec<AccountRow> = self.read(ACCOUNTS).await?;
+        let read = rows.len();
+        let rows: Vec<Account> = rows.into_iter().map(Account::try_from).collect::<Result<_>>()?;
+        self.pass(rows.last().map(|row| (row.id.uuid(), Uuid::nil())));
+        Ok((Rows::Accounts(rows), read))
     }
 
     async fn odd_keys(&mut self) -> Result<u64> {
@@ -301,82 +286,20 @@ impl Snapshot for PgSnapshot {
         let mut tally = Tally::default();
         let (rows, read) = match section {
             Section::Orgs => self.orgs(&mut tally).await?,
-            Section::Memberships => {
-                let rows: Vec<MembershipRow> = self.read(MEMBERSHIPS).await?;
-                self.pass(rows.last().map(|row| (row.org_id, row.member_id)));
-                let read = rows.len();
-                let rows = rows.into_iter().filter_map(|row| {
-                    let stored = StoredMembership {
-                        org: row.org_id,
-                        member: row.member_id,
-                        owner: row.owner_id,
-                        role: row.role,
-                        created_at: row.created_at.map(|moment| moment.0),
-                        updated_at: row.updated_at.map(|moment| moment.0),
-                    };
-                    stored.understand(&mut tally)
-                });
-                (Rows::Memberships(rows.collect()), read)
-            }
+            Section::Memberships => self.memberships(&mut tally).await?,
             Section::Invites => self.invites(&mut tally).await?,
-            Section::Dormant => {
-                let rows: Vec<(Uuid, Uuid)> = self.read(DORMANT).await?;
-                self.pass(rows.last().copied());
-                let read = rows.len();
-                let mut waiting = Vec::with_capacity(read);
-                for (invite, platform_invite) in rows {
-                    if platform_invite.is_nil() || invite.is_nil() {
-                        tally.leave_out();
-                        continue;
-                    }
-                    waiting.push(DormantInvite {
-                        invite: InviteId::new(invite),
-                        platform_invite: PlatformInviteId::new(platform_invite),
-                    });
-                }
-                (Rows::Dormant(waiting), read)
-            }
+            Section::Dormant => self.dormant(&mut tally).await?,
             Section::Keys => {
-                let rows = self.read_keys().await?;
-                let read = rows.len();
-                let keys: Vec<Key> = rows.into_iter().map(Key::try_from).collect::<Result<_>>()?;
-                self.pass(keys.last().map(|key| (key.id.uuid(), Uuid::nil())));
                 if begins {
                     tally.left_out = self.odd_keys().await?;
                 }
-                (Rows::Keys(keys), read)
+                self.keys().await?
             }
-            Section::PlatformRoles => {
-                let rows: Vec<(Uuid, Option<String>)> = self.read(ROLES).await?;
-                self.pass(rows.last().map(|(user, _)| (*user, Uuid::nil())));
-                let read = rows.len();
-                let mut holders = Vec::with_capacity(read);
-                for (user, role) in rows {
-                    match role.and_then(|role| role.parse().ok()) {
-                        Some(role) => holders.push(RoleHolder { user: UserId::new(user), role }),
-                        None => tally.leave_out(),
-                    }
-                }
-                (Rows::PlatformRoles(holders), read)
-            }
-            Section::Accounts => {
-                let rows: Vec<AccountRow> = self.read(ACCOUNTS).await?;
-                let read = rows.len();
-                let rows: Vec<Account> =
-                    rows.into_iter().map(Account::try_from).collect::<Result<_>>()?;
-                self.pass(rows.last().map(|row| (row.id.uuid(), Uuid::nil())));
-                (Rows::Accounts(rows), read)
-            }
+            Section::PlatformRoles => self.platform_roles(&mut tally).await?,
+            Section::Accounts => self.accounts().await?,
             Section::Groups => self.groups().await?,
             Section::GroupMembers => self.group_members().await?,
-            Section::GroupRoles => {
-                let rows: Vec<GrantRow> = self.read(GROUP_ROLES).await?;
-                let read = rows.len();
-                let rows: Vec<GroupGrant> =
-                    rows.into_iter().map(GroupGrant::try_from).collect::<Result<_>>()?;
-                self.pass(rows.last().map(|row| (row.group.uuid(), row.user.uuid())));
-                (Rows::GroupRoles(rows), read)
-            }
+            Section::GroupRoles => self.group_roles().await?,
         };
         let Tally { left_out, normalised } = tally;
         Ok(Part { rows, more: read >= PART, left_out, normalised })
