@@ -61,5 +61,5 @@ pub use builder::{BuildError, Builder};
 pub use client::{AuthClient, MAX_CHECKS, Token};
 pub use error::{Error, Result};
 pub use layer::{AuthLayer, Guarded, Need};
-pub use model::{Action, Check, Identity, Org, PlatformRole, TokenKind, Verdict};
+pub use model::{Action, Check, GroupRole, Identity, Org, PlatformRole, TokenKind, Verdict};
 pub use trace::TraceContext;

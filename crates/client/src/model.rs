@@ -58,6 +58,13 @@ impl Check {
         Self::new("org", id, action.as_str())
     }
 
+    /// Whether they have this role in this group, or a greater one. Text that is no id names a group in
+    /// which nobody has a role. The original knows no groups and takes the question for a mistake.
+    #[must_use]
+    pub fn group(id: impl Into<String>, role: GroupRole) -> Self {
+        Self::new("group", id, role.as_str())
+    }
+
     /// Any question of `Authorize`, word by word.
     #[must_use]
     pub fn new(
@@ -91,6 +98,29 @@ impl Action {
             Self::Editor => "editor",
             Self::Admin => "admin",
             Self::Owner => "owner",
+        }
+    }
+}
+
+/// A role in a group and in all that lies below it; each includes the ones before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRole {
+    /// See it.
+    Viewer,
+    /// Change it and what is in it.
+    Editor,
+    /// Delete it, move it, and give roles in it.
+    Admin,
+}
+
+impl GroupRole {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Groups: what each change does and refuses.
 
+use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Conflict, Entity, Error, Invalid};
 use auth_domain::model::{
-    Direction, EntityId, EntityType, Group, GroupRole, MAX_DEPTH, OrgRole, PlatformRole,
+    Direction, EntityId, EntityType, Group, GroupRole, MAX_DEPTH, MAX_REMOVED, OrgRole,
+    PlatformRole,
 };
 use auth_domain::policy;
 use serde_json::json;
@@ -226,6 +228,23 @@ pub async fn only_an_empty_group_is_removed_by_itself(store: AnyStore) {
     let gone = group_id(3);
     given(&store, vec![Change::InsertGroup(group(3, None))]).await;
     assert_eq!(members_of(&store, gone).await, Vec::<String>::new());
+}
+
+/// Neither with their subtree nor with their org; one fewer goes.
+pub async fn more_groups_than_go_at_a_time_stay(store: AnyStore) {
+    acme(&store).await;
+    let last = u32::try_from(MAX_REMOVED).unwrap() + 1;
+    let groups = (1..=last).map(|n| group(n, (n > 1).then_some(1))).collect();
+    given(&store, vec![Change::InsertRows(Rows::Groups(groups))]).await;
+    let ends = [1, last].map(group_id);
+    for change in [removed(1, true), Change::RemoveOrg(org_id(1))] {
+        let error = apply(&store, vec![change]).await.unwrap_err();
+        assert!(matches!(error, Error::Conflict(Conflict::TooManyGroups)), "{error:?}");
+        assert_eq!(store.groups(&ends).await.unwrap().len(), 2);
+    }
+    given(&store, vec![removed(last, false)]).await;
+    given(&store, vec![removed(1, true)]).await;
+    assert_eq!(store.groups(&[1, 2, last - 1].map(group_id)).await.unwrap(), []);
 }
 
 /// With members and roles; other orgs and users keep theirs.

@@ -117,6 +117,7 @@ macro_rules! store_contract {
                 a_group_is_not_moved_below_itself
                 d_g11_no_tree_gets_deeper_than_allowed
                 only_an_empty_group_is_removed_by_itself
+                more_groups_than_go_at_a_time_stay
                 removing_an_org_takes_its_groups
                 members_are_assigned_once_and_unassigned
                 users_in_the_groups_of_an_org_belong_to_it

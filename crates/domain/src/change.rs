@@ -130,7 +130,7 @@ pub enum Change {
     /// Replaces what may change of an org. Fails with `NotFound` without the org.
     UpdateOrg(OrgEdit),
     /// Deletes an org and all that belongs to it, its groups included. Fails with `NotFound` without the
-    /// org.
+    /// org, and with `Conflict` if it has more than [`MAX_REMOVED`](crate::model::MAX_REMOVED) groups.
     RemoveOrg(OrgId),
     /// Adds a member. Fails with `AlreadyExists` for a member and with `NotFound` without the org.
     InsertMembership(Membership),
@@ -241,7 +241,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// Deletes a group. Fails with `NotFound` without it and, unless all that lies below it is to go as
-    /// well, with `Conflict` when it has subgroups or members.
+    /// well, with `Conflict` when it has subgroups or members; and with `Conflict` when more than
+    /// [`MAX_REMOVED`](crate::model::MAX_REMOVED) groups would go.
     RemoveGroup {
         /// Which group.
         id: GroupId,

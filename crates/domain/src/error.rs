@@ -526,6 +526,8 @@ pub enum Conflict {
     GroupCycle,
     /// The group has subgroups or members.
     GroupNotEmpty,
+    /// More groups would go than [at a time](crate::model::MAX_REMOVED).
+    TooManyGroups,
     /// Others changed the same rows at the same moment, again and again.
     Contention,
     /// What is stored under an id of a backup is not what the backup says.
@@ -542,6 +544,7 @@ impl Conflict {
         Self::InviteAnswered,
         Self::GroupCycle,
         Self::GroupNotEmpty,
+        Self::TooManyGroups,
         Self::Contention,
         Self::Differs,
         Self::AddressTaken,
@@ -556,6 +559,7 @@ impl Conflict {
             Self::InviteAnswered => "the invite was answered or taken back a moment ago",
             Self::GroupCycle => "a group cannot be moved below itself",
             Self::GroupNotEmpty => "group is not empty",
+            Self::TooManyGroups => "more than 20000 groups cannot be removed at a time",
             Self::Contention => "others are changing the same; try again",
             Self::Differs => "what is stored differs from the backup",
             Self::AddressTaken => "another account has the e-mail address of one in the backup",
@@ -571,6 +575,7 @@ impl Conflict {
             Self::InviteAnswered => "invite_answered",
             Self::GroupCycle => "group_cycle",
             Self::GroupNotEmpty => "group_not_empty",
+            Self::TooManyGroups => "too_many_groups",
             Self::Contention => "contention",
             Self::Differs => "differs_from_backup",
             Self::AddressTaken => "address_taken",

@@ -27,7 +27,8 @@ pub const fn code(error: &Error) -> Code {
             | Conflict::OwnerStays
             | Conflict::Differs
             | Conflict::GroupCycle
-            | Conflict::GroupNotEmpty,
+            | Conflict::GroupNotEmpty
+            | Conflict::TooManyGroups,
         )
         | Error::InviteClosed(_) => Code::FailedPrecondition,
         Error::Conflict(Conflict::InviteAnswered | Conflict::Contention) => Code::Aborted,

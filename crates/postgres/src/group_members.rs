@@ -82,7 +82,7 @@ pub(crate) async fn groups_of(
                  ON own.id = place.group_id WHERE place.member_id = $4 \
                  AND ($5::jsonb IS NULL OR metadata @> $5) AND CASE \
                  WHEN $6::uuid IS NULL THEN \
-                 own.org_id IS NULL OR EXISTS (SELECT 1 FROM orgs WHERE orgs.id = own.org_id) \
+                 own.org_id IS NULL OR (SELECT 1 FROM orgs WHERE orgs.id = own.org_id) IS NOT NULL \
                  WHEN own.org_id IS NOT NULL THEN EXISTS (SELECT 1 FROM org_memberships AS membership \
                  WHERE membership.member_id = $6 AND membership.org_id = own.org_id \
                  AND role = ANY ($7)) \

@@ -164,7 +164,8 @@ struct StepRow {
 }
 
 /// One row for each step of each way, from the root down, and whatever else is asked for. What is the same
-/// for all of a way stands in its last row.
+/// for all of a way stands in its last row. That there is an org is not asked for with `EXISTS`, which outside
+/// of a `WHERE` may read all orgs to answer for many at once.
 macro_rules! steps {
     ($more:literal) => {
         concat!(
@@ -180,7 +181,7 @@ macro_rules! steps {
              (SELECT role FROM users_roles WHERE user_id = $1) AS platform, \
              CASE WHEN distance = 0 THEN (SELECT role FROM org_memberships \
              WHERE member_id = $1 AND org_id = up.org_id) END AS org_role, \
-             CASE WHEN distance = 0 THEN EXISTS (SELECT 1 FROM orgs WHERE orgs.id = up.org_id) \
+             CASE WHEN distance = 0 THEN (SELECT 1 FROM orgs WHERE orgs.id = up.org_id) IS NOT NULL \
              ELSE FALSE END AS org_exists, distance FROM up ",
             $more,
             "ORDER BY start, distance DESC"

@@ -7,8 +7,8 @@
 use auth_domain::Timestamp;
 use auth_domain::error::{Conflict, Entity, Error, Invalid, Result};
 use auth_domain::model::{
-    Description, Group, GroupEdit, GroupId, GroupQuery, GroupsFrom, Listing, MAX_DEPTH, Name,
-    OrgId, OrgRole, Part, Placed, UserId,
+    Description, Group, GroupEdit, GroupId, GroupQuery, GroupsFrom, Listing, MAX_DEPTH,
+    MAX_REMOVED, Name, OrgId, OrgRole, Part, Placed, UserId,
 };
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
@@ -311,6 +311,15 @@ async fn height(db: &mut PgConnection, id: GroupId, room: usize) -> Result<usize
     Ok(usize::try_from(levels).unwrap_or(usize::MAX))
 }
 
+/// How many groups have to be found to know that they are not to go.
+fn one_too_many() -> i64 {
+    i64::try_from(MAX_REMOVED.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+fn not_too_many(groups: usize) -> Result<()> {
+    if groups > MAX_REMOVED { Err(Conflict::TooManyGroups.into()) } else { Ok(()) }
+}
+
 pub(crate) async fn remove(db: &mut PgConnection, id: GroupId, subtree: bool) -> Result<()> {
     let belongs_to = scope(db, id).await?.ok_or(Error::NotFound(Entity::Group))?;
     hold(db, belongs_to, Hold::Alone).await?;
@@ -321,10 +330,11 @@ pub(crate) async fn remove(db: &mut PgConnection, id: GroupId, subtree: bool) ->
          SELECT below.id, depth + 1 FROM down CROSS JOIN LATERAL \
          (SELECT id FROM keyward_groups WHERE parent_id = down.id OFFSET 0) AS below \
          WHERE depth < $2) \
-         SELECT id FROM down",
+         SELECT id FROM down LIMIT $3",
     )
     .bind(id.uuid())
     .bind(if subtree { i32::try_from(MAX_DEPTH).unwrap_or(i32::MAX) } else { 2 })
+    .bind(one_too_many())
     .fetch_all(&mut *db)
     .await
     .map_err(failure)?;
@@ -340,6 +350,7 @@ pub(crate) async fn remove(db: &mut PgConnection, id: GroupId, subtree: bool) ->
             return Err(Conflict::GroupNotEmpty.into());
         }
     }
+    not_too_many(ids.len())?;
     for statement in [
         "DELETE FROM keyward_group_members WHERE group_id = ANY ($1)",
         "DELETE FROM keyward_group_roles WHERE group_id = ANY ($1)",
@@ -353,6 +364,13 @@ pub(crate) async fn remove(db: &mut PgConnection, id: GroupId, subtree: bool) ->
 /// Deletes the groups of an org, which is held already.
 pub(crate) async fn remove_all(db: &mut PgConnection, org: OrgId) -> Result<()> {
     hold(db, Scope::Org(org), Hold::Alone).await?;
+    let found: Vec<Uuid> = query_scalar("SELECT id FROM keyward_groups WHERE org_id = $1 LIMIT $2")
+        .bind(org.uuid())
+        .bind(one_too_many())
+        .fetch_all(&mut *db)
+        .await
+        .map_err(failure)?;
+    not_too_many(found.len())?;
     for statement in [
         "DELETE FROM keyward_group_members WHERE group_id IN \
          (SELECT id FROM keyward_groups WHERE org_id = $1)",

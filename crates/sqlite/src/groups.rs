@@ -3,8 +3,8 @@
 use auth_domain::Timestamp;
 use auth_domain::error::{Conflict, Entity, Error, Invalid, Result};
 use auth_domain::model::{
-    Description, Group, GroupEdit, GroupId, GroupQuery, GroupsFrom, Listing, MAX_DEPTH, Name,
-    OrgId, Part, Placed, UserId,
+    Description, Group, GroupEdit, GroupId, GroupQuery, GroupsFrom, Listing, MAX_DEPTH,
+    MAX_REMOVED, Name, OrgId, Part, Placed, UserId,
 };
 use futures_util::TryStreamExt;
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
@@ -346,6 +346,15 @@ async fn height(db: &mut SqliteConnection, id: GroupId, room: usize) -> Result<u
     Ok(usize::try_from(levels).unwrap_or(usize::MAX))
 }
 
+/// How many groups have to be found to know that they are not to go.
+fn one_too_many() -> i64 {
+    i64::try_from(MAX_REMOVED.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+fn not_too_many(groups: usize) -> Result<()> {
+    if groups > MAX_REMOVED { Err(Conflict::TooManyGroups.into()) } else { Ok(()) }
+}
+
 pub(crate) async fn remove(db: &mut SqliteConnection, id: GroupId, subtree: bool) -> Result<()> {
     scope(db, id).await?;
     let ids: Vec<Uuid> = query_scalar(
@@ -354,10 +363,11 @@ pub(crate) async fn remove(db: &mut SqliteConnection, id: GroupId, subtree: bool
          UNION ALL \
          SELECT below.id, depth + 1 FROM down JOIN keyward_groups AS below \
          ON below.parent_id = down.id WHERE depth < ?2) \
-         SELECT id FROM down",
+         SELECT id FROM down LIMIT ?3",
     )
     .bind(id.uuid())
     .bind(if subtree { i64::try_from(MAX_DEPTH).unwrap_or(i64::MAX) } else { 2 })
+    .bind(one_too_many())
     .fetch_all(&mut *db)
     .await
     .map_err(failure)?;
@@ -372,6 +382,7 @@ pub(crate) async fn remove(db: &mut SqliteConnection, id: GroupId, subtree: bool
             return Err(Conflict::GroupNotEmpty.into());
         }
     }
+    not_too_many(ids.len())?;
     let ids = list_of(&ids.into_iter().map(GroupId::new).collect::<Vec<_>>());
     for statement in [
         "DELETE FROM keyward_group_members \
@@ -387,6 +398,13 @@ pub(crate) async fn remove(db: &mut SqliteConnection, id: GroupId, subtree: bool
 
 /// Deletes the groups of an org.
 pub(crate) async fn remove_all(db: &mut SqliteConnection, org: OrgId) -> Result<()> {
+    let found: Vec<Uuid> = query_scalar("SELECT id FROM keyward_groups WHERE org_id = ?1 LIMIT ?2")
+        .bind(org.uuid())
+        .bind(one_too_many())
+        .fetch_all(&mut *db)
+        .await
+        .map_err(failure)?;
+    not_too_many(found.len())?;
     for statement in [
         "DELETE FROM keyward_group_members WHERE group_id IN \
          (SELECT id FROM keyward_groups WHERE org_id = ?1)",

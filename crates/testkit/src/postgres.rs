@@ -33,6 +33,7 @@ pub struct Postgres {
     programs: Programs,
     dir: PathBuf,
     port: Port,
+    settings: String,
     databases: AtomicU32,
     keeper: Child,
 }
@@ -75,6 +76,11 @@ impl Database {
 impl Postgres {
     /// Starts a server of one's own: for tests that stop it or freeze it.
     pub async fn start() -> Result<Self> {
+        Self::start_with("").await
+    }
+
+    /// The same with more settings, as the server's command line takes them.
+    pub async fn start_with(settings: &str) -> Result<Self> {
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new().prefix("keyward-postgres-").tempdir()?.keep();
         if let Some((uid, gid)) = programs.run_as {
@@ -82,11 +88,17 @@ impl Postgres {
         }
         // From here on the keeper cleans up.
         let keeper = programs.keep(&dir)?;
-        let mut server =
-            Self { programs, dir, port: Port::take()?, databases: AtomicU32::new(0), keeper };
+        let mut server = Self {
+            programs,
+            dir,
+            port: Port::take()?,
+            settings: settings.to_owned(),
+            databases: AtomicU32::new(0),
+            keeper,
+        };
         server.init().await?;
         if let Err(problem) = server.start_again().await {
-            let log = fs::read_to_string(server.dir.join("log")).unwrap_or_default();
+            let log = fs::read_to_string(server.log()).unwrap_or_default();
             bail!("PostgreSQL does not start: {problem:#}\n{log}");
         }
         Ok(server)
@@ -121,11 +133,12 @@ impl Postgres {
     pub async fn start_again(&mut self) -> Result<()> {
         let settings = format!(
             "-p {} -k '{}' -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off \
-             -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=32MB",
+             -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=32MB {}",
             self.port.number(),
-            self.dir.display()
+            self.dir.display(),
+            self.settings
         );
-        let log = self.dir.join("log").display().to_string();
+        let log = self.log().display().to_string();
         self.pg_ctl(&["start", "-w", "-l", &log, "-o", &settings]).await
     }
 
@@ -159,6 +172,11 @@ impl Postgres {
         // The server inherits these, and would keep a pipe open for ever.
         pg_ctl.stdout(Stdio::null()).stderr(Stdio::null());
         succeed(pg_ctl).await
+    }
+
+    /// What the server writes its log to.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("log")
     }
 
     fn data(&self) -> PathBuf {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use auth_client::Verdict::{Allowed, Denied, NotFound};
-use auth_client::{Action, AuthClient, Check, Error, PlatformRole, TokenKind};
+use auth_client::{Action, AuthClient, Check, Error, GroupRole, PlatformRole, TokenKind};
 use auth_testkit::{SECRET, Server, Setup};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -159,6 +159,35 @@ async fn the_calls_of_the_client_mean_the_same_on_both_stores() {
         for secret in [ada.as_str(), &key, &issued, SECRET] {
             assert!(!server.output().contains(secret), "S-91, {store}");
         }
+    }
+}
+
+#[tokio::test]
+async fn groups_are_asked_about_by_role() {
+    for (store, setup) in stores().await {
+        let server = setup.start().await.unwrap();
+        let (ada, bob) = (
+            server.user("ada@example.com").await.unwrap(),
+            server.user("bob@example.com").await.unwrap(),
+        );
+        let org = found(&server, &ada, "acme").await;
+        join(&server, &ada, &org, "bob@example.com", "editor").await;
+        let body = json!({ "name": "pumps", "org_id": org });
+        let made = server.send(Method::POST, "/groups", Some(&ada), Some(&body)).await.unwrap();
+        assert_eq!(made.status(), 201);
+        let place = made.headers()["location"].to_str().unwrap().to_owned();
+        let group = place.rsplit('/').next().unwrap().to_owned();
+        let auth = client(&server);
+        let checks = [GroupRole::Viewer, GroupRole::Editor, GroupRole::Admin]
+            .map(|role| Check::group(&group, role));
+        let nowhere = [Check::group("zz", GroupRole::Viewer)];
+        for (token, expected) in [(&ada, [Allowed; 3]), (&bob, [Allowed, Allowed, Denied])] {
+            let found = auth.authorize_many(token, &checks).await.unwrap();
+            assert_eq!(found, expected, "{store}");
+            assert_eq!(auth.authorize_many(token, &nowhere).await.unwrap(), [Denied], "{store}");
+        }
+        auth.authorize(&bob, &checks[1]).await.unwrap();
+        assert_eq!(auth.authorize(&bob, &checks[2]).await, Err(Error::Denied), "{store}");
     }
 }
 

@@ -50,6 +50,7 @@ fn errors_are_documented() {
         (Error::Conflict(Conflict::InviteAnswered), "look at what became of it"),
         (Error::Conflict(Conflict::GroupCycle), "pick a parent that does not lie below the group"),
         (Error::Conflict(Conflict::GroupNotEmpty), "empty it first, or delete the subtree"),
+        (Error::Conflict(Conflict::TooManyGroups), "remove the subtrees of its subgroups first"),
         (Error::Conflict(Conflict::Contention), "try again"),
         (
             Error::Conflict(Conflict::Differs),

@@ -1,7 +1,9 @@
 //! Groups over the real binary, on both stores: one test for each defect of the older original (D-G), for
 //! who may do what, and for what is refused.
 
-use auth_grpc::proto::AuthorizeReq;
+use auth_grpc::proto::mainflux::auth_service_client::AuthServiceClient as OlderClient;
+use auth_grpc::proto::v1::groups_client::GroupsClient;
+use auth_grpc::proto::{AuthorizeReq, mainflux, v1};
 use auth_testkit::{Server, Setup};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -319,6 +321,8 @@ async fn d_g5_members_are_paged_counted_and_filtered() {
 async fn d_g6_bad_input_is_told_apart_and_writes_nothing() {
     for scene in scenes().await {
         let [root, leaf] = scene.chain(&["root", "leaf"]).await.try_into().unwrap();
+        let twig = scene.make(&scene.ada, json!({ "name": "twig", "parent_id": root })).await;
+        let top = scene.make(&scene.ada, json!({ "name": "leaf", "org_id": scene.org })).await;
         let own = scene.make(&scene.ada, json!({ "name": "own" })).await;
         let other = found(&scene.server, &scene.ada, "other").await;
         let foreign = scene.make(&scene.ada, json!({ "name": "foreign", "org_id": other })).await;
@@ -334,6 +338,7 @@ async fn d_g6_bad_input_is_told_apart_and_writes_nothing() {
         let nobody = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
         let groups = "/groups";
         let moving = format!("/groups/{root}/parent");
+        let (twig, top) = (format!("/groups/{twig}"), format!("/groups/{top}/parent"));
         let (post, put) = (Method::POST, Method::PUT);
         for (method, path, body, status, code) in [
             (&post, groups, made("x", UNKNOWN), 404, "not_found"),
@@ -355,6 +360,9 @@ async fn d_g6_bad_input_is_told_apart_and_writes_nothing() {
                 "invalid_parent",
             ),
             (&post, groups, json!({ "name": "x", "org_id": nobody }), 404, "not_found"),
+            (&put, &twig, json!({ "name": "leaf" }), 409, "already_exists"),
+            (&put, &twig, json!({ "name": "" }), 400, "invalid_name_size"),
+            (&put, &top, parent(&root), 409, "already_exists"),
             (&put, &moving, parent(UNKNOWN), 404, "not_found"),
             (&put, &moving, parent(&root), 409, "group_cycle"),
             (&put, &moving, parent(&leaf), 409, "group_cycle"),
@@ -408,6 +416,62 @@ async fn d_g6_bad_input_is_told_apart_and_writes_nothing() {
         let subtree = format!("/groups/{root}?subtree=true");
         assert_eq!(scene.status(Method::DELETE, &subtree, &scene.ada, json!({})).await, 204);
         assert_eq!(get(&scene.server, &format!("/groups/{leaf}"), &scene.ada).await.status(), 404);
+    }
+}
+
+/// By both interfaces there: a clear error, and nothing written.
+#[tokio::test]
+async fn d_g6_bad_input_is_told_apart_over_grpc_too() {
+    for scene in scenes().await {
+        let group = scene.make(&scene.ada, json!({ "name": "root", "org_id": scene.org })).await;
+        let mut ours = GroupsClient::connect(scene.server.grpc_url()).await.unwrap();
+        let mut older = OlderClient::connect(scene.server.grpc_url()).await.unwrap();
+        let assign = |group: &str, kind: &str, ids: &[&str]| v1::AssignRequest {
+            token: scene.ada.clone(),
+            group_id: group.into(),
+            r#type: kind.into(),
+            member_ids: ids.iter().map(ToString::to_string).collect(),
+        };
+        ours.assign(assign(&group, "things", &["there"])).await.unwrap();
+        let nobody = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
+        let mallory = scene.id(&scene.mallory).await;
+        let many: Vec<String> = (0..201).map(|n| format!("t{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (group, kind, ids, code) in [
+            (group.as_str(), "things", &["new", "there"][..], Code::AlreadyExists),
+            (&group, "things", &["new", ""], Code::InvalidArgument),
+            (&group, "things", &["new", "a\tb"], Code::InvalidArgument),
+            (&group, "things", &[], Code::InvalidArgument),
+            (&group, "things", &many, Code::InvalidArgument),
+            (&group, "", &["new"], Code::InvalidArgument),
+            (&group, "users", &[nobody], Code::NotFound),
+            (&group, "users", &["no uuid"], Code::NotFound),
+            (&group, "users", &[&mallory], Code::NotFound),
+            (UNKNOWN, "things", &["new"], Code::NotFound),
+            ("zz", "things", &["new"], Code::NotFound),
+        ] {
+            let found = ours.assign(assign(group, kind, ids)).await.unwrap_err();
+            assert_eq!(found.code(), code, "{} {group} {kind} {ids:?}", scene.store);
+        }
+        let eve = scene.id(&scene.eve).await;
+        for (group, member, expected) in [
+            (&*group, &*eve, None),
+            (&group, &eve, Some(Code::AlreadyExists)),
+            (&group, nobody, Some(Code::NotFound)),
+            (&group, &mallory, Some(Code::NotFound)),
+            (&group, "", Some(Code::InvalidArgument)),
+            (UNKNOWN, &eve, Some(Code::NotFound)),
+        ] {
+            let asked = mainflux::Assignment {
+                token: scene.ada.clone(),
+                group_id: group.into(),
+                member_id: member.into(),
+            };
+            let found = older.assign(asked).await.err().map(|status| status.code());
+            assert_eq!(found, expected, "{} {group} {member}", scene.store);
+        }
+        let members = format!("/groups/{group}/members");
+        assert_eq!(scene.json(&members, &scene.ada).await["total"], 2, "{}", scene.store);
     }
 }
 
@@ -493,6 +557,13 @@ async fn d_g11_a_tree_has_at_most_32_levels() {
         let deeper = json!({ "name": "level 33", "parent_id": chain[31] });
         let found = scene.refused(Method::POST, "/groups", &scene.ada, deeper).await;
         assert_eq!(found, (400, "too_deep".into()), "{}", scene.store);
+        let two = scene.chain(&["two", "levels"]).await;
+        let moving = format!("/groups/{}/parent", two[0]);
+        let below = json!({ "parent_id": chain[30] });
+        let found = scene.refused(Method::PUT, &moving, &scene.ada, below).await;
+        assert_eq!(found, (400, "too_deep".into()), "{}", scene.store);
+        let gone = format!("/groups/{}?subtree=true", two[0]);
+        assert_eq!(scene.status(Method::DELETE, &gone, &scene.ada, json!({})).await, 204);
         let all = scene
             .json(&format!("/groups/{}/children?level=32&limit=200", chain[0]), &scene.eve)
             .await;

@@ -21,7 +21,8 @@ pub use email::Email;
 pub use evidence::{Evidence, Explanation};
 pub use group::{
     EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupMember, GroupQuery,
-    GroupRole, GroupStanding, GroupsFrom, GroupsOfQuery, MAX_DEPTH, Part, Placed, Step, USERS,
+    GroupRole, GroupStanding, GroupsFrom, GroupsOfQuery, MAX_DEPTH, MAX_REMOVED, Part, Placed,
+    Step, USERS,
 };
 pub use invite::{
     Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,

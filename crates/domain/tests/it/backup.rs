@@ -100,7 +100,13 @@ fn content(text: &str) -> &str {
 }
 
 /// Groups of somebody, each below the one named before it.
-async fn grow(world: &World, by: u128, home: Home, names: &[&str]) -> Vec<GroupId> {
+/// A chain of groups with these names.
+async fn grow<const N: usize>(
+    world: &World,
+    by: u128,
+    home: Home,
+    names: [&str; N],
+) -> [GroupId; N] {
     let mut groups: Vec<GroupId> = Vec::new();
     for name in names {
         let home = match groups.last() {
@@ -111,7 +117,7 @@ async fn grow(world: &World, by: u128, home: Home, names: &[&str]) -> Vec<GroupI
         let made = CreateGroup { home, name, description, metadata: Metadata::default() };
         groups.push(world.as_user(by, made).await.unwrap().id);
     }
-    groups
+    groups.try_into().unwrap()
 }
 
 async fn assign(world: &World, by: u128, group: GroupId, kind: &str, member: &str) {
@@ -160,11 +166,11 @@ async fn inhabited() -> (World, OrgId) {
     let gone =
         Invite { id: Id::new(Uuid::from_u128(71)), state: InviteState::Declined, ..invite.clone() };
     world.commit(Change::InsertRows(Rows::Invites(vec![invite, gone]))).await.unwrap();
-    let tree = grow(&world, 7, Home::Org(org), &["root", "leaf"]).await;
-    grow(&world, 7, Home::Own, &["own"]).await;
-    assign(&world, 7, tree[1], "things", "a thing").await;
-    assign(&world, 7, tree[0], "users", &user(9).to_string()).await;
-    give(&world, 7, tree[0], user(8)).await;
+    let [root, leaf] = grow(&world, 7, Home::Org(org), ["root", "leaf"]).await;
+    grow(&world, 7, Home::Own, ["own"]).await;
+    assign(&world, 7, leaf, "things", "a thing").await;
+    assign(&world, 7, root, "users", &user(9).to_string()).await;
+    give(&world, 7, root, user(8)).await;
     (world, org)
 }
 
@@ -310,9 +316,9 @@ async fn r40_an_invite_that_was_revoked_does_not_come_back_with_its_org() {
 #[tokio::test]
 async fn r40_what_was_taken_from_groups_since_stays_away_unless_it_is_asked_for() {
     let (world, org) = inhabited().await;
-    let tree = grow(&world, 7, Home::Org(org), &["one", "two", "three", "four"]).await;
-    let other = grow(&world, 7, Home::Org(org), &["other", "moved", "below"]).await;
-    let kept = grow(&world, 7, Home::Own, &["kept"]).await[0];
+    let tree = grow(&world, 7, Home::Org(org), ["one", "two", "three", "four"]).await;
+    let other = grow(&world, 7, Home::Org(org), ["other", "moved", "below"]).await;
+    let kept = grow(&world, 7, Home::Own, ["kept"]).await[0];
     world.account(8, "user8@example.com").await;
     for (group, thing) in [(tree[3], "gone"), (kept, "taken"), (kept, "left")] {
         assign(&world, 7, group, "things", thing).await;

@@ -36,6 +36,23 @@ async fn make_group(world: &World, by: u128, home: Home) -> GroupId {
     world.app.execute(world.as_user(by), made).await.unwrap().id
 }
 
+fn because(reason: Reason) -> ExplainResponse {
+    ExplainResponse { reason: reason.into(), ..Default::default() }
+}
+
+type Asked<'a> = (u128, (&'a str, &'a str, &'a str), ExplainResponse);
+
+/// Asks as each of two admins of the platform.
+async fn expect<const N: usize>(world: &World, expected: [Asked<'_>; N]) {
+    let mut client = ExplanationsClient::new(world.channel().await);
+    for (about, question, expected) in expected {
+        for admin in [5, 6] {
+            let told = explain(&mut client, &world.login(admin), about, question).await.unwrap();
+            assert_eq!(told, expected, "{about} {question:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
     let world = world().await;
@@ -44,13 +61,7 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
     world.account(1, "user1@example.com", AccountStatus::Enabled).await;
     world.promote(6, PlatformRole::Root).await;
     world.promote(5, PlatformRole::Admin).await;
-    let (group, own) =
-        (make_group(&world, 4, Home::Org(org)).await, make_group(&world, 7, Home::Own).await);
-    let role = GrantGroupRole { group: own, user: user(1), role: GroupRole::Viewer };
-    world.app.execute(world.as_user(7), role).await.unwrap();
-    let (group, own) = (group.to_string(), own.to_string());
     let (org, nowhere) = (org.to_string(), user(777).to_string());
-    let mut client = ExplanationsClient::new(world.channel().await);
     let since = "2023-11-14T22:13:20.25Z".to_owned();
     let member = ExplainResponse {
         org_role: "editor".into(),
@@ -58,13 +69,12 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
         role_since: since,
         ..Default::default()
     };
-    let because = |reason: Reason| ExplainResponse { reason: reason.into(), ..Default::default() };
     let by_role = |role: &str| ExplainResponse {
         allowed: true,
         platform_role: role.into(),
         ..because(Reason::PlatformRole)
     };
-    for (about, question, expected) in [
+    let expected = [
         (
             1,
             ("org", org.as_str(), "viewer"),
@@ -93,9 +103,26 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
         (5, ("org", &org, "owner"), by_role("admin")),
         (6, ("root", "", ""), by_role("root")),
         (1, ("root", "", ""), because(Reason::NoPlatformRole)),
+    ];
+    expect(&world, expected).await;
+}
+
+#[tokio::test]
+async fn an_admin_is_told_which_role_counts_in_a_group() {
+    let world = world().await;
+    let org = world.org(4).await;
+    world.join(org, 1, OrgRole::Editor).await;
+    world.promote(6, PlatformRole::Root).await;
+    world.promote(5, PlatformRole::Admin).await;
+    let group = make_group(&world, 4, Home::Org(org)).await.to_string();
+    let own = make_group(&world, 7, Home::Own).await;
+    let role = GrantGroupRole { group: own, user: user(1), role: GroupRole::Viewer };
+    world.app.execute(world.as_user(7), role).await.unwrap();
+    let (own, org, nowhere) = (own.to_string(), org.to_string(), user(777).to_string());
+    let expected = [
         (
             1,
-            ("group", &group, "editor"),
+            ("group", group.as_str(), "editor"),
             ExplainResponse {
                 allowed: true,
                 org_id: org.clone(),
@@ -133,12 +160,8 @@ async fn an_admin_is_told_which_row_allows_and_what_is_missing() {
             ExplainResponse { needed_role: "viewer".into(), ..because(Reason::NoGroupRole) },
         ),
         (5, ("group", &nowhere, "viewer"), because(Reason::NoGroup)),
-    ] {
-        for admin in [5, 6] {
-            let told = explain(&mut client, &world.login(admin), about, question).await.unwrap();
-            assert_eq!(told, expected, "{about} {question:?}");
-        }
-    }
+    ];
+    expect(&world, expected).await;
 }
 
 #[tokio::test]

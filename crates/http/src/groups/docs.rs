@@ -91,12 +91,13 @@ pub(super) fn remove() -> Docs {
     of_group(
         "removeGroup",
         "Delete a group",
-        "For its admins. One that has subgroups or members is refused, unless the whole subtree is to go.",
+        "For its admins. One that has subgroups or members is refused, unless the whole subtree is to go, \
+         and a subtree of more than 20,000 groups, which has to go part by part.",
     )
     .parameter(Asked::subtree())
     .refuses(Invalid::QueryParameters)
     .refuses(Error::Forbidden)
-    .refuses_all([Conflict::GroupNotEmpty, Conflict::Contention])
+    .refuses_all([Conflict::GroupNotEmpty, Conflict::TooManyGroups, Conflict::Contention])
     .answers_empty(StatusCode::NO_CONTENT, "The group is gone.")
 }
 

@@ -88,12 +88,13 @@ pub(super) fn remove() -> Docs {
         &GROUP,
         "removeOrg",
         "Delete an org",
-        "For its owner. All that belongs to the org goes with it.",
+        "For its owner. All that belongs to the org goes with it. One with more than 20,000 groups is refused: \
+         some of its trees have to go first.",
     )
     .segment("id", "Which org.", Invalid::MissingOrgId)
     .signed_in()
     .refuses_all([Error::Forbidden, Error::NotFound(Entity::Org)])
-    .refuses(Error::Conflict(Conflict::Contention))
+    .refuses_all([Conflict::TooManyGroups, Conflict::Contention])
     .answers_empty(StatusCode::NO_CONTENT, "The org is gone.")
 }
 
@@ -108,7 +109,7 @@ pub(super) fn remove_several() -> Docs {
     .body::<IdsBody>(json!({ "org_ids": ["01932f70-2b10-7d4f-a6e8-9c1b3d5f7a20"] }))
     .refuses_all([Invalid::EmptyList, Invalid::ListTooLong, Invalid::MissingOrgId])
     .refuses_all([Error::Forbidden, Error::NotFound(Entity::Org)])
-    .refuses(Error::Conflict(Conflict::Contention))
+    .refuses_all([Conflict::TooManyGroups, Conflict::Contention])
     .answers_empty(StatusCode::NO_CONTENT, "The orgs are gone.")
 }
 
