@@ -24,6 +24,8 @@ use tonic::transport::Channel;
 
 use crate::world::{embedded, found, identify};
 
+/// How long a race goes on at most, however slow the machine is.
+const LONGEST: Duration = Duration::from_mins(30);
 /// How long an asker waits for a replica that may be stopped or dead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -217,17 +219,23 @@ impl Fleet {
             _ => 200,
         };
         for turn in 0.. {
-            {
+            let said = {
                 let place = self.places[turn % 3].read().await;
                 let sent = place.server.send(method.clone(), path, Some(token), body.as_ref());
-                if let Ok(Ok(answer)) = timeout(PATIENCE, sent).await
-                    && (matches!(answer.status().as_u16(), 200 | 201 | 204)
-                        || answer.status() == done)
-                {
-                    return answer.json().await.unwrap_or_default();
+                match timeout(PATIENCE, sent).await {
+                    Ok(Ok(answer)) => {
+                        let status = answer.status();
+                        if matches!(status.as_u16(), 200 | 201 | 204) || status == done {
+                            return answer.json().await.unwrap_or_default();
+                        }
+                        format!("{status}: {}", answer.text().await.unwrap_or_default())
+                    }
+                    Ok(Err(failure)) => format!("{failure:#}"),
+                    Err(_) => "nothing in time".to_owned(),
                 }
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "{method} {path} is never answered");
+            };
+            let patient = begun.elapsed() < Duration::from_mins(1);
+            assert!(patient, "{method} {path} is never answered, but {said}");
             sleep(Duration::from_millis(20)).await;
         }
         unreachable!()
@@ -384,6 +392,18 @@ impl Fleet {
         }
     }
 
+    fn counts(&self) -> String {
+        let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+        format!(
+            "{} answers judged, {} writes, {} without an answer, {} stale allows, {} stale denies",
+            count(&self.asked),
+            count(&self.writes),
+            count(&self.unsure),
+            count(&self.stale_allows),
+            count(&self.stale_denies)
+        )
+    }
+
     fn over(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
@@ -495,9 +515,14 @@ async fn race(
             });
         }
     }
-    let deadline = Instant::now() + Duration::from_mins(30);
-    while fleet.asked.load(Ordering::SeqCst) < answers && Instant::now() < deadline {
+    let begun = Instant::now();
+    let mut told = Duration::ZERO;
+    while fleet.asked.load(Ordering::SeqCst) < answers && begun.elapsed() < LONGEST {
         sleep(Duration::from_millis(20)).await;
+        if begun.elapsed() > told + Duration::from_secs(30) {
+            told = begun.elapsed();
+            println!("after {told:?}: {}", fleet.counts());
+        }
     }
     fleet.stop.store(true, Ordering::SeqCst);
     while let Some(ended) = tasks.join_next().await {
@@ -507,18 +532,10 @@ async fn race(
 }
 
 fn report(name: &str, fleet: &Fleet) -> (u64, u64) {
+    println!("{name}: {}", fleet.counts());
     let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-    let stale = (count(&fleet.stale_allows), count(&fleet.stale_denies));
-    println!(
-        "{name}: {} answers judged, {} writes, {} without an answer, {} stale allows, {} stale denies",
-        count(&fleet.asked),
-        count(&fleet.writes),
-        count(&fleet.unsure),
-        stale.0,
-        stale.1
-    );
     assert!(count(&fleet.writes) > 10, "{name}: hardly anything was written");
-    stale
+    (count(&fleet.stale_allows), count(&fleet.stale_denies))
 }
 
 /// `KEYWARD_RACES=200000` judges that many; `make test-races` does.
