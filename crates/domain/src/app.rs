@@ -578,7 +578,15 @@ impl Cx<'_> {
         let queues_mail = changes.iter().any(Change::queues_mail);
         let touches = |fact: &Fact| fact.touches() != Touched::Nothing;
         let remembered = changes.iter().any(|change| Fact::of(change).iter().any(touches));
-        let revision = self.store().commit(self.commit_of(also, changes)).await?;
+        let revision = match self.store().commit(self.commit_of(also, changes)).await {
+            Ok(revision) => revision,
+            // It says how things stand: gone, or there already. Whoever brought that about may still be waiting.
+            Err(refusal @ (Error::NotFound(_) | Error::AlreadyExists(_))) if remembered => {
+                self.settle().await?;
+                return Err(refusal);
+            }
+            Err(error) => return Err(error),
+        };
         self.inner.ports.observer.committed();
         if queues_mail {
             self.inner.ports.observer.mail_queued();
