@@ -234,8 +234,10 @@ pub async fn only_an_empty_group_is_removed_by_itself(store: AnyStore) {
 pub async fn more_groups_than_go_at_a_time_stay(store: AnyStore) {
     acme(&store).await;
     let last = u32::try_from(MAX_REMOVED).unwrap() + 1;
-    let groups = (1..=last).map(|n| group(n, (n > 1).then_some(1))).collect();
-    given(&store, vec![Change::InsertRows(Rows::Groups(groups))]).await;
+    let groups: Vec<_> = (1..=last).map(|n| group(n, (n > 1).then_some(1))).collect();
+    for part in groups.chunks(2_000) {
+        given(&store, vec![Change::InsertRows(Rows::Groups(part.to_vec()))]).await;
+    }
     let ends = [1, last].map(group_id);
     for change in [removed(1, true), Change::RemoveOrg(org_id(1))] {
         let error = apply(&store, vec![change]).await.unwrap_err();

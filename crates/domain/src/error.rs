@@ -559,7 +559,7 @@ impl Conflict {
             Self::InviteAnswered => "the invite was answered or taken back a moment ago",
             Self::GroupCycle => "a group cannot be moved below itself",
             Self::GroupNotEmpty => "group is not empty",
-            Self::TooManyGroups => "more than 20000 groups cannot be removed at a time",
+            Self::TooManyGroups => "more than 10000 groups cannot be removed at a time",
             Self::Contention => "others are changing the same; try again",
             Self::Differs => "what is stored differs from the backup",
             Self::AddressTaken => "another account has the e-mail address of one in the backup",

@@ -13,7 +13,7 @@ use crate::error::{Entity, Error, Invalid, Result};
 pub const MAX_DEPTH: usize = 32;
 /// The most groups that go at a time, with their subtree or their org: what a busy database deletes, one
 /// row after the other, well within the deadline of a commit.
-pub const MAX_REMOVED: usize = 20_000;
+pub const MAX_REMOVED: usize = 10_000;
 
 /// Identifies a [`Group`]: a ULID, which is to say the 128 bits of a version 7 UUID in 26 letters and
 /// digits (Crockford's base 32). Both begin with the moment in milliseconds, so they sort alike.

@@ -92,7 +92,7 @@ pub(super) fn remove() -> Docs {
         "removeGroup",
         "Delete a group",
         "For its admins. One that has subgroups or members is refused, unless the whole subtree is to go, \
-         and a subtree of more than 20,000 groups, which has to go part by part.",
+         and a subtree of more than 10,000 groups, which has to go part by part.",
     )
     .parameter(Asked::subtree())
     .refuses(Invalid::QueryParameters)

@@ -88,7 +88,7 @@ pub(super) fn remove() -> Docs {
         &GROUP,
         "removeOrg",
         "Delete an org",
-        "For its owner. All that belongs to the org goes with it. One with more than 20,000 groups is refused: \
+        "For its owner. All that belongs to the org goes with it. One with more than 10,000 groups is refused: \
          some of its trees have to go first.",
     )
     .segment("id", "Which org.", Invalid::MissingOrgId)
