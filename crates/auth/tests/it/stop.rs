@@ -32,7 +32,7 @@ async fn d52_go35_r31_a_stop_under_load_fails_no_accepted_request() {
                 })
             })
             .collect();
-        eventually("there is load", Duration::from_secs(20), async || {
+        eventually("there is load", Duration::from_secs(90), async || {
             answered.load(Ordering::Relaxed) > 200
         })
         .await;
