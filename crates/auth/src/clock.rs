@@ -13,8 +13,26 @@ impl ports::Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where Cx::now comes from")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)).whole_millis()
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(micros.saturating_add(stepped())).whole_millis()
     }
+}
+
+/// How far a test has stepped the clock of this process, in microseconds: the number in a file of its own. There
+/// is no such thing in a release build.
+fn stepped() -> i64 {
+    #[cfg(debug_assertions)]
+    #[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
+    {
+        use std::path::PathBuf;
+        use std::sync::OnceLock;
+        static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let file = FILE.get_or_init(|| std::env::var_os("KEYWARD_TEST_CLOCK").map(PathBuf::from));
+        let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+    #[cfg(not(debug_assertions))]
+    0
 }
 
 /// Version 7 UUIDs (RFC 9562).

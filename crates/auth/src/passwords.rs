@@ -1,8 +1,10 @@
-//! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, off the threads that
-//! answer checks.
+//! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on threads that give way to
+//! those that answer checks.
 
-use std::sync::Arc;
-use std::thread::available_parallelism;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, available_parallelism};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -12,7 +14,7 @@ use auth_domain::{Error, Result, ports};
 use aws_lc_rs::rand;
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// The most bytes a password has: what the original's hashes take, so that accounts can move
 /// between the two.
@@ -26,14 +28,39 @@ const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
-/// The pool. Half of the cores hash; the rest is for checks.
+/// How much a thread that hashes gives way to others: by this niceness, a tenth of a core that both want.
+const NICENESS: i32 = 10;
+
+/// The pool. As many threads hash as half of the cores; the rest is for checks.
 pub(crate) struct ArgonPool {
     rule: Regex,
     params: Params,
-    /// Held while hashing.
-    hashing: Arc<Semaphore>,
+    threads: mpsc::Sender<Work>,
     /// Held while hashing or waiting for it.
     admitted: Arc<Semaphore>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Starts threads that do one thing after the other, until nobody can give them any more.
+fn start(threads: usize) -> io::Result<mpsc::Sender<Work>> {
+    let (give, take) = mpsc::channel::<Work>();
+    let take = Arc::new(Mutex::new(take));
+    for number in 0..threads {
+        let take = Arc::clone(&take);
+        let thread = thread::Builder::new().name(format!("passwords-{number}"));
+        thread.spawn(move || {
+            // On Linux that is a thread's own. Without it, hashing is as urgent as anything else.
+            let _ = rustix::process::nice(NICENESS);
+            loop {
+                let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(work) = next else { return };
+                // Whoever waits for it hears that it came to nothing.
+                let _ = catch_unwind(AssertUnwindSafe(work));
+            }
+        })?;
+    }
+    Ok(give)
 }
 
 impl ArgonPool {
@@ -48,15 +75,11 @@ impl ArgonPool {
         let params = Params::new(memory, passes, lanes, None)
             .map_err(|error| Error::internal(error.to_string()))?;
         let room = workers.saturating_mul(queue.saturating_add(1));
-        Ok(Self {
-            rule,
-            params,
-            hashing: Arc::new(Semaphore::new(workers)),
-            admitted: Arc::new(Semaphore::new(room)),
-        })
+        let threads = start(workers).map_err(Error::internal)?;
+        Ok(Self { rule, params, threads, admitted: Arc::new(Semaphore::new(room)) })
     }
 
-    /// Runs the work on a thread of its own once it is its turn. The place stays taken until the
+    /// Runs the work on one of the threads once it is its turn. The place stays taken until the
     /// work is done, also if nobody waits for the outcome any more.
     async fn run<T: Send + 'static>(
         &self,
@@ -66,12 +89,14 @@ impl ArgonPool {
             auth_telemetry::refused("passwords", "queue");
             Error::unavailable("too many passwords wait to be hashed")
         })?;
-        let hashing = Arc::clone(&self.hashing).acquire_owned().await.map_err(Error::internal)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _places = (admitted, hashing);
-            work()
-        });
-        done.await.map_err(Error::internal)?
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            let _place = admitted;
+            // Nobody may wait for it any more.
+            let _ = tell.send(work());
+        };
+        self.threads.send(Box::new(work)).map_err(|_| Error::internal("no threads"))?;
+        told.await.map_err(Error::internal)?
     }
 }
 
@@ -260,6 +285,17 @@ mod tests {
         let stored = PasswordHash::new("plain text".to_owned());
         let outcome = pool().verify("plain text".into(), Some(stored)).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn threads_that_hash_give_way_and_outlive_what_they_do() {
+        let pool = pool();
+        let niceness = || rustix::process::getpriority_process(None).map_err(Error::internal);
+        let hashing = pool.run(niceness).await.unwrap();
+        assert_eq!(hashing, (niceness().unwrap() + NICENESS).min(19));
+        let outcome = pool.run::<()>(|| panic!("as this test wants it")).await;
+        assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+        assert!(pool.hash("correct horse".into()).await.is_ok(), "and the only thread goes on");
     }
 
     #[tokio::test]

@@ -238,6 +238,12 @@ impl Replica {
             return Ok(false);
         }
         let earned = renewals.answered(sent, revision);
+        if !self.memory.lease.is_valid(self.now()) && !renewals.is_lost() {
+            // Out of touch for a lease: what answers now may be a copy that had not taken every commit, and
+            // may have taken others since.
+            let _turn = self.reading.lock().await;
+            self.memory.forget(revision);
+        }
         self.catch_up(Some(revision)).await?;
         if let Some(earned) = earned
             && self.memory.applied() >= earned.revision

@@ -14,7 +14,7 @@ use crate::config::{Config, StoreKind};
 use crate::mail::Postman;
 use crate::ops::Readiness;
 use crate::relay::Relay;
-use crate::serve::{self, Drain, Kind, Limits, Listener, tls};
+use crate::serve::{self, Drain, Kind, Limits, Listener, Workers, tls};
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
 
@@ -55,13 +55,13 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     let probes = wiring::ops(&config, &service, readiness.clone());
 
     let (public, private) = (Drain::default(), Drain::default());
+    let listen =
+        |port: Port, tls, router, limits| Listener::new(port.name, port.tcp, tls, router, limits);
+    let http = listen(http_port, secured.http, http, visitors(&config));
+    let grpc = listen(grpc_port, secured.grpc, grpc, residents(&config)).on(Workers::start()?);
+    let probes = listen(ops_port, None, probes, operators(&config));
     let mut listeners = JoinSet::new();
-    for (port, tls, router, limits, drain) in [
-        (http_port, secured.http, http, visitors(&config), &public),
-        (grpc_port, secured.grpc, grpc, residents(&config), &public),
-        (ops_port, None, probes, operators(&config), &private),
-    ] {
-        let listener = Listener::new(port.name, port.tcp, tls, router, limits);
+    for (listener, drain) in [(http, &public), (grpc, &public), (probes, &private)] {
         listeners.spawn(listener.run(drain.clone()));
     }
     housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);

@@ -1,7 +1,7 @@
 //! The accept loop, one for all listeners: who gets in, and how all of it ends.
 //!
-//! [`connection`] serves one connection, [`activity`] knows whether it is busy, [`peers`] counts
-//! connections by address and [`tls`] makes them private.
+//! [`connection`] serves one connection, [`activity`] knows whether it is busy, [`workers`] are the threads
+//! that serve calls, [`peers`] counts connections by address and [`tls`] makes them private.
 
 mod activity;
 mod connection;
@@ -9,6 +9,7 @@ mod peers;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod workers;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use self::connection::Manners;
 pub(crate) use self::connection::{Kind, Limits};
 use self::peers::{Peers, Place};
+pub(crate) use self::workers::Workers;
 
 /// How many connections the system holds for us until we accept them.
 const BACKLOG: u32 = 1024;
@@ -97,6 +99,7 @@ pub(crate) struct Listener {
     manners: Arc<Manners>,
     room: Arc<Semaphore>,
     peers: Peers,
+    workers: Option<Workers>,
 }
 
 impl Listener {
@@ -117,7 +120,13 @@ impl Listener {
             room: Arc::new(Semaphore::new(room)),
             peers: Peers::new(limits.connections_per_peer),
             manners: Arc::new(Manners::new(name, limits)),
+            workers: None,
         }
+    }
+
+    /// Serves its connections on threads of their own.
+    pub(crate) fn on(self, workers: Workers) -> Self {
+        Self { workers: Some(workers), ..self }
     }
 
     /// Accepts until told to stop. Nothing that goes wrong with a connection ends it.
@@ -155,11 +164,22 @@ impl Listener {
         let Some(place) = self.place(peer) else { return };
         let (tls, router) = (self.tls.clone(), self.router.clone());
         let (manners, drain) = (Arc::clone(&self.manners), drain.clone());
-        let tracker = drain.connections.clone();
-        tracker.spawn(async move {
-            let _place = place;
+        // From here on, so that nobody takes a connection for ended whose thread has not begun with it.
+        let open = drain.connections.token();
+        let served = move |tcp| async move {
+            let _held = (place, open);
             connection::serve(tcp, peer, tls, router, &manners, &drain).await;
-        });
+        };
+        let begun = match &self.workers {
+            Some(workers) => workers.serve(tcp, served),
+            None => {
+                tokio::spawn(served(tcp));
+                Ok(())
+            }
+        };
+        if let Err(error) = begun {
+            tracing::warn!(%error, listener = self.name, "cannot serve a connection");
+        }
     }
 
     fn place(&self, peer: SocketAddr) -> Option<(OwnedSemaphorePermit, Place)> {

@@ -28,6 +28,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// The same, so often.
+    pub fn times(self, count: u64) -> Self {
+        Self { count, ..self }
+    }
+
     /// The message as gRPC frames it: not compressed, its length, itself.
     pub fn framed(message: &impl Message) -> Result<Vec<u8>> {
         let message = message.encode_to_vec();
@@ -45,12 +50,18 @@ pub struct Shape {
     pub connections: u32,
     /// Calls at once on each.
     pub streams: u32,
+    /// Calls a second on each, where that is not left to the server's speed.
+    pub rate: Option<u32>,
 }
 
 impl Shape {
-    /// Many siblings with a call at a time, and few with many.
-    pub const ALL: [Self; 2] =
-        [Self { connections: 50, streams: 1 }, Self { connections: 10, streams: 10 }];
+    /// Many siblings with a call at a time.
+    pub const MANY: Self = Self { connections: 50, streams: 1, rate: None };
+    /// Few siblings with many.
+    pub const FEW: Self = Self { connections: 10, streams: 10, rate: None };
+    /// Two thousand calls a second, which leaves most of the machine idle: what is waited for is not the
+    /// generator's own queue.
+    pub const PACED: Self = Self { connections: 10, streams: 10, rate: Some(200) };
 }
 
 /// One measurement.
@@ -76,6 +87,7 @@ pub async fn run(call: &Call, pids: &[u32], shape: Shape) -> Result<Sample> {
     let output = Command::new("h2load")
         .args(["-n", &call.count.to_string()])
         .args(["-c", &shape.connections.to_string(), "-m", &shape.streams.to_string()])
+        .args(shape.rate.map(|rate| format!("--rps={rate}")))
         .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
         .arg("-d")
         .arg(&body)

@@ -1,13 +1,13 @@
-//! The world the calls are made in: a server, an org, a member with a login token and an API key.
+//! The world the calls are made in: a server, an org, a member with a login token and an API key, and the
+//! same of somebody who belongs to a hundred thousand orgs.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use auth_grpc::proto;
-use auth_testkit::{Server, Setup};
+use auth_testkit::{Database, Server, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -17,6 +17,9 @@ use crate::load::Call;
 
 const IDENTIFY: &str = "/protomfx.AuthService/Identify";
 const AUTHORIZE: &str = "/protomfx.AuthService/Authorize";
+
+/// How deep the group lies that is asked about: as deep as any may.
+const DEPTH: usize = 32;
 
 /// The bare server.
 pub struct Bare {
@@ -50,30 +53,85 @@ impl Bare {
     }
 }
 
+/// Somebody who calls, with both kinds of token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// A login token.
+    pub login: String,
+    /// An API key's.
+    pub key: String,
+}
+
+impl Caller {
+    /// Makes the account and the key.
+    pub async fn new(server: &Server, email: &str) -> Result<Self> {
+        let login = server.user(email).await?;
+        let key = issue(server, &login).await?.value;
+        Ok(Self { login, key })
+    }
+}
+
+/// An API key as it is answered once.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Its id.
+    pub id: String,
+    /// The token.
+    pub value: String,
+}
+
+/// Makes an API key.
+pub async fn issue(server: &Server, login: &str) -> Result<Issued> {
+    let made = post(server, "/keys", login, &json!({ "type": 2 })).await?;
+    let text = |name| made.get(name).and_then(Value::as_str).map(str::to_owned).context("no key");
+    Ok(Issued { id: text("id")?, value: text("value")? })
+}
+
+/// Founds an org and gives its id.
+async fn found(server: &Server, login: &str) -> Result<String> {
+    let made = post(server, "/orgs", login, &json!({ "name": "acme" })).await?;
+    made.get("id").and_then(Value::as_str).map(str::to_owned).context("no org")
+}
+
+/// Makes something and gives what is answered; for what has an address of its own, that has its id as `id`.
+async fn post(server: &Server, path: &str, login: &str, body: &Value) -> Result<Value> {
+    let made = server.send(Method::POST, path, Some(login), Some(body)).await?;
+    ensure!(made.status().is_success(), "{path}: {}", made.text().await?);
+    let location = made.headers().get("location").map(|at| at.to_str().map(str::to_owned));
+    let text = made.text().await?;
+    let mut made: Value = if text.is_empty() { json!({}) } else { serde_json::from_str(&text)? };
+    let id = location.transpose()?.and_then(|at| Some(at.rsplit_once('/')?.1.to_owned()));
+    if let (Some(id), Some(made)) = (id, made.as_object_mut()) {
+        made.entry("id").or_insert(id.into());
+    }
+    Ok(made)
+}
+
 /// A server with something in it.
 pub struct Scene {
     /// The server.
     pub server: Server,
     database: Option<u32>,
-    login: String,
-    key: String,
+    ada: Caller,
     org: String,
+    group: String,
 }
 
 impl Scene {
     /// Starts the server and fills it. `database` is the process id of its PostgreSQL.
     pub async fn build(setup: Setup, database: Option<u32>) -> Result<Self> {
         let server = setup.start().await?;
-        let login = server.user("ada@example.com").await?;
-        let body = json!({ "name": "acme" });
-        let founded = server.send(Method::POST, "/orgs", Some(&login), Some(&body)).await?;
-        let location = founded.headers().get("location").context("no org")?.to_str()?;
-        let org = location.trim_start_matches("/orgs/").to_owned();
-        let body = json!({ "type": 2 });
-        let made = server.send(Method::POST, "/keys", Some(&login), Some(&body)).await?;
-        let made: Value = made.json().await?;
-        let key = made.get("value").and_then(Value::as_str).context("no key")?.to_owned();
-        Ok(Self { server, database, login, key, org })
+        let ada = Caller::new(&server, "ada@example.com").await?;
+        let org = found(&server, &ada.login).await?;
+        let mut group: Option<String> = None;
+        for level in 1..=DEPTH {
+            let body =
+                json!({ "name": format!("level {level}"), "org_id": org, "parent_id": group });
+            let made = post(&server, "/groups", &ada.login, &body).await?;
+            group = made.get("id").and_then(Value::as_str).map(str::to_owned);
+        }
+        let group = group.context("no group")?;
+        Ok(Self { server, database, ada, org, group })
     }
 
     /// The processes that answer.
@@ -83,48 +141,140 @@ impl Scene {
 
     /// `Identify` of a login token.
     pub fn identify_login(&self) -> Call {
-        self.identify("Identify, login token", &self.login, 100_000)
+        self.identify("Identify, login token", &self.ada.login)
     }
 
     /// `Identify` of an API key.
     pub fn identify_key(&self) -> Call {
-        self.identify("Identify, API key", &self.key, 40_000)
+        self.identify("Identify, API key", &self.ada.key)
     }
 
-    fn identify(&self, name: &'static str, token: &str, count: u64) -> Call {
+    /// The API key's token.
+    pub fn key(&self) -> &str {
+        &self.ada.key
+    }
+
+    /// `Identify` of this token.
+    pub fn identify(&self, name: &'static str, token: &str) -> Call {
         let body = Call::framed(&proto::Token { value: token.to_owned() }).unwrap_or_default();
         let address = self.server.grpc;
-        Call { name, operation: "identify", address, path: IDENTIFY, body, count }
+        Call { name, operation: "identify", address, path: IDENTIFY, body, count: 100_000 }
     }
 
     /// `Authorize` of a member by login token.
-    pub fn authorize(&self) -> Call {
+    pub fn authorize_org(&self) -> Call {
+        self.authorize("Authorize, org role", &self.ada.login, "org", &self.org, "viewer")
+    }
+
+    /// `Authorize` of the platform's first admin.
+    pub async fn authorize_platform(&self) -> Result<Call> {
+        let admin = self.server.admin().await?;
+        Ok(self.authorize("Authorize, platform role", &admin, "root", "", ""))
+    }
+
+    /// `Authorize` in a group that lies as deep as any may.
+    pub fn authorize_group(&self) -> Call {
+        self.authorize(
+            "Authorize, group at depth 32",
+            &self.ada.login,
+            "group",
+            &self.group,
+            "editor",
+        )
+    }
+
+    fn authorize(
+        &self,
+        name: &'static str,
+        token: &str,
+        subject: &str,
+        object: &str,
+        action: &str,
+    ) -> Call {
         let asked = proto::AuthorizeReq {
-            token: self.login.clone(),
-            object: self.org.clone(),
-            subject: "org".into(),
-            action: "viewer".into(),
+            token: token.to_owned(),
+            object: object.to_owned(),
+            subject: subject.to_owned(),
+            action: action.to_owned(),
         };
         let body = Call::framed(&asked).unwrap_or_default();
-        let (name, operation) = ("Authorize, org role", "authorize");
         let address = self.server.grpc;
-        Call { name, operation, address, path: AUTHORIZE, body, count: 40_000 }
+        Call { name, operation: "authorize", address, path: AUTHORIZE, body, count: 100_000 }
     }
 
     /// How many of these calls the server says it answered with a yes, since it started.
     pub async fn answered(&self, call: &Call) -> Result<u64> {
-        let metrics = self.server.client.get(self.server.ops_url("/metrics")).send().await?;
-        let metrics = metrics.text().await?;
-        let wanted = [format!("operation=\"{}\"", call.operation), "outcome=\"ok\"".to_owned()];
-        Ok(metrics
-            .lines()
-            .filter(|line| line.starts_with("auth_operations_total{"))
-            .filter(|line| wanted.iter().all(|label| line.contains(label)))
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .map(|count| count as u64)
-            .sum())
+        counted(
+            &self.server,
+            "auth_operations_total",
+            &[("operation", call.operation), ("outcome", "ok")],
+        )
+        .await
+        .map(|count| count as u64)
     }
 }
+
+/// The sum of a server's metric over what has these labels.
+pub async fn counted(server: &Server, name: &str, labels: &[(&str, &str)]) -> Result<f64> {
+    let metrics = server.client.get(server.ops_url("/metrics")).send().await?.text().await?;
+    let wanted: Vec<_> =
+        labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    Ok(metrics
+        .lines()
+        .filter(|line| line.split(['{', ' ']).next() == Some(name))
+        .filter(|line| wanted.iter().all(|label| line.contains(label)))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum())
+}
+
+/// Somebody who belongs to as many orgs, and an org that has as many members, of which they are one: each call
+/// with few and with many.
+pub struct Scale {
+    /// What is compared: the name, with few, with many.
+    pub pairs: Vec<(&'static str, Call, Call)>,
+}
+
+impl Scale {
+    /// Puts ten and a hundred thousand memberships of each kind into the database.
+    pub async fn build(scene: &Scene, database: &Database) -> Result<Self> {
+        let mut callers = Vec::new();
+        for (name, count) in [("few", FEW), ("many", MANY)] {
+            let email = format!("{name}@example.com");
+            let caller = Caller::new(&scene.server, &email).await?;
+            let org = found(&scene.server, &caller.login).await?;
+            // As many more members there, and as many more orgs elsewhere.
+            database
+                .execute(&format!(
+                    "INSERT INTO orgs (id, owner_id, name, description, created_at, updated_at) \
+                     SELECT gen_random_uuid(), id, '{name} ' || i, '', now(), now() \
+                     FROM keyward_accounts, generate_series(2, {count}) i WHERE email = '{email}'; \
+                     INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+                     SELECT owner_id, id, 'owner', now(), now() FROM orgs WHERE name LIKE '{name} %'; \
+                     INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+                     SELECT gen_random_uuid(), '{org}', 'viewer', now(), now() \
+                     FROM generate_series(2, {count})"
+                ))
+                .await?;
+            callers.push((caller, org));
+        }
+        database.execute("VACUUM ANALYZE").await?;
+        let [(few, small), (many, large)] = callers.as_slice() else {
+            anyhow::bail!("two callers")
+        };
+        let org = |caller: &Caller, org: &str| {
+            scene.authorize("Authorize, org role", &caller.login, "org", org, "viewer")
+        };
+        Ok(Self {
+            pairs: vec![
+                ("Identify, API key", scene.identify("", &few.key), scene.identify("", &many.key)),
+                ("Authorize, org role", org(few, small), org(many, large)),
+            ],
+        })
+    }
+}
+
+const FEW: u32 = 10;
+const MANY: u32 = 100_000;
 
 /// Waits until the server says it is ready.
 pub async fn ready(server: &Server) -> Result<()> {
@@ -133,7 +283,7 @@ pub async fn ready(server: &Server) -> Result<()> {
         if answer.status().is_success() {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
-    bail!("it never got ready")
+    anyhow::bail!("it never got ready")
 }

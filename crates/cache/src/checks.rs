@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use auth_domain::error::{Error, Result};
-use auth_domain::fact::Touched;
 use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, Standing, UserId};
-use auth_domain::policy;
 use auth_domain::ports::{Checks, Observer, Store};
 
 use crate::flights::{Flights, Turn};
@@ -105,15 +103,7 @@ impl RememberedChecks {
             }
             Question::GroupRole(user, group) => {
                 let standing = self.store.group_standings(user, &[group]).await?.pop();
-                let role = standing.as_ref().and_then(|place| policy::group_role(user, place));
-                let above = self.memory.depending_on(standing.iter().flat_map(|place| {
-                    let groups = place.trail.iter().map(|step| Touched::Group(step.group));
-                    let org = place.org.into_iter();
-                    groups.chain(
-                        org.flat_map(move |org| [Touched::Org(org), Touched::Member(user, org)]),
-                    )
-                }));
-                Answer::GroupRole { role, above }
+                self.memory.group_role(user, standing.as_ref())
             }
         })
     }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use auth_domain::Timestamp;
 use auth_domain::fact::{Record, Touched};
-use auth_domain::model::{GroupId, GroupRole, KeyId, OrgId, Standing, UserId};
+use auth_domain::model::{GroupId, GroupRole, GroupStanding, KeyId, OrgId, Standing, UserId};
+use auth_domain::policy;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -91,10 +92,10 @@ impl Answer {
     }
 }
 
-/// An answer, and the revision that had been applied before the store was asked for it.
+/// An answer, and what was known before the store was asked for it.
 #[derive(Clone, Debug)]
 struct Entry {
-    stamp: i64,
+    ticket: Ticket,
     answer: Answer,
 }
 
@@ -151,6 +152,8 @@ pub struct Memory {
     entries: Cache<Question, Entry, Weigh, RandomState, DefaultLifecycle<Question, Entry>>,
     stripes: Stripes,
     applied: AtomicI64,
+    /// How often everything was forgotten.
+    age: AtomicU32,
     /// Until when it may be used.
     pub lease: Lease,
     hits: AtomicU64,
@@ -159,7 +162,10 @@ pub struct Memory {
 
 /// Taken before the store is asked, and handed in with what it said.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticket(i64);
+pub struct Ticket {
+    applied: i64,
+    age: u32,
+}
 
 impl Memory {
     /// An empty memory that trusts nothing yet.
@@ -188,6 +194,7 @@ impl Memory {
             entries,
             stripes: Stripes::new(limits.stripes),
             applied: AtomicI64::new(0),
+            age: AtomicU32::new(0),
             lease: Lease::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -209,7 +216,8 @@ impl Memory {
         }
         let current = self.entries.get(question).filter(|entry| {
             let (things, more) = (question.depends_on(), entry.answer.depends_on());
-            self.stripes.unchanged_since(entry.stamp, &things, more)
+            entry.ticket.age == self.age.load(Ordering::SeqCst)
+                && self.stripes.unchanged_since(entry.ticket.applied, &things, more)
         });
         match (current, valid) {
             (Some(entry), true) => {
@@ -227,29 +235,40 @@ impl Memory {
 
     /// To be taken before the store is asked.
     pub fn ticket(&self) -> Ticket {
-        Ticket(self.applied())
+        // In this order: a ticket of this age has a revision of this age, or a later one.
+        let age = self.age.load(Ordering::SeqCst);
+        Ticket { applied: self.applied(), age }
     }
 
-    /// What has to be said of an answer that depends on more than its question names.
-    pub fn depending_on(&self, things: impl Iterator<Item = Touched>) -> Arc<[u32]> {
-        self.stripes.of(things)
+    /// The answer that follows from where a user stands towards a group, with all that it depends on: the groups
+    /// above, and the org they belong to and the user's place in it.
+    pub fn group_role(&self, user: UserId, standing: Option<&GroupStanding>) -> Answer {
+        let role = standing.and_then(|place| policy::group_role(user, place));
+        let above = self.stripes.of(standing.into_iter().flat_map(|place| {
+            let groups = place.trail.iter().map(|step| Touched::Group(step.group));
+            let org = place.org.into_iter();
+            groups.chain(org.flat_map(move |org| [Touched::Org(org), Touched::Member(user, org)]))
+        }));
+        Answer::GroupRole { role, above }
     }
 
     /// Remembers what the store said after the ticket was taken. Nothing is compared here: if something has
     /// changed since, the stripe is above the stamp by then or will be, and the entry is never a hit.
     pub fn remember(&self, question: Question, ticket: Ticket, answer: Answer) {
-        let stamp = if switched_off(Switch::Stamp) { self.applied() } else { ticket.0 };
-        self.entries.insert(question, Entry { stamp, answer });
+        let ticket = if switched_off(Switch::Stamp) { self.ticket() } else { ticket };
+        self.entries.insert(question, Entry { ticket, answer });
     }
 
     /// Applies records that follow one another and come after what is applied, oldest first. `complete` says
     /// that there are no more of the last one's revision. Gives the revision that is applied now.
     ///
-    /// A revision that is missing has been trimmed from the log, so everything before is forgotten.
+    /// A revision that is missing, or the first record of one, has been trimmed from the log, so everything
+    /// before is forgotten.
     pub fn apply(&self, records: &[Record], complete: bool) -> i64 {
         let mut reached = self.applied();
         for record in records {
-            if record.revision > reached.saturating_add(1) {
+            let first = record.revision > reached;
+            if record.revision > reached.saturating_add(1) || (first && record.ordinal > 0) {
                 self.stripes.raise(&Touched::Everything, record.revision);
             }
             let touched = Touched::by(&record.kind, record.subject.as_deref(), &record.object);
@@ -267,6 +286,15 @@ impl Memory {
     pub fn skip_to(&self, revision: i64) {
         self.stripes.raise(&Touched::Everything, revision);
         self.applied.fetch_max(revision, Ordering::SeqCst);
+    }
+
+    /// Forgets everything that was read up to now, whatever is said to have been known then, and goes on from
+    /// this revision, which is not below what is applied. For whoever was out of touch: the store may have lost
+    /// commits meanwhile and taken others, and a revision does not say of which history it is.
+    pub fn forget(&self, revision: i64) {
+        self.skip_to(revision);
+        self.age.fetch_add(1, Ordering::SeqCst);
+        self.entries.clear();
     }
 
     /// How many entries it holds.

@@ -1,11 +1,12 @@
 //! Reading all there is, and bringing it back.
 
+use auth_domain::Timestamp;
 use auth_domain::backup::{DormantInvite, GroupRecord, Rows, Section};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Entity, Error};
 use auth_domain::model::{
     EntityId, EntityType, GroupMember, GroupRole, Invite, InviteId, InviteState, OrgRole,
-    PlatformInviteId, PlatformRole, RoleHolder,
+    PlatformInviteId, PlatformRole, RoleHolder, Settlement,
 };
 use auth_domain::ports::Store;
 
@@ -245,6 +246,25 @@ pub async fn removals_are_found_after_a_revision(store: AnyStore) {
     assert_eq!(removed("membership.remove", 2).await, []);
     assert_eq!(removed("key.revoke", 2).await, [key]);
     assert_eq!(removed("platform_role.remove", 0).await, []);
+}
+
+/// Only those that were taken back, not those that were answered, and only after a revision.
+pub async fn revoked_invites_are_found_after_a_revision(store: AnyStore) {
+    let expires_at = Timestamp::from_seconds(4_000_000_000);
+    let open = |number| Invite { expires_at, ..invite(number, Some(number)) };
+    let invites = Rows::Invites((1..=3).map(open).collect());
+    let orgs = Rows::Orgs(vec![org(1, "one")]);
+    given(&store, vec![Change::InsertRows(orgs), Change::InsertRows(invites)]).await;
+    for (number, to) in [(1, Settlement::Revoked), (2, Settlement::Declined)] {
+        let Invite { id, org, invitee, .. } = open(number);
+        given(&store, vec![Change::SettleInvite { id, org, invitee, to }]).await;
+    }
+    let these = [1, 2, 3].map(|number| open(number).id);
+    let mut restoring = store.restoring(commit(vec![])).await.unwrap();
+    for (revision, expected) in [(0, vec![these[0]]), (1, vec![these[0]]), (2, vec![])] {
+        assert_eq!(restoring.revoked(revision, &these).await.unwrap(), expected, "{revision}");
+    }
+    assert_eq!(restoring.revoked(0, &these[1..]).await.unwrap(), []);
 }
 
 /// Whether the log says all that happened since a revision.

@@ -81,6 +81,7 @@ macro_rules! store_contract {
                 a_restore_needs_its_guards
                 stored_rows_are_found_by_their_places
                 removals_are_found_after_a_revision
+                revoked_invites_are_found_after_a_revision
                 what_happened_to_groups_is_found_after_a_revision
                 a_trimmed_log_is_told_from_a_whole_one
                 every_database_has_an_id_of_its_own

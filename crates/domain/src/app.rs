@@ -94,13 +94,18 @@ impl Default for Rules {
     }
 }
 
-/// What is long work, of which little is done at a time so that checks never wait for it.
+/// What is long work, of which little is done at a time so that checks never wait for it. What anybody
+/// may do who has an org has turns of its own: it must not keep the operator from a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Reading all there is, or all members of an org.
+    /// Reading all there is.
     Backup,
     /// Bringing it back.
     Restore,
+    /// Reading all members of an org.
+    MemberBackup,
+    /// Bringing those back.
+    MemberRestore,
 }
 
 /// How much long work is under way.
@@ -108,6 +113,8 @@ pub enum Work {
 struct Turns {
     backups: AtomicUsize,
     restores: AtomicUsize,
+    member_backups: AtomicUsize,
+    member_restores: AtomicUsize,
 }
 
 impl Turns {
@@ -119,6 +126,8 @@ impl Turns {
         match work {
             Work::Backup => (&self.backups, Self::BACKUPS),
             Work::Restore => (&self.restores, Self::RESTORES),
+            Work::MemberBackup => (&self.member_backups, Self::BACKUPS),
+            Work::MemberRestore => (&self.member_restores, Self::RESTORES),
         }
     }
 }
@@ -569,7 +578,15 @@ impl Cx<'_> {
         let queues_mail = changes.iter().any(Change::queues_mail);
         let touches = |fact: &Fact| fact.touches() != Touched::Nothing;
         let remembered = changes.iter().any(|change| Fact::of(change).iter().any(touches));
-        let revision = self.store().commit(self.commit_of(also, changes)).await?;
+        let revision = match self.store().commit(self.commit_of(also, changes)).await {
+            Ok(revision) => revision,
+            // It says how things stand: gone, or there already. Whoever brought that about may still be waiting.
+            Err(refusal @ (Error::NotFound(_) | Error::AlreadyExists(_))) if remembered => {
+                self.settle().await?;
+                return Err(refusal);
+            }
+            Err(error) => return Err(error),
+        };
         self.inner.ports.observer.committed();
         if queues_mail {
             self.inner.ports.observer.mail_queued();

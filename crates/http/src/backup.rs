@@ -83,7 +83,8 @@ async fn restore(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
-    let (source, reason) = Upload::new(body, &api.options.limits);
+    let limits = &api.options.limits;
+    let (source, reason) = Upload::new(body, limits, limits.long_request);
     let Asked { existing, revive, dry_run } = asked;
     let restore = Restore { by: By::Platform, source: Box::new(source), existing, revive, dry_run };
     let report = api.app.execute(caller, restore).await.map_err(|error| reason.or(error))?;

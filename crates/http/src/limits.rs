@@ -33,7 +33,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How long a body may pause.
     pub body_idle: Duration,
-    /// How long it may take from the last header to the answer.
+    /// How long it may take from the last header to the answer; also, how long the file may take to come
+    /// that members of an org are restored from.
     pub request: Duration,
     /// The most bytes a document has that is restored.
     pub restore_bytes: usize,

@@ -125,7 +125,9 @@ async fn restore(
 ) -> Result<Response, Problem> {
     let org = segment.id(Invalid::MissingOrgId)?;
     let caller = credential.caller()?;
-    let (source, reason) = Upload::new(body, &api.options.limits);
+    let limits = &api.options.limits;
+    // Anybody may have an org, and whoever sends slowly keeps other owners waiting.
+    let (source, reason) = Upload::new(body, limits, limits.request);
     let dry_run = asked.dry_run;
     let restore = RestoreMembers { org, source: Box::new(source), dry_run };
     let joined = api.app.execute(caller, restore).await.map_err(|error| reason.or(error))?;

@@ -1,12 +1,14 @@
 //! Bodies that are larger than others, which an operation reads when it knows who is asking.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::backup::Source;
 use auth_domain::{Error, Result};
 use axum::body::Body;
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use crate::limits::{self, Limits};
 use crate::problem::{Problem, Transport};
@@ -19,6 +21,7 @@ const PART: usize = 64 * 1024;
 pub(crate) struct Upload {
     body: Option<Body>,
     limits: Limits,
+    within: Duration,
     held: Bytes,
     at: usize,
     reason: Reason,
@@ -37,11 +40,11 @@ impl Reason {
 }
 
 impl Upload {
-    /// The body, and where to look when it could not be read.
-    pub(crate) fn new(body: Body, limits: &Limits) -> (Self, Reason) {
+    /// The body, all of which must come within this time, and where to look when it could not be read.
+    pub(crate) fn new(body: Body, limits: &Limits, within: Duration) -> (Self, Reason) {
         let reason = Reason::default();
         let (limits, held) = (limits.clone(), Bytes::new());
-        (Self { body: Some(body), limits, held, at: 0, reason: reason.clone() }, reason)
+        (Self { body: Some(body), limits, within, held, at: 0, reason: reason.clone() }, reason)
     }
 }
 
@@ -50,7 +53,8 @@ impl Source for Upload {
     async fn read(&mut self) -> Result<Option<Vec<u8>>> {
         if let Some(body) = self.body.take() {
             let Limits { restore_bytes, body_idle, .. } = self.limits;
-            match limits::read_up_to(body, restore_bytes, body_idle).await {
+            let read = limits::read_up_to(body, restore_bytes, body_idle);
+            match timeout(self.within, read).await.unwrap_or(Err(Some(Transport::BodyIdle))) {
                 Ok(bytes) => self.held = bytes,
                 Err(reason) => {
                     *self.reason.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;

@@ -19,7 +19,7 @@ use crate::moment::Moment;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
-struct InviteRow {
+pub(crate) struct InviteRow {
     id: Uuid,
     invitee_id: Option<Uuid>,
     inviter_id: Uuid,

@@ -69,10 +69,13 @@ fn recipient(to: &Email) -> Result<Address, Unwritable> {
     Address::new(local, domain).map_err(|_| Unwritable::Address)
 }
 
-/// Every run of blanks and of characters that are none to look at as one blank.
+/// Every run of blanks and of characters that are none to look at as one blank. Nothing in it begins an
+/// encoded word (RFC 2047): the library leaves ASCII as it is, and whoever reads the mail would find in it
+/// what was never there, line breaks included.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    line.replace("=?", "= ?")
 }
 
 #[cfg(test)]
@@ -130,6 +133,23 @@ mod tests {
         assert!(text.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{text}");
         let (text_at, html_at) = (text.find("text/plain"), text.find("text/html"));
         assert!(text_at.unwrap() < html_at.unwrap());
+    }
+
+    #[test]
+    fn s60_text_that_looks_encoded_is_not_read_as_if_it_were() {
+        for subject in [
+            "Join =?utf-8?q?x=0D=0ABcc:_eve@example.org?= now",
+            "=?utf-8?b?ZXZpbA==?=",
+            "=\u{200b}?utf-8?q?x?=",
+            "==??utf-8?q?=0D=0A?=",
+            "=\r\n?utf-8?q?=0D=0A?=",
+        ] {
+            let (_, message) = sender().write(&letter(subject)).unwrap();
+            let text = String::from_utf8(message).unwrap();
+            let line = text.split("\r\n").find(|line| line.starts_with("Subject: ")).unwrap();
+            assert!(subject.contains('\u{200b}') || !line.contains("=?"), "{line}");
+            assert!(!line.contains("=?utf-8?q?"), "{line}");
+        }
     }
 
     #[test]

@@ -10,6 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+/// The most bytes a server says over one connection. The library would wait for the end of a line however
+/// long it is, and hold all of it.
+const MOST: usize = 256 * 1024;
+
 /// The library waits for a greeting, also where the server has greeted already.
 const GREETING: &[u8] = b"220 again\r\n";
 
@@ -18,6 +22,8 @@ pub(crate) struct Stream {
     wire: Wire,
     /// What is read before what the server says.
     before: &'static [u8],
+    /// How many bytes the server may still say.
+    left: usize,
 }
 
 #[derive(Debug)]
@@ -28,11 +34,11 @@ enum Wire {
 
 impl Stream {
     pub(crate) const fn plain(tcp: TcpStream) -> Self {
-        Self { wire: Wire::Plain(tcp), before: &[] }
+        Self { wire: Wire::Plain(tcp), before: &[], left: MOST }
     }
 
     pub(crate) fn secure(tls: TlsStream<TcpStream>) -> Self {
-        Self { wire: Wire::Secure(Box::new(tls)), before: &[] }
+        Self { wire: Wire::Secure(Box::new(tls)), before: &[], left: MOST }
     }
 
     /// The same, where the greeting has been heard.
@@ -64,10 +70,16 @@ impl AsyncRead for Stream {
             self.before = later;
             return Poll::Ready(Ok(()));
         }
-        match &mut self.wire {
+        if self.left == 0 {
+            return Poll::Ready(Err(io::Error::other("the server says too much")));
+        }
+        let had = into.filled().len();
+        let read = match &mut self.wire {
             Wire::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
             Wire::Secure(tls) => Pin::new(tls).poll_read(cx, into),
-        }
+        };
+        self.left = self.left.saturating_sub(into.filled().len().saturating_sub(had));
+        read
     }
 }
 

@@ -8,6 +8,8 @@ use auth_domain::model::{Letter, MailId};
 use auth_domain::ports::{Mailer, Undelivered};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer, Tls};
 use auth_testkit::{Manner, Smtp, SmtpSetup};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 fn letter() -> Letter {
@@ -216,4 +218,35 @@ fn settings_that_cannot_work_are_refused() {
     let nobody = SmtpMailer::new(&SmtpConfig { from_address: "nobody".to_owned(), ..good.clone() });
     assert!(matches!(nobody, Err(BadConfig::From(_))));
     assert!(!format!("{good:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn r19_a_server_that_never_ends_a_line_is_given_up_and_not_held_in_memory() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let talking = tokio::spawn(async move {
+        let (mut client, _) = server.accept().await.unwrap();
+        let (mut said, more) = (0, [b'x'; 64 * 1024]);
+        client.write_all(b"220 ").await.unwrap();
+        while client.write_all(&more).await.is_ok() {
+            said += more.len();
+        }
+        said
+    });
+    let config = SmtpConfig {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: Tls::None,
+        authorities: None,
+        user: String::new(),
+        password: None,
+        from_address: "keyward@example.com".to_owned(),
+        from_name: None,
+    };
+    let begun = Instant::now();
+    assert_eq!(later(send(&config).await), ("connection", true));
+    assert!(begun.elapsed() < auth_smtp::STEP, "{:?}", begun.elapsed());
+    // What the two sockets hold beside what was read.
+    let said = talking.await.unwrap();
+    assert!(said < 32 * 1024 * 1024, "{said} bytes");
 }

@@ -16,7 +16,7 @@ use crate::failure::failure;
 use crate::rows::{listing, moment, page, window};
 
 #[derive(FromRow)]
-struct InviteRow {
+pub(crate) struct InviteRow {
     id: Uuid,
     invitee_id: Option<Uuid>,
     inviter_id: Uuid,

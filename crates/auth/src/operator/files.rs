@@ -46,8 +46,43 @@ pub(super) struct Output {
 
 enum Target {
     Stdout,
-    /// The file that is written, and what it is called once it is whole.
-    File(File, PathBuf, PathBuf),
+    /// The file that is written, where, and what it is called once it is whole.
+    File(File, Draft, PathBuf),
+}
+
+/// Where a backup is until it is whole. One that never became whole goes.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn of(path: &Path) -> Self {
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(".partial");
+        Self(PathBuf::from(draft))
+    }
+
+    /// A file that nobody else has made, and that is for its owner only: a backup says who may do what,
+    /// and may hold password hashes. What an earlier one left behind goes first.
+    fn create(&self) -> io::Result<File> {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0)
+    }
+
+    /// Gives it its name, so that a power cut does not take it away again.
+    fn becomes(&self, path: &Path) -> io::Result<()> {
+        std::fs::rename(&self.0, path)?;
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After it got its name there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Output {
@@ -55,15 +90,10 @@ impl Output {
         let to = if is_standard(path) {
             Target::Stdout
         } else {
-            let mut draft = path.as_os_str().to_owned();
-            draft.push(".partial");
-            let draft = PathBuf::from(draft);
-            // For its owner only: it says who may do what, and may hold password hashes.
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let file = options
-                .open(&draft)
-                .map_err(|error| format!("{} cannot be written: {error}", draft.display()))?;
+            let draft = Draft::of(path);
+            let file = draft
+                .create()
+                .map_err(|error| format!("{} cannot be written: {error}", draft.0.display()))?;
             Target::File(file, draft, path.to_owned())
         };
         Ok(Self { to, progress: Progress::new("written") })
@@ -87,9 +117,7 @@ impl Sink<Vec<u8>> for Output {
     async fn end(&mut self) -> Result<()> {
         let ended = match &mut self.to {
             Target::Stdout => io::stdout().lock().flush(),
-            Target::File(file, draft, path) => {
-                file.sync_all().and_then(|()| std::fs::rename(draft, path))
-            }
+            Target::File(file, draft, path) => file.sync_all().and_then(|()| draft.becomes(path)),
         };
         ended.map_err(|error| Error::unavailable(format!("the backup cannot be written: {error}")))
     }
@@ -151,5 +179,52 @@ impl Source for Input {
                 file.seek(SeekFrom::Start(0)).map(drop).map_err(|error| unreadable(&error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn s98_a_backup_is_its_owners_whatever_lay_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (directory.path().join("all.json"), directory.path().join("other"));
+        let draft = directory.path().join("all.json.partial");
+        let leave: [&dyn Fn(); 2] = [
+            &|| {
+                std::fs::write(&draft, "left behind, and longer than what comes").unwrap();
+                std::fs::set_permissions(&draft, PermissionsExt::from_mode(0o666)).unwrap();
+            },
+            &|| symlink(&elsewhere, &draft).unwrap(),
+        ];
+        for leave in leave {
+            leave();
+            let mut output = Output::open(&path).unwrap();
+            output.write(b"whole".to_vec()).await.unwrap();
+            output.end().await.unwrap();
+            drop(output);
+            assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+            assert_eq!(mode(&path), 0o600);
+            assert!(!elsewhere.exists() && !draft.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_fails_leaves_the_one_before_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("all.json");
+        std::fs::write(&path, "yesterday's").unwrap();
+        let mut output = Output::open(&path).unwrap();
+        output.write(b"half".to_vec()).await.unwrap();
+        drop(output);
+        assert_eq!(std::fs::read(&path).unwrap(), b"yesterday's");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

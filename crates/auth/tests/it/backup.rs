@@ -3,10 +3,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use auth_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD, Server, Setup};
+use auth_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD, Postgres, Server, Setup};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::world::{embedded, eventually, found, get, identify, make_key, postgres, stores};
 
@@ -99,9 +100,10 @@ async fn s97_a_restore_that_is_killed_leaves_nothing() {
         let mut child = setup.spawn(&["restore"], Stdio::piped()).unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(most.as_bytes()).await.unwrap();
-        stdin.flush().await.unwrap();
-        // Long enough to have written some of it, if it writes early; what is asserted holds in any case.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Blanks mean nothing here. It takes more of them than a pipe holds only when it is done with what
+        // came before: seven lists are written, and the transaction is open.
+        let blanks = vec![b' '; 2 * 1024 * 1024];
+        timeout(Duration::from_mins(1), stdin.write_all(&blanks)).await.unwrap().unwrap();
         child.kill().await.unwrap();
         let again = backup(&setup, &files.path().join("none.json")).await;
         assert!(again.contains("\"orgs\":[],\"org_memberships\":[]"), "{store}: {again}");
@@ -205,6 +207,43 @@ async fn r39_a_backup_shows_one_moment_whatever_is_written_meanwhile() {
         let report: Value = answer.json().await.unwrap();
         assert_eq!(report["orgs"]["unchanged"], 60, "{store}");
     }
+}
+
+#[tokio::test]
+async fn r39_a_backup_that_fails_in_the_middle_does_not_look_whole() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let setup = embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s");
+    let server = setup.start().await.unwrap();
+    let admin = server.admin().await.unwrap();
+    // 32 MB: more than there is room for on the way to a client that does not read.
+    let many = "INSERT INTO orgs (id, owner_id, name, description, metadata, created_at, updated_at) \
+        SELECT gen_random_uuid(), gen_random_uuid(), 'acme', '', \
+        jsonb_build_object('a', repeat('x', 2000)), now(), now() FROM generate_series(1, 16000)";
+    database.execute(many).await.unwrap();
+    let mut answer = get(&server, "/backup", &admin).await;
+    assert_eq!(answer.status(), 200);
+    let first = answer.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b"{\"format\":\"keyward-backup\""));
+    // In the middle of the orgs it waits for us; its connection is cut.
+    let cut = "DO $$ BEGIN IF (SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND state = 'idle in transaction' \
+        AND query LIKE '%FROM orgs WHERE id > %') = 0 THEN RAISE 'it goes on'; END IF; END $$";
+    eventually("it waits for us", Duration::from_mins(1), async || {
+        database.execute(cut).await.is_ok()
+    })
+    .await;
+    let mut read = first.len();
+    let broke = loop {
+        match answer.chunk().await {
+            Ok(Some(part)) => read += part.len(),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(broke && read < 32_000_000, "{read} bytes, and an end that looked like one");
+    // The next one is whole.
+    let whole = get(&server, "/backup", &admin).await.text().await.unwrap();
+    assert!(whole.ends_with("\"}\n") && whole.len() > 32_000_000, "{} bytes", whole.len());
 }
 
 #[tokio::test]

@@ -2,15 +2,13 @@
 //! waits for it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use auth_testkit::{Redis, Server, Setup};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{embedded, eventually, found, postgres, stores};
+use crate::world::{embedded, eventually, found, killed_while_founding, postgres, stores};
 
 const STREAM: &str = "mainflux.auth";
 /// Twice the longest pause of the relay.
@@ -278,7 +276,7 @@ async fn a_flushed_or_trimmed_stream_is_gone_on_with() {
 
 #[tokio::test]
 async fn r23_every_answered_write_is_told_whatever_is_killed() {
-    for (store, setup) in stores().await {
+    for (_, setup) in stores().await {
         let redis = Redis::start().await.unwrap();
         let setup = telling(setup, &redis);
         let mut answered: Vec<String> = Vec::new();
@@ -288,35 +286,8 @@ async fn r23_every_answered_write_is_told_whatever_is_killed() {
             if round == 0 {
                 login = server.user("ada@example.com").await.unwrap();
             }
-            let stop = Arc::new(AtomicBool::new(false));
-            let writers: Vec<_> = (0..4)
-                .map(|_| {
-                    let (client, url) = (server.client.clone(), server.url("/orgs"));
-                    let (login, stop) = (login.clone(), Arc::clone(&stop));
-                    tokio::spawn(async move {
-                        let mut founded = Vec::new();
-                        while !stop.load(Ordering::Relaxed) {
-                            let body = json!({ "name": "acme" });
-                            let request = client.post(&url).bearer_auth(&login).json(&body);
-                            let Ok(answer) = request.send().await else { break };
-                            if answer.status() == StatusCode::CREATED {
-                                let place = answer.headers()["location"].to_str().unwrap();
-                                founded.push(place.trim_start_matches("/orgs/").to_owned());
-                            }
-                        }
-                        founded
-                    })
-                })
-                .collect();
-            // More than a lease: writes wait that long for the replica that was killed before.
-            tokio::time::sleep(Duration::from_millis(1_500)).await;
-            server.kill().await.unwrap();
-            stop.store(true, Ordering::Relaxed);
-            for writer in writers {
-                answered.extend(writer.await.unwrap());
-            }
+            answered.extend(killed_while_founding(server, &login).await);
         }
-        assert!(answered.len() > 20, "{store}: too few to prove anything: {}", answered.len());
         let server = setup.start().await.unwrap();
         let all = arrive(&redis, &answered).await;
         assert_in_order(&all);

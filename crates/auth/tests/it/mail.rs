@@ -84,14 +84,19 @@ async fn r42_what_is_no_longer_true_is_not_sent() {
 async fn r42_an_invite_that_expired_meanwhile_is_not_sent() {
     let mut smtp = Smtp::start().await.unwrap();
     smtp.stop().await;
-    let setup = mailing(embedded(), &smtp).set("MF_INVITE_DURATION", "3s");
+    let setup = mailing(embedded(), &smtp).set("MF_INVITE_DURATION", "8s");
     let scene = Scene::new(&setup, "Acme").await;
-    scene.invite("bob@example.com").await;
+    let invite = scene.invite("bob@example.com").await;
     // The next try would come too late: it is given up.
     let mail = scene.only("it was tried", |mail| mail["state"] == "dead").await;
     assert_eq!(mail["problem"], "connect");
     smtp.start_again().await.unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    eventually("it has expired", SOON, async || {
+        let answer = get(&scene.server, &format!("/invites/{invite}"), &scene.ada).await;
+        let shown: Value = answer.json().await.unwrap();
+        shown["state"] == "expired"
+    })
+    .await;
     scene.retry(&mail["id"]).await;
     scene.emptied().await;
     assert_eq!(smtp.received(), []);

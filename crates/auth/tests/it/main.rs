@@ -30,6 +30,8 @@ mod outage;
 mod readme;
 mod replicas;
 mod revocation;
+mod revocation_groups;
+mod revocation_outages;
 mod revocation_races;
 mod start;
 mod stop;

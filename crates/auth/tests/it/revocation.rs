@@ -336,3 +336,148 @@ async fn what_a_restore_brings_back_is_known_everywhere_when_it_is_done() {
         }
     }
 }
+
+/// "It is gone already" is true everywhere, too, when it is said: whoever took it away may not be done waiting, or
+/// have hung up, and be asking again.
+#[tokio::test]
+async fn whoever_is_told_that_it_is_gone_already_may_rely_on_it() {
+    let setup = postgres().await.set("MF_AUTH_LEASE", "5s");
+    let (server, other) = (setup.start().await.unwrap(), setup.start().await.unwrap());
+    let (ada, bob) = (server.user("ada@example.com").await, server.user("bob@example.com").await);
+    let (ada, bob) = (ada.unwrap(), bob.unwrap());
+    let bob_id = identify(&server, &bob).await.unwrap();
+    let org = found(&server, &ada, "acme").await;
+    let path = format!("/orgs/{org}/memberships");
+    let grant = serde_json::json!({ "org_memberships": [{ "email": "bob@example.com" }] });
+    let added = server.send(Method::POST, &path, Some(&ada), Some(&grant)).await.unwrap();
+    assert_eq!(added.status(), 200);
+    other.signal("STOP").await.unwrap();
+    let removal = serde_json::json!({ "member_ids": [bob_id] });
+    let remove = async || {
+        let removed = server.send(Method::PATCH, &path, Some(&ada), Some(&removal)).await;
+        removed.unwrap().status().as_u16()
+    };
+    {
+        let removed = eventually("it is committed", Duration::from_secs(4), async || {
+            authorize(&server, &bob, &org, "viewer").await.is_err()
+        });
+        tokio::select! {
+            status = remove() => panic!("{status} before the other replica knew"),
+            () = removed => {}
+        }
+    }
+    let begun = Instant::now();
+    assert_eq!(remove().await, 404);
+    assert!(begun.elapsed() > Duration::from_secs(4), "it did not wait: {:?}", begun.elapsed());
+    other.signal("CONT").await.unwrap();
+    for server in [&server, &other] {
+        let asked = authorize(server, &bob, &org, "viewer").await;
+        assert_eq!(code(asked), Code::PermissionDenied);
+    }
+}
+
+/// The database that answers after an outage may be a copy that had not taken every commit and has taken others
+/// since, under the same revisions.
+#[tokio::test]
+async fn a_replica_that_was_out_of_touch_forgets_what_it_knew() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let setup = embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s");
+    let server = setup.start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    let org = found(&server, &login, "acme").await;
+    let (id, key) = make_key(&server, &login).await;
+    warm(&server, &login, &org, &key).await;
+    server.signal("STOP").await.unwrap();
+    // A history without that key, at the same revision.
+    database.execute(&format!("DELETE FROM keys WHERE id = '{id}'")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    server.signal("CONT").await.unwrap();
+    eventually("it trusts its memory again", Duration::from_secs(10), async || {
+        let before = counted(&server, "auth_memory_hits_total ").await;
+        authorize(&server, &login, &org, "owner").await.unwrap();
+        counted(&server, "auth_memory_hits_total ").await > before
+    })
+    .await;
+    assert_eq!(code(identify(&server, &key).await), Code::Unauthenticated);
+}
+
+/// The original beside us, or an operator with psql, writes no change log and waits for nobody. What they write is
+/// known here a lease after their commit at the latest.
+#[tokio::test]
+async fn what_others_write_to_the_database_is_known_within_a_lease() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let setup = embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s");
+    let servers = [setup.start().await.unwrap(), setup.start().await.unwrap()];
+    let (ada, bob) =
+        (servers[0].user("ada@example.com").await, servers[0].user("bob@example.com").await);
+    let (ada, bob) = (ada.unwrap(), bob.unwrap());
+    let bob_id = identify(&servers[0], &bob).await.unwrap();
+    let org = found(&servers[0], &ada, "acme").await;
+    let (id, key) = make_key(&servers[0], &ada).await;
+    let may = async |server: &Server, token: &str, action: &str| {
+        authorize(server, token, &org, action).await.is_ok()
+    };
+    for (what, statement, token, action, before) in [
+        (
+            "a member is added",
+            format!(
+                "INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+                 VALUES ('{bob_id}', '{org}', 'viewer', now(), now())"
+            ),
+            &bob,
+            "viewer",
+            false,
+        ),
+        (
+            "a member is promoted",
+            format!("UPDATE org_memberships SET role = 'editor' WHERE member_id = '{bob_id}'"),
+            &bob,
+            "editor",
+            false,
+        ),
+        (
+            "a member is removed",
+            format!("DELETE FROM org_memberships WHERE member_id = '{bob_id}'"),
+            &bob,
+            "viewer",
+            true,
+        ),
+        (
+            "a platform role is given",
+            format!("INSERT INTO users_roles (user_id, role) VALUES ('{bob_id}', 'admin')"),
+            &bob,
+            "owner",
+            false,
+        ),
+        (
+            "a platform role is taken",
+            format!("DELETE FROM users_roles WHERE user_id = '{bob_id}'"),
+            &bob,
+            "owner",
+            true,
+        ),
+        ("a key is deleted", format!("DELETE FROM keys WHERE id = '{id}'"), &key, "owner", true),
+        ("an org is deleted", format!("DELETE FROM orgs WHERE id = '{org}'"), &ada, "owner", true),
+    ] {
+        for server in &servers {
+            eventually("the memory is trusted", Duration::from_secs(10), async || {
+                let hits = counted(server, "auth_memory_hits_total ").await;
+                assert_eq!(may(server, token, action).await, before, "{what}");
+                counted(server, "auth_memory_hits_total ").await > hits
+            })
+            .await;
+        }
+        database.execute(&statement).await.unwrap();
+        let written = Instant::now();
+        for server in &servers {
+            eventually(what, Duration::from_secs(5), async || {
+                let asked = Instant::now();
+                let known = may(server, token, action).await != before;
+                let late = asked.duration_since(written) > Duration::from_secs(1);
+                assert!(known || !late, "{what}: not known a lease later");
+                known
+            })
+            .await;
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! before it asks for it and as acknowledged after the answer; an asker looks at the acknowledged one before it
 //! asks and at the begun one after it was answered. The answer has to fit one of the states between.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use auth_grpc::proto::{AuthorizeReq, Token};
 use auth_testkit::{Database, Postgres, Redis, Server, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,6 +24,8 @@ use tonic::transport::Channel;
 
 use crate::world::{embedded, found, identify};
 
+/// How long a race goes on at most, however slow the machine is.
+const LONGEST: Duration = Duration::from_mins(30);
 /// How long an asker waits for a replica that may be stopped or dead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -49,10 +53,19 @@ impl Place {
     }
 }
 
-/// What is written and asked about.
+/// What is written and asked about: allowed at even states, denied at odd ones.
 enum Kind {
     /// A member who is an editor at even states and a viewer at odd ones.
     Role { org: String, email: String, login: String },
+    /// A user who is a member at even states and none at odd ones.
+    Member { org: String, email: String, user: String, login: String },
+    /// A user with a platform role at even states.
+    Platform { user: String, login: String },
+    /// A member with a role at even states, two levels above the group that is asked about.
+    GroupRole { above: String, group: String, user: String, login: String },
+    /// A group that lies below one in which a member has a role at even states, and elsewhere at odd ones. What
+    /// is asked about lies below it.
+    GroupMove { moved: String, places: [String; 2], group: String, login: String },
     /// A user whose sessions are ended at odd states, and who signs in for even ones.
     Session { user: String, login: Mutex<(u64, String)> },
     /// A key that is made for even states and revoked at odd ones.
@@ -67,6 +80,8 @@ struct Subject {
 
 struct Fleet {
     setup: Setup,
+    /// A file for each place, which steps the clock of its process.
+    clocks: TempDir,
     places: Vec<RwLock<Place>>,
     owner: String,
     root: String,
@@ -79,14 +94,30 @@ struct Fleet {
 }
 
 impl Fleet {
+    /// The setup of one of the places.
+    fn setup_of(setup: &Setup, clocks: &TempDir, place: usize) -> Setup {
+        let clock = clocks.path().join(place.to_string());
+        setup.clone().set("KEYWARD_TEST_CLOCK", clock.to_str().unwrap())
+    }
+
+    /// Steps the clock of a place to so many milliseconds from everybody else's.
+    fn step_clock(&self, place: usize, millis: i64) {
+        let clock: PathBuf = self.clocks.path().join(place.to_string());
+        let fresh = clock.with_extension("new");
+        std::fs::write(&fresh, (millis * 1_000).to_string()).unwrap();
+        std::fs::rename(fresh, clock).unwrap();
+    }
+
     async fn start(setup: Setup) -> Self {
+        let clocks = tempfile::tempdir().unwrap();
         // Reads arrive late, so that changes overtake them.
         let setup = setup
             .set("KEYWARD_TEST_LINGER", "10")
             .set("MF_AUTH_RATE_LIMITS", "off")
             .set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "2s");
         let mut places = Vec::new();
-        for _ in 0..3 {
+        for place in 0..3 {
+            let setup = Self::setup_of(&setup, &clocks, place);
             places.push(RwLock::new(Place::start(&setup).await));
         }
         let (owner, root) = {
@@ -98,6 +129,7 @@ impl Fleet {
         };
         Self {
             setup,
+            clocks,
             places,
             owner,
             root,
@@ -129,26 +161,81 @@ impl Fleet {
             let (id, key) = crate::world::make_key(server, &self.owner).await;
             kinds.push(Kind::Key { key: Mutex::new((0, id, key)) });
         }
+        let member = async |name: &str, role: &str| {
+            let email = format!("{name}@example.com");
+            let login = server.user(&email).await.unwrap();
+            let body = json!({ "org_memberships": [{ "email": email, "role": role }] });
+            let path = format!("/orgs/{org}/memberships");
+            let added = server.send(Method::POST, &path, Some(&self.owner), Some(&body)).await;
+            assert_eq!(added.unwrap().status(), 200);
+            (identify(server, &login).await.unwrap(), email, login)
+        };
+        let (user, email, login) = member("guest", "viewer").await;
+        kinds.push(Kind::Member { org: org.clone(), email, user, login });
+        let login = server.user("platform@example.com").await.unwrap();
+        let user = identify(server, &login).await.unwrap();
+        self.put(&format!("/platform-roles/{user}"), &self.root, json!({ "role": "admin" })).await;
+        kinds.push(Kind::Platform { user, login });
+
+        let below = async |parent: Option<&str>, name: &str| {
+            let body = match parent {
+                Some(parent) => json!({ "name": name, "parent_id": parent }),
+                None => json!({ "name": name, "org_id": org }),
+            };
+            let made = server.send(Method::POST, "/groups", Some(&self.owner), Some(&body)).await;
+            let location = made.unwrap().headers()["location"].to_str().unwrap().to_owned();
+            location.strip_prefix("/groups/").unwrap().to_owned()
+        };
+        let (user, _, login) = member("given", "viewer").await;
+        let above = below(None, "given").await;
+        let group = below(Some(&below(Some(&above), "between").await), "asked about").await;
+        let editor = json!({ "role": "editor" });
+        self.put(&format!("/groups/{above}/roles/{user}"), &self.owner, editor.clone()).await;
+        kinds.push(Kind::GroupRole { above, group, user, login });
+        let (user, _, login) = member("moved", "viewer").await;
+        let places = [below(None, "here").await, below(None, "elsewhere").await];
+        let moved = below(Some(&places[0]), "moved").await;
+        let group = below(Some(&moved), "asked about").await;
+        self.put(&format!("/groups/{}/roles/{user}", places[0]), &self.owner, editor).await;
+        kinds.push(Kind::GroupMove { moved, places, group, login });
+
         let subject = |kind| {
             Arc::new(Subject { kind, begun: AtomicU64::new(0), acknowledged: AtomicU64::new(0) })
         };
         kinds.into_iter().map(subject).collect()
     }
 
-    /// Sends until it is answered with a yes: after an outage nobody knows what became of it.
+    async fn put(&self, path: &str, token: &str, body: Value) {
+        self.insist(Method::PUT, path, token, Some(body)).await;
+    }
+
+    /// Sends until it is answered with a yes: after an outage nobody knows what became of it. So what is gone
+    /// already, or there already, is a yes to whoever asks again.
     async fn insist(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Value {
         let begun = Instant::now();
+        let done = match method {
+            Method::DELETE | Method::PATCH => 404,
+            Method::POST => 409,
+            _ => 200,
+        };
         for turn in 0.. {
-            {
+            let said = {
                 let place = self.places[turn % 3].read().await;
                 let sent = place.server.send(method.clone(), path, Some(token), body.as_ref());
-                if let Ok(Ok(answer)) = timeout(PATIENCE, sent).await
-                    && matches!(answer.status().as_u16(), 200 | 201 | 204)
-                {
-                    return answer.json().await.unwrap_or_default();
+                match timeout(PATIENCE, sent).await {
+                    Ok(Ok(answer)) => {
+                        let status = answer.status();
+                        if matches!(status.as_u16(), 200 | 201 | 204) || status == done {
+                            return answer.json().await.unwrap_or_default();
+                        }
+                        format!("{status}: {}", answer.text().await.unwrap_or_default())
+                    }
+                    Ok(Err(failure)) => format!("{failure:#}"),
+                    Err(_) => "nothing in time".to_owned(),
                 }
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "{method} {path} is never answered");
+            };
+            let patient = begun.elapsed() < Duration::from_mins(3);
+            assert!(patient, "{method} {path} is never answered, but {said}");
             sleep(Duration::from_millis(20)).await;
         }
         unreachable!()
@@ -163,6 +250,37 @@ impl Fleet {
                 let body = json!({ "org_memberships": [{ "email": email, "role": role }] });
                 let path = format!("/orgs/{org}/memberships");
                 self.insist(Method::PUT, &path, &self.owner, Some(body)).await;
+            }
+            Kind::Member { org, email, user, .. } => {
+                let path = format!("/orgs/{org}/memberships");
+                let (method, body) = if allowed {
+                    let body = json!({ "org_memberships": [{ "email": email, "role": "viewer" }] });
+                    (Method::POST, body)
+                } else {
+                    (Method::PATCH, json!({ "member_ids": [user] }))
+                };
+                self.insist(method, &path, &self.owner, Some(body)).await;
+            }
+            Kind::Platform { user, .. } => {
+                let path = format!("/platform-roles/{user}");
+                if allowed {
+                    self.put(&path, &self.root, json!({ "role": "admin" })).await;
+                } else {
+                    self.insist(Method::DELETE, &path, &self.root, None).await;
+                }
+            }
+            Kind::GroupRole { above, user, .. } => {
+                let path = format!("/groups/{above}/roles/{user}");
+                if allowed {
+                    self.put(&path, &self.owner, json!({ "role": "editor" })).await;
+                } else {
+                    self.insist(Method::DELETE, &path, &self.owner, None).await;
+                }
+            }
+            Kind::GroupMove { moved, places, .. } => {
+                let place = &places[usize::from(!allowed)];
+                let path = format!("/groups/{moved}/parent");
+                self.put(&path, &self.owner, json!({ "parent_id": place })).await;
             }
             Kind::Session { user, login } if allowed => {
                 let request = auth_grpc::proto::IssueReq {
@@ -206,17 +324,26 @@ impl Fleet {
             siblings.identify(Token { value: token }).await.map(drop)
         };
         // A token that was made for a state is good from there up to the next.
+        let mut authorize = async |login: &String, [subject, object, action]: [&str; 3]| {
+            let request = AuthorizeReq {
+                token: login.clone(),
+                object: object.into(),
+                subject: subject.into(),
+                action: action.into(),
+            };
+            timeout(PATIENCE, siblings.authorize(request)).await.map(|said| said.map(drop))
+        };
+        let known = subject.acknowledged.load(Ordering::SeqCst);
         let (from, known, answer) = match &subject.kind {
             Kind::Role { org, login, .. } => {
-                let known = subject.acknowledged.load(Ordering::SeqCst);
-                let request = AuthorizeReq {
-                    token: login.clone(),
-                    object: org.clone(),
-                    subject: "org".into(),
-                    action: "editor".into(),
-                };
-                let asked = async { siblings.authorize(request).await.map(drop) };
-                (0, known, timeout(PATIENCE, asked).await)
+                (0, known, authorize(login, ["org", org, "editor"]).await)
+            }
+            Kind::Member { org, login, .. } => {
+                (0, known, authorize(login, ["org", org, "viewer"]).await)
+            }
+            Kind::Platform { login, .. } => (0, known, authorize(login, ["root", "", ""]).await),
+            Kind::GroupRole { group, login, .. } | Kind::GroupMove { group, login, .. } => {
+                (0, known, authorize(login, ["group", group, "editor"]).await)
             }
             Kind::Session { login, .. } => {
                 let (from, token) = login.lock().await.clone();
@@ -245,7 +372,11 @@ impl Fleet {
         };
         self.asked.fetch_add(1, Ordering::SeqCst);
         let fits = match subject.kind {
-            Kind::Role { .. } => known != begun || allowed == known.is_multiple_of(2),
+            Kind::Role { .. }
+            | Kind::Member { .. }
+            | Kind::Platform { .. }
+            | Kind::GroupRole { .. }
+            | Kind::GroupMove { .. } => known != begun || allowed == known.is_multiple_of(2),
             // Once dead, always dead.
             Kind::Session { .. } | Kind::Key { .. } => {
                 if known > from {
@@ -261,8 +392,33 @@ impl Fleet {
         }
     }
 
+    fn counts(&self) -> String {
+        let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+        format!(
+            "{} answers judged, {} writes, {} without an answer, {} stale allows, {} stale denies",
+            count(&self.asked),
+            count(&self.writes),
+            count(&self.unsure),
+            count(&self.stale_allows),
+            count(&self.stale_denies)
+        )
+    }
+
     fn over(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+}
+
+/// Steps the clocks of the processes, to and fro, as far from one another as they may be: the rest of the 10
+/// seconds is for the time that passes between two looks at a clock.
+async fn step_clocks(fleet: Arc<Fleet>) {
+    for round in 0_usize.. {
+        sleep(Duration::from_millis(150)).await;
+        if fleet.over() {
+            return;
+        }
+        let steps = [4_000, -4_000, 0, -2_500, 3_999, 1_000, -3_500];
+        fleet.step_clock(round % 3, steps[round % steps.len()]);
     }
 }
 
@@ -287,7 +443,8 @@ async fn wreck(fleet: Arc<Fleet>, database: Database) {
                 database.execute(cut).await.unwrap();
             }
             _ => {
-                let fresh = Place::start(&fleet.setup).await;
+                let setup = Fleet::setup_of(&fleet.setup, &fleet.clocks, place);
+                let fresh = Place::start(&setup).await;
                 let old = std::mem::replace(&mut *fleet.places[place].write().await, fresh);
                 old.server.kill().await.unwrap();
             }
@@ -335,6 +492,7 @@ async fn race(
     let fleet = Arc::new(Fleet::start(setup).await);
     let subjects = fleet.subjects().await;
     let mut tasks = JoinSet::new();
+    tasks.spawn(step_clocks(Arc::clone(&fleet)));
     if let Some(database) = database {
         tasks.spawn(wreck(Arc::clone(&fleet), database));
     }
@@ -357,9 +515,14 @@ async fn race(
             });
         }
     }
-    let deadline = Instant::now() + Duration::from_mins(30);
-    while fleet.asked.load(Ordering::SeqCst) < answers && Instant::now() < deadline {
+    let begun = Instant::now();
+    let mut told = Duration::ZERO;
+    while fleet.asked.load(Ordering::SeqCst) < answers && begun.elapsed() < LONGEST {
         sleep(Duration::from_millis(20)).await;
+        if begun.elapsed() > told + Duration::from_secs(30) {
+            told = begun.elapsed();
+            println!("after {told:?}: {}", fleet.counts());
+        }
     }
     fleet.stop.store(true, Ordering::SeqCst);
     while let Some(ended) = tasks.join_next().await {
@@ -369,18 +532,10 @@ async fn race(
 }
 
 fn report(name: &str, fleet: &Fleet) -> (u64, u64) {
+    println!("{name}: {}", fleet.counts());
     let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-    let stale = (count(&fleet.stale_allows), count(&fleet.stale_denies));
-    println!(
-        "{name}: {} answers judged, {} writes, {} without an answer, {} stale allows, {} stale denies",
-        count(&fleet.asked),
-        count(&fleet.writes),
-        count(&fleet.unsure),
-        stale.0,
-        stale.1
-    );
     assert!(count(&fleet.writes) > 10, "{name}: hardly anything was written");
-    stale
+    (count(&fleet.stale_allows), count(&fleet.stale_denies))
 }
 
 /// `KEYWARD_RACES=200000` judges that many; `make test-races` does.

@@ -1,13 +1,14 @@
 //! SIGTERM drains: no accepted request fails.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth_grpc::proto::Token;
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
-use tonic::Code;
 use tonic::transport::Endpoint;
+use tonic::{Code, Status};
 
 use crate::world::{eventually, found, stores};
 
@@ -72,11 +73,25 @@ async fn grpc_until_refused(url: &str, login: &str, answered: &AtomicU64) -> Res
                 }
                 // What tonic says when it may not start another call on this connection.
                 Err(status) if status.code() == Code::Unavailable => break,
-                Err(status) if status.message().contains("connection closed") => break,
+                Err(status) if was_not_sent(&status) => break,
                 Err(status) => return Err(format!("{status:?}")),
             }
         }
     }
+}
+
+/// Whether the call never left the client: it was waiting to be sent when the connection was given up. One that
+/// the server had is answered, or fails with what became of its stream.
+fn was_not_sent(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let canceled = error.downcast_ref::<hyper::Error>().filter(|error| error.is_canceled());
+        if let Some(why) = canceled.and_then(Error::source) {
+            return why.to_string() == "connection closed";
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! What the tests share: a server on either store, and clients for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::{AuthorizeReq, Token};
 use auth_testkit::{Postgres, Server, Setup};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -89,4 +91,41 @@ pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, within: Duration, m
         assert!(Instant::now() < deadline, "not within {within:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Founds orgs from four clients at once until ten were answered, kills the server in the middle of it, and
+/// gives every org whose founding was answered.
+pub async fn killed_while_founding(server: Server, login: &str) -> Vec<String> {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, url) = (server.client.clone(), server.url("/orgs"));
+            let (login, answered) = (login.to_owned(), Arc::clone(&answered));
+            tokio::spawn(async move {
+                let mut founded = Vec::new();
+                let body = json!({ "name": "acme" });
+                // Until nobody answers any more.
+                while let Ok(answer) =
+                    client.post(&url).bearer_auth(&login).json(&body).send().await
+                {
+                    if answer.status() == StatusCode::CREATED {
+                        let place = answer.headers()["location"].to_str().unwrap();
+                        founded.push(place.trim_start_matches("/orgs/").to_owned());
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                founded
+            })
+        })
+        .collect();
+    eventually("ten are answered", Duration::from_mins(1), async || {
+        answered.load(Ordering::Relaxed) >= 10
+    })
+    .await;
+    server.kill().await.unwrap();
+    let mut founded = Vec::new();
+    for writer in writers {
+        founded.extend(writer.await.unwrap());
+    }
+    founded
 }

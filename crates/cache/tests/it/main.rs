@@ -8,5 +8,6 @@
     reason = "tests"
 )]
 
+mod groups;
 mod memory;
 mod simulation;

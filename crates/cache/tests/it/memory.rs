@@ -1,8 +1,8 @@
 //! What is a hit and what is not.
 
 use auth_cache::{Answer, Limits, Memory, Question, Recalled};
-use auth_domain::fact::{Record, Touched};
-use auth_domain::model::{GroupId, GroupRole, OrgRole, Standing, UserId};
+use auth_domain::fact::Record;
+use auth_domain::model::{GroupId, GroupRole, GroupStanding, OrgRole, Standing, Step, UserId};
 use auth_domain::{Id, Timestamp};
 use uuid::Uuid;
 
@@ -44,15 +44,17 @@ fn standing() -> Answer {
 
 /// What is remembered of a group below group 10, in org 5.
 fn in_group(memory: &Memory, user: UserId, below: GroupId) -> Answer {
-    let org = id(5);
-    let things = [
-        Touched::Group(group(10)),
-        Touched::Group(below),
-        Touched::Org(org),
-        Touched::Member(user, org),
-    ];
-    let above = memory.depending_on(things.into_iter());
-    Answer::GroupRole { role: Some(GroupRole::Editor), above }
+    let step = |group| Step { group, role: Some(GroupRole::Editor) };
+    let standing = GroupStanding {
+        group: below,
+        owner: user,
+        org: Some(id(5)),
+        org_exists: true,
+        org_role: Some(OrgRole::Viewer),
+        platform: None,
+        trail: vec![step(group(10)), step(below)],
+    };
+    memory.group_role(user, Some(&standing))
 }
 
 fn is_hit(memory: &Memory, question: &Question) -> bool {
@@ -166,6 +168,39 @@ fn a_hole_in_the_log_makes_it_forget_everything_before() {
     memory.apply(&[record(2, "org.update", None, 5)], true);
     assert!(is_hit(&memory, &question));
     assert_eq!(memory.apply(&[record(4, "org.update", None, 5)], true), 4);
+    assert!(!is_hit(&memory, &question));
+}
+
+/// Trimming goes by records: the first ones of a large commit may be gone and the others still there.
+#[test]
+fn a_commit_whose_first_records_were_trimmed_makes_it_forget_everything_before() {
+    let memory = trusted();
+    let question = Question::CutOff(id(1));
+    memory.remember(question, memory.ticket(), Answer::Absent);
+    let (first, second) = (record(1, "org.update", None, 5), record(1, "org.update", None, 6));
+    memory.apply(&[first, Record { ordinal: 1, ..second.clone() }], true);
+    assert!(is_hit(&memory, &question), "both are there");
+    let rest = Record { revision: 2, ordinal: 1, ..second };
+    assert_eq!(memory.apply(&[rest], true), 2);
+    assert!(!is_hit(&memory, &question), "nobody knows what the first one said");
+}
+
+/// Whoever was out of touch may have come back to another database, in which the same revision is another commit.
+#[test]
+fn what_was_known_before_it_was_out_of_touch_is_forgotten_also_at_the_same_revision() {
+    let memory = trusted();
+    let question = Question::CutOff(id(1));
+    memory.apply(&[record(1, "org.update", None, 5)], true);
+    let early = memory.ticket();
+    memory.remember(question, early, Answer::Absent);
+    memory.forget(1);
+    assert!(!is_hit(&memory, &question));
+    memory.remember(question, early, Answer::Absent);
+    assert!(!is_hit(&memory, &question), "it was asked for before");
+    memory.remember(question, memory.ticket(), Answer::Absent);
+    assert!(is_hit(&memory, &question));
+    memory.forget(3);
+    assert_eq!(memory.applied(), 3);
     assert!(!is_hit(&memory, &question));
 }
 

@@ -96,6 +96,9 @@ pub trait Restoring: Send {
         these: &[(Uuid, Uuid)],
     ) -> Result<Vec<(Uuid, Uuid)>>;
 
+    /// Which of these invites the change log says after this revision were revoked.
+    async fn revoked(&mut self, revision: i64, these: &[InviteId]) -> Result<Vec<InviteId>>;
+
     /// Checks a guard, which holds until the end.
     async fn hold(&mut self, guard: &Guard) -> Result<()>;
 

@@ -35,7 +35,7 @@ impl Operation for BackupMembers {
     }
 
     async fn run(mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let _turn = cx.turn(Work::Backup)?;
+        let _turn = cx.turn(Work::MemberBackup)?;
         let limit = u32::try_from(MAX_PEOPLE).unwrap_or(u32::MAX);
         let mut after = None;
         loop {
@@ -79,7 +79,7 @@ impl Operation for RestoreMembers {
         if !cx.rules().direct_add {
             return Err(Error::Forbidden);
         }
-        let _turn = cx.turn(Work::Restore)?;
+        let _turn = cx.turn(Work::MemberRestore)?;
         let rows = self.rows(cx).await?;
         let mut restoring = cx.restoring().await?;
         let owners = restoring.owners(&[self.org]).await?;

@@ -13,11 +13,12 @@ use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
 use auth_domain::ops::group_members::{AssignMembers, UnassignMembers};
 use auth_domain::ops::group_roles::{GrantGroupRole, RemoveGroupRole};
 use auth_domain::ops::groups::{CreateGroup, Home, MoveGroup, RemoveGroup};
+use auth_domain::ops::invites::RevokeInvite;
 use auth_domain::ops::keys::RevokeKey;
 use auth_domain::ops::members::{Batch, RemoveMembers};
 use auth_domain::ops::orgs::RemoveOrgs;
 use auth_domain::ops::roles::RemoveRole;
-use auth_domain::ports::{ChangeLog, Keys, Memberships, Orgs, Standings};
+use auth_domain::ports::{ChangeLog, Invites, Keys, Memberships, Orgs, Standings};
 use auth_domain::{Caller, Conflict, Entity, Error, Id, Invalid, Result};
 use uuid::Uuid;
 
@@ -281,6 +282,35 @@ async fn r40_what_was_taken_away_since_stays_away_unless_it_is_asked_for() {
     assert!(world.store.key(user(8), key).await.unwrap().is_some());
     let standing = world.store.standing(user(5), None).await.unwrap();
     assert_eq!(standing.platform, Some(PlatformRole::Admin));
+}
+
+#[tokio::test]
+async fn r40_an_invite_that_was_revoked_does_not_come_back_with_its_org() {
+    let (world, org) = inhabited().await;
+    let expires_at = auth_domain::Timestamp::from_seconds(4_000_000_000);
+    let open = |number: u128| Invite {
+        id: Id::new(Uuid::from_u128(number)),
+        org,
+        inviter: user(7),
+        invitee: Some(user(number)),
+        role: OrgRole::Admin,
+        state: InviteState::Pending,
+        created_at: auth_domain::Timestamp::from_seconds(1_600_000_000),
+        expires_at,
+    };
+    let (revoked, kept) = (open(80), open(81));
+    let rows = Rows::Invites(vec![revoked.clone(), kept.clone()]);
+    world.commit(Change::InsertRows(rows)).await.unwrap();
+    let text = backup(&world).await;
+    world.as_user(7, RevokeInvite { id: revoked.id }).await.unwrap();
+    world.as_user(7, RemoveOrgs { ids: vec![org] }).await.unwrap();
+    let report = restore(&world, plan(&text)).await.unwrap();
+    let invites = &report.counts[2];
+    assert_eq!((invites.left_out, &invites.named), (1, &vec![revoked.id.to_string()]));
+    assert!(world.store.invite(revoked.id).await.unwrap().is_none());
+    assert_eq!(world.store.invite(kept.id).await.unwrap().unwrap().invite, kept);
+    restore(&world, Restore { revive: true, ..plan(&text) }).await.unwrap();
+    assert_eq!(world.store.invite(revoked.id).await.unwrap().unwrap().invite, revoked);
 }
 
 #[tokio::test]

@@ -1,10 +1,22 @@
 //! Backups and what is restored, as clients see them.
 
-use auth_domain::model::OrgRole;
-use axum::body::Body;
-use http::header::CONTENT_TYPE;
-use serde_json::{Value, json};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use auth_domain::Rules;
+use auth_domain::model::OrgRole;
+use auth_http::{Limits, Options};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http_body::Frame;
+use serde_json::{Value, json};
+use tokio::time::{Instant, Interval, interval, sleep, timeout};
+
+use crate::limits::{Frames, Then};
 use crate::support::{Answer, Call, Person, World};
 
 const FILE: &str = "application/octet-stream";
@@ -15,11 +27,60 @@ impl World {
     }
 
     fn file(&self, who: &Person, org: &str, query: &str, body: &str) -> Call {
+        self.file_of(who, org, query, Body::from(body.to_owned()))
+    }
+
+    fn file_of(&self, who: &Person, org: &str, query: &str, body: Body) -> Call {
         self.post(&format!("/orgs/{org}/memberships/restore{query}"))
             .bearer(&who.token)
             .header(CONTENT_TYPE, FILE)
-            .raw(Body::from(body.to_owned()))
+            .raw(body)
     }
+
+    /// With an org of theirs, of more members than wait for a client that does not read.
+    async fn crowd(&self, owner: &Person) -> String {
+        let org = self.org(owner, &json!({ "name": "Crowd" })).await;
+        let members = (1..=4_000_u128).map(|n| uuid::Uuid::from_u128(n).to_string());
+        let rows: Vec<Value> = members.map(|member| row(&org, &member, "viewer")).collect();
+        self.file(owner, &org, "", &Value::from(rows).to_string()).send().await.assert_empty(201);
+        org
+    }
+}
+
+/// A body that never ends, a blank at a time.
+struct Drips(Interval);
+
+impl http_body::Body for Drips {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_tick(cx).map(|_| Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+    }
+}
+
+/// Waits until it is so.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A document that restores an org which is there only once.
+fn one_org(owner: &Person) -> String {
+    let id = uuid::Uuid::new_v4().to_string();
+    json!({ "orgs": [{ "id": id, "name": "Acme", "owner_id": owner.id.to_string() }] }).to_string()
+}
+
+/// What is left to read of an answer, and whether it came to its end.
+async fn rest(answer: Response) -> Result<usize, ()> {
+    let body = timeout(Duration::from_secs(10), to_bytes(answer.into_body(), usize::MAX)).await;
+    body.unwrap().map(|bytes| bytes.len()).map_err(drop)
 }
 
 fn row(org: &str, member: &str, role: &str) -> Value {
@@ -211,4 +272,80 @@ async fn s80_a_document_may_be_large_but_not_too_large_and_is_not_read_for_stran
     answer.assert_refused(413, "request body too large");
     // Who may not is told so, whatever they sent.
     assert_eq!(world.restore(&ada, "", &large).send().await.status, 403);
+}
+
+#[tokio::test]
+async fn r15_of_three_backups_at_once_the_third_is_told_to_wait() {
+    let (_directory, world) = World::on_disk().await;
+    let root = world.root().await;
+    let open = || world.get("/backup").bearer(&root.token).open();
+    let (one, two) = (open().await, open().await);
+    assert!(one.status() == 200 && two.status() == 200);
+    let third = backup(&world, &root).await;
+    third.assert_refused(503, "temporarily unavailable");
+    assert_eq!(third.header("retry-after"), "1");
+    // Restores have a turn of their own.
+    world.restore(&root, "", &one_org(&root)).send().await.assert_empty(201);
+    // Whoever reads to the end makes room, and so does whoever goes.
+    assert!(rest(one).await.is_ok());
+    let one = open().await;
+    assert_eq!(one.status(), 200);
+    assert_eq!(backup(&world, &root).await.status, 503);
+    drop(two);
+    eventually("it is noticed that one went", async || backup(&world, &root).await.status == 200)
+        .await;
+}
+
+#[tokio::test]
+async fn s81_a_client_that_stops_reading_a_backup_is_cut_off() {
+    let limits = Limits { body_idle: Duration::from_millis(100), ..Limits::default() };
+    let world = World::with(Options { limits, ..Options::default() }, Rules::default()).await;
+    let root = world.root().await;
+    world.observer.seen();
+    let answer = world.get("/backup").bearer(&root.token).open().await;
+    assert_eq!(answer.status(), 200);
+    eventually("it is given up", async || {
+        world.observer.seen().contains(&("backup", "unavailable"))
+    })
+    .await;
+    assert_eq!(rest(answer).await, Err(()), "what was cut off must not look whole");
+}
+
+#[tokio::test]
+async fn r15_r49_what_owners_of_orgs_do_keeps_nobody_from_a_backup_of_everything() {
+    let world = World::new().await;
+    let (root, eve) = (world.root().await, world.person("eve").await);
+    let org = world.crowd(&eve).await;
+    // She reads none of two backups of her org, and never ends what she sends.
+    let path = format!("/orgs/{org}/memberships/backup");
+    let open = || world.get(&path).bearer(&eve.token).open();
+    let (one, two) = (open().await, open().await);
+    assert!(one.status() == 200 && two.status() == 200);
+    assert_eq!(open().await.status(), 503, "hers are used up");
+    let wanted = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&wanted);
+    let body = Frames { wanted: counted, left: 1, size: 1, then: Then::Stalls, announced: None };
+    let slow = tokio::spawn(world.file_of(&eve, &org, "", Body::new(body)).open());
+    eventually("what she sends is read", async || wanted.load(Ordering::SeqCst) > 0).await;
+    let second = world.file(&eve, &org, "", "[]").send().await;
+    assert_eq!(second.status, 503, "hers is used up");
+
+    assert_eq!(backup(&world, &root).await.status, 200);
+    world.restore(&root, "", &one_org(&eve)).send().await.assert_empty(201);
+    slow.abort();
+}
+
+#[tokio::test]
+async fn s81_a_file_of_members_that_comes_in_drips_is_given_up() {
+    let limits = Limits { request: Duration::from_millis(200), ..Limits::default() };
+    let world = World::with(Options { limits, ..Options::default() }, Rules::default()).await;
+    let eve = world.person("eve").await;
+    let org = world.org(&eve, &json!({ "name": "Acme" })).await;
+    // Each drip comes long before a pause would be too long.
+    let drips = Body::new(Drips(interval(Duration::from_millis(20))));
+    let answer = world.file_of(&eve, &org, "", drips).send().await;
+    answer.assert_refused(408, "request body did not arrive in time");
+    // And its turn is over.
+    let rows = json!([row(&org, NOBODY, "viewer")]).to_string();
+    world.file(&eve, &org, "", &rows).send().await.assert_empty(201);
 }

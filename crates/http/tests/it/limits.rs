@@ -21,17 +21,17 @@ use crate::support::{Answer, Mood, World};
 const KIB: usize = 1024;
 
 /// A body of many frames that counts how many of them were wanted.
-struct Frames {
-    wanted: Arc<AtomicUsize>,
-    left: usize,
-    size: usize,
-    then: Then,
-    announced: Option<u64>,
+pub(crate) struct Frames {
+    pub(crate) wanted: Arc<AtomicUsize>,
+    pub(crate) left: usize,
+    pub(crate) size: usize,
+    pub(crate) then: Then,
+    pub(crate) announced: Option<u64>,
 }
 
 /// What a body does after its last frame.
 #[derive(Clone, Copy)]
-enum Then {
+pub(crate) enum Then {
     Ends,
     Stalls,
     Breaks,

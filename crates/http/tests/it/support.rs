@@ -26,6 +26,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -60,13 +61,26 @@ impl World {
     }
 
     pub async fn with(options: Options, rules: Rules) -> Self {
+        Self::on(SqliteStore::in_memory().await.unwrap(), options, rules)
+    }
+
+    /// On a store that several can read at once, which one in memory does not have. It goes with the
+    /// directory.
+    pub async fn on_disk() -> (TempDir, Self) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path()).await.unwrap();
+        let options = Options { accounts: true, ..Options::default() };
+        (directory, Self::on(store, options, Rules::default()))
+    }
+
+    fn on(store: SqliteStore, options: Options, rules: Rules) -> Self {
         let clock = Arc::new(StoppedClock(AtomicI64::new(NOW)));
         let ids = Arc::new(CountedIds(AtomicU64::new(0)));
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
         let tokens = HmacTokens::new(&secret, &[]).unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(store);
         let direct = Arc::new(Direct::new(Arc::clone(&store)));
         let ports = Ports {
             store: Arc::clone(&store),
@@ -221,11 +235,16 @@ impl Call {
         self
     }
 
+    /// The answer as it begins, of which nobody has read the body yet.
+    pub async fn open(self) -> Response {
+        self.router.oneshot(self.request.body(self.body).unwrap()).await.unwrap()
+    }
+
     /// The answer, once it is found to be one that the description gives.
     pub async fn send(self) -> Answer {
-        let request = self.request.body(self.body).unwrap();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let work = async { Answer::read(self.router.oneshot(request).await.unwrap()).await };
+        let (method, uri) = (self.request.method_ref(), self.request.uri_ref());
+        let (method, uri) = (method.unwrap().clone(), uri.unwrap().clone());
+        let work = async { Answer::read(self.open().await).await };
         let answer = tokio::time::timeout(Duration::from_secs(10), work).await.unwrap();
         let status = answer.status.as_u16();
         described::check(&method, uri.path(), status, &answer.headers, &answer.body);

@@ -5,46 +5,17 @@ mod groups;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, Invite, InviteId, Key, Membership, Org, OrgId, PlatformInviteId, RoleHolder, UserId,
+    Account, Invite, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder, UserId,
 };
-use sqlx::{FromRow, PgConnection, query_as};
+use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::invites::InviteRow;
 use crate::keys::KeyRow;
 use crate::members::{MembershipRow, words};
-use crate::moment::Moment;
 use crate::orgs::OrgRow;
-use crate::rows::moment;
-
-#[derive(FromRow)]
-struct InviteRow {
-    id: Uuid,
-    invitee_id: Option<Uuid>,
-    inviter_id: Uuid,
-    org_id: Uuid,
-    invitee_role: String,
-    created_at: Option<Moment>,
-    expires_at: Option<Moment>,
-    state: String,
-}
-
-impl InviteRow {
-    /// The original's tables can hold words that mean nothing; inserting over them says that they are there.
-    fn understand(self) -> Option<Invite> {
-        Some(Invite {
-            id: InviteId::new(self.id),
-            org: OrgId::new(self.org_id),
-            inviter: UserId::new(self.inviter_id),
-            invitee: self.invitee_id.map(UserId::new),
-            role: self.invitee_role.parse().ok()?,
-            state: self.state.parse().ok()?,
-            created_at: moment(self.created_at),
-            expires_at: moment(self.expires_at),
-        })
-    }
-}
 
 fn nouns<R, T: TryFrom<R, Error = Error>>(rows: Vec<R>) -> Result<Vec<T>> {
     rows.into_iter().map(T::try_from).collect()
@@ -98,7 +69,8 @@ async fn invites(db: &mut PgConnection, rows: &[Invite]) -> Result<Vec<Invite>> 
     )
     .bind(ids);
     let found = found.fetch_all(db).await.map_err(failure)?;
-    Ok(found.into_iter().filter_map(InviteRow::understand).collect())
+    // The original's tables can hold words that mean nothing; inserting over them says that they are there.
+    Ok(found.into_iter().filter_map(|row| row.try_into().ok()).collect())
 }
 
 async fn dormant(db: &mut PgConnection, rows: &[DormantInvite]) -> Result<Vec<DormantInvite>> {

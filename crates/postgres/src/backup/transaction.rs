@@ -17,9 +17,10 @@ const STATEMENT: Duration = Duration::from_mins(1);
 /// while with each part.
 pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '120s'";
-/// Begins a transaction that writes.
+/// Begins a transaction that writes, and writes the change log, too.
 pub(super) const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '60s'; \
-    SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '120s'";
+    SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '120s'; \
+    SET LOCAL keyward.writer = 'yes'";
 
 /// A transaction.
 pub(super) struct Held {

@@ -5,7 +5,7 @@ mod groups;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, Invite, InviteId, Key, Membership, Org, OrgId, PlatformInviteId, RoleHolder, UserId,
+    Account, Invite, InviteId, Key, Membership, Org, PlatformInviteId, RoleHolder, UserId,
 };
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
@@ -15,39 +15,10 @@ use uuid::Uuid;
 use super::bulk::hex;
 use crate::accounts::AccountRow;
 use crate::failure::failure;
+use crate::invites::InviteRow;
 use crate::keys::KeyRow;
 use crate::members::MembershipRow;
 use crate::orgs::OrgRow;
-use crate::rows::moment;
-
-#[derive(FromRow)]
-struct InviteRow {
-    id: Uuid,
-    invitee_id: Option<Uuid>,
-    inviter_id: Uuid,
-    org_id: Uuid,
-    invitee_role: String,
-    created_at: i64,
-    expires_at: i64,
-    state: String,
-}
-
-impl TryFrom<InviteRow> for Invite {
-    type Error = Error;
-
-    fn try_from(row: InviteRow) -> Result<Self> {
-        Ok(Self {
-            id: InviteId::new(row.id),
-            org: OrgId::new(row.org_id),
-            inviter: UserId::new(row.inviter_id),
-            invitee: row.invitee_id.map(UserId::new),
-            role: row.invitee_role.parse().map_err(Error::internal)?,
-            state: row.state.parse().map_err(Error::internal)?,
-            created_at: moment(row.created_at),
-            expires_at: moment(row.expires_at),
-        })
-    }
-}
 
 /// The rows that a statement finds for a list of something.
 pub(super) async fn find<R>(

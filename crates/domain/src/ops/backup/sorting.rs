@@ -437,18 +437,24 @@ impl<'a, 'c> Sorting<'a, 'c> {
         if rows.iter().any(|row| !owners.contains_key(&row.org)) {
             return Err(Error::NotFound(Entity::Org));
         }
-        let (mut back, mut left_out) = (Vec::new(), Vec::new());
-        for row in self.absent(rows).await? {
+        let absent = self.absent(rows).await?;
+        let is_open = |row: &&Invite| row.state == InviteState::Pending;
+        let open: Vec<InviteId> = absent.iter().filter(is_open).map(|row| row.id).collect();
+        let revoked = if self.revive || open.is_empty() {
+            Vec::new()
+        } else {
+            self.restoring.revoked(self.since, &open).await?
+        };
+        let revoked: HashSet<InviteId> = revoked.into_iter().collect();
+        let mut back = Vec::with_capacity(absent.len());
+        for row in absent {
             // Whoever is removed takes their open invites along.
             let sent_by_nobody = self.gone.contains(&(row.org, row.inviter));
-            if row.state == InviteState::Pending && sent_by_nobody {
-                left_out.push(row.id.to_string());
+            if is_open(&&row) && (sent_by_nobody || revoked.contains(&row.id)) {
+                self.report.counts(Section::Invites).leave_out(row.id.to_string());
             } else {
                 back.push(row);
             }
-        }
-        for name in left_out {
-            self.report.counts(Section::Invites).leave_out(name);
         }
         self.insert(back).await
     }
