@@ -112,6 +112,7 @@ async fn an_admin_is_told_which_role_counts_in_a_group() {
     let world = world().await;
     let org = world.org(4).await;
     world.join(org, 1, OrgRole::Editor).await;
+    world.account(1, "user1@example.com", AccountStatus::Enabled).await;
     world.promote(6, PlatformRole::Root).await;
     world.promote(5, PlatformRole::Admin).await;
     let group = make_group(&world, 4, Home::Org(org)).await.to_string();
