@@ -22,7 +22,6 @@ impl ports::Clock for SystemClock {
 /// is no such thing in a release build.
 fn stepped() -> i64 {
     #[cfg(debug_assertions)]
-    #[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
     {
         use std::path::PathBuf;
         use std::sync::OnceLock;

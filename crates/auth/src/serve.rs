@@ -170,12 +170,11 @@ impl Listener {
             let _held = (place, open);
             connection::serve(tcp, peer, tls, router, &manners, &drain).await;
         };
-        let begun = match &self.workers {
-            Some(workers) => workers.serve(tcp, served),
-            None => {
-                tokio::spawn(served(tcp));
-                Ok(())
-            }
+        let begun = if let Some(workers) = &self.workers {
+            workers.serve(tcp, served)
+        } else {
+            tokio::spawn(served(tcp));
+            Ok(())
         };
         if let Err(error) = begun {
             tracing::warn!(%error, listener = self.name, "cannot serve a connection");
