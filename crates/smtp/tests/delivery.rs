@@ -226,7 +226,7 @@ async fn r19_a_server_that_never_ends_a_line_is_given_up_and_not_held_in_memory(
     let port = server.local_addr().unwrap().port();
     let talking = tokio::spawn(async move {
         let (mut client, _) = server.accept().await.unwrap();
-        let (mut said, more) = (0, [b'x'; 64 * 1024]);
+        let (mut said, more) = (0, vec![b'x'; 64 * 1024]);
         client.write_all(b"220 ").await.unwrap();
         while client.write_all(&more).await.is_ok() {
             said += more.len();

@@ -64,16 +64,16 @@ impl http_body::Body for Drips {
 
 /// Waits until it is so.
 async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let begun = Instant::now();
     while !is_so().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "not in time: {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// A document that restores an org which is there only once.
+/// A document that restores an org.
 fn one_org(owner: &Person) -> String {
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = "01932f70-2b10-7d4f-a6e8-9c1b3d5f7a20";
     json!({ "orgs": [{ "id": id, "name": "Acme", "owner_id": owner.id.to_string() }] }).to_string()
 }
 
