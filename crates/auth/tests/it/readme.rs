@@ -47,7 +47,7 @@ async fn the_conversation_works_on_both_stores() {
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{store}: {text}{errors}");
-        for said in ["\"name\":\"acme\"", "admin@keyward.local", "allowed"] {
+        for said in ["\"name\":\"acme\"", "admin@keyward.local", "allowed", "refused"] {
             assert!(text.contains(said), "{store}: no {said} in {text}");
         }
     }
