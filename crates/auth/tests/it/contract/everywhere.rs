@@ -77,6 +77,9 @@ async fn r72_d14_go9_an_expired_login_is_401_on_every_route() {
             let path = path.replace("{user_id}", NOTHING).replace("{action}", "accept");
             let call = fleet.call("72", route.method.clone(), &path).with(&expired);
             let call = match (&route.method, route.operation) {
+                (_, "assign_group_members" | "unassign_group_members") => {
+                    call.json(&json!({ "type": "things", "members": ["a thing"] }))
+                }
                 (&Method::GET | &Method::DELETE, _) => call,
                 (_, "restore_org_memberships") => call.file(&json!([])),
                 (_, "restore") => {
