@@ -341,7 +341,9 @@ impl Replica {
                 }
                 return confirmation;
             }
-            sleep(pause).await;
+            // Not past the end of the lease, when it is over whatever the others say.
+            let left = self.pace.lease.saturating_sub(began.elapsed()).max(FIRST_LOOK);
+            sleep(pause.min(left)).await;
             pause = pause.saturating_mul(2).min(LONGEST_LOOK);
         }
     }

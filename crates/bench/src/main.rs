@@ -105,7 +105,7 @@ async fn postgres(auth: &Path, bare: &Bare, bars: &mut Bars) -> Result<()> {
             bars.at_most(format!("{}, CPU against bare, {many}", call.name), ratio, *bar, "");
         }
     }
-    garbage::measure(&scene, bare, bars).await?;
+    garbage::measure(&scene, bars).await?;
     logins::measure(&scene, bars).await?;
     println!(
         "## A hundred thousand memberships against ten\n\n| call | CPU against ten |\n| --- | --- |"

@@ -14,6 +14,8 @@ const APART: Duration = Duration::from_secs(10);
 /// How far into the future sessions may be ended. A token that is made then says that it was made a second later
 /// still, and a replica whose clock is slow has to take it: this and [`APART`] stay below the leeway for that.
 const FURTHEST: Duration = Duration::from_secs(40);
+/// How far users may end their own: whoever logs in and out without end leaves room for the platform to end it.
+const FURTHEST_BY_ONESELF: Duration = Duration::from_secs(25);
 /// How many keys are revoked in one commit.
 const BATCH: u64 = 100;
 /// How many commits one call makes: more keys than anybody has.
@@ -34,14 +36,14 @@ impl Operation for EndSessions {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let identity = cx.identity()?;
-        end_sessions(cx, identity.user, identity.issued_at).await
+        end_sessions(cx, identity.user, identity.issued_at, FURTHEST_BY_ONESELF).await
     }
 }
 
 /// Logs a user out everywhere, for somebody with a platform role.
 #[derive(Debug)]
 pub struct EndSessionsOf {
-    /// Whose. One nobody has heard of has no sessions.
+    /// Whose. One nobody has heard of has no sessions; the nil id is nobody's.
     pub user: UserId,
 }
 
@@ -54,8 +56,9 @@ impl Operation for EndSessionsOf {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        known(self.user)?;
         outranks(cx, self.user).await?;
-        end_sessions(cx, self.user, i64::MIN).await
+        end_sessions(cx, self.user, i64::MIN, FURTHEST).await
     }
 }
 
@@ -80,7 +83,7 @@ impl Operation for RevokeKeys {
 /// Revokes every API key of a user, for somebody with a platform role.
 #[derive(Debug)]
 pub struct RevokeKeysOf {
-    /// Whose.
+    /// Whose. The nil id is nobody's.
     pub user: UserId,
 }
 
@@ -93,9 +96,15 @@ impl Operation for RevokeKeysOf {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        known(self.user)?;
         outranks(cx, self.user).await?;
         revoke_keys(cx, self.user).await
     }
+}
+
+/// Whoever names something that is no id, an address perhaps, is told that nothing was ended.
+fn known(user: UserId) -> Result<()> {
+    if user.is_nil() { Err(Error::NotFound(Entity::Account)) } else { Ok(()) }
 }
 
 /// An admin of the platform must not lock out a root.
@@ -108,12 +117,13 @@ async fn outranks(cx: &mut Cx<'_>, user: UserId) -> Result<()> {
 
 /// Up to now by any replica's clock; up to the session it is asked with; and if sessions were ended a moment
 /// ago, up to those that began since.
-async fn end_sessions(cx: &Cx<'_>, user: UserId, asking: i64) -> Result<()> {
+async fn end_sessions(cx: &Cx<'_>, user: UserId, asking: i64, furthest: Duration) -> Result<()> {
     let ended = cx.checks().cut_off(user).await?;
     let begun_since = ended.map_or(i64::MIN, |until| until.saturating_add(1));
     let until = cx.now.plus(APART).seconds().max(asking).max(begun_since);
-    if until > cx.now.plus(FURTHEST).seconds() {
-        return Err(Error::RateLimited(FURTHEST));
+    let beyond = until.saturating_sub(cx.now.plus(furthest).seconds());
+    if let Ok(wait @ 1..) = u64::try_from(beyond) {
+        return Err(Error::RateLimited(Duration::from_secs(wait)));
     }
     cx.commit(vec![Change::EndSessions { user, until: Timestamp::from_seconds(until) }]).await
 }

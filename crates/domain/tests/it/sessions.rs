@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use auth_domain::model::{KeyKind, PlatformRole};
+use auth_domain::model::{KeyKind, PlatformRole, UserId};
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::sessions::{EndSessions, EndSessionsOf, RevokeKeys, RevokeKeysOf};
-use auth_domain::{Caller, Error, Unauthenticated};
+use auth_domain::{Caller, Entity, Error, Unauthenticated};
 
 use crate::world::{World, user, world};
 
@@ -85,6 +85,46 @@ async fn ends_of_sessions_do_not_run_away_from_the_clock() {
         IssueToken { user: user(7), email: "user7@example.com".into(), kind: KeyKind::Login };
     let token = world.as_service(issue).await.unwrap();
     assert!(lives(&world, &token).await);
+}
+
+/// With a login for each, so that nobody is kept out by the session that ended.
+#[tokio::test]
+async fn whoever_ends_their_own_sessions_without_end_leaves_room_for_the_platform() {
+    let world = world().await;
+    world.promote(5, PlatformRole::Admin).await;
+    let log_in_and_out = async || {
+        let (user, email) = (user(7), "user7@example.com".into());
+        let login = world.as_service(IssueToken { user, email, kind: KeyKind::Login }).await;
+        world.app.execute(Caller::Bearer(login.unwrap()), EndSessions).await
+    };
+    let mut refused = None;
+    for _ in 0..40 {
+        match log_in_and_out().await {
+            Ok(()) => assert!(refused.is_none()),
+            Err(Error::RateLimited(wait)) => refused = Some(wait),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, Some(Duration::from_secs(1)), "and after that it works again");
+    for _ in 0..10 {
+        world.as_user(5, EndSessionsOf { user: user(7) }).await.unwrap();
+    }
+    world.clock.advance(Duration::from_secs(15));
+    log_in_and_out().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_not_taken_for_somebody_without_sessions() {
+    let world = world().await;
+    world.promote(5, PlatformRole::Admin).await;
+    let nobody = UserId::sought("ada@example.com");
+    for outcome in [
+        world.as_user(5, EndSessionsOf { user: nobody }).await,
+        world.as_user(5, RevokeKeysOf { user: nobody }).await,
+    ] {
+        assert!(matches!(outcome, Err(Error::NotFound(Entity::Account))), "{outcome:?}");
+    }
+    world.as_user(5, EndSessionsOf { user: user(99) }).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the description says of the routes that end sessions and revoke all keys.
 
-use auth_domain::{Conflict, Error, Invalid};
+use auth_domain::{Conflict, Entity, Error, Invalid};
 use http::StatusCode;
 
 use crate::openapi::{Docs, Group};
@@ -37,11 +37,12 @@ pub(super) fn revoke_theirs() -> Docs {
     route(
         "revokeUserKeys",
         "Revoke all API keys of a user",
-        "For admins and roots; of a root, for roots. Idempotent: a user nobody knows has no keys.",
+        "For admins and roots; of a root, for roots. Idempotent: a user nobody knows has no keys. What is no id is 404.",
     )
     .segment("id", "Which user.", Invalid::MissingUserId)
     .signed_in()
     .refuses(Error::Forbidden)
+    .refuses(Error::NotFound(Entity::Account))
     .answers_empty(StatusCode::NO_CONTENT, "They have no API keys any more.")
 }
 
@@ -49,11 +50,12 @@ pub(super) fn end_theirs() -> Docs {
     route(
         "endUserSessions",
         "Log a user out everywhere",
-        "For admins and roots; of a root, for roots. Idempotent: a user nobody knows has no sessions.",
+        "For admins and roots; of a root, for roots. Idempotent: a user nobody knows has no sessions. What is no id is 404.",
     )
     .segment("id", "Which user.", Invalid::MissingUserId)
     .signed_in()
     .refuses(Error::Forbidden)
+    .refuses(Error::NotFound(Entity::Account))
     .refuses(Error::RateLimited(std::time::Duration::from_secs(30)))
     .answers_empty(StatusCode::NO_CONTENT, "All their sessions are ended.")
 }
