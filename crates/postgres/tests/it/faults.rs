@@ -241,7 +241,10 @@ async fn r6_a_commit_that_loses_a_deadlock_is_repeated() {
     given(&store, vec![Change::InsertOrg(org(1, "a")), Change::InsertOrg(org(2, "b"))]).await;
     let mut other = database.connect().await.unwrap();
     // Whoever looks for deadlocks first is the one to give up: not this one.
-    other.execute("SET deadlock_timeout = '1min'; BEGIN").await.unwrap();
+    other
+        .execute("SET deadlock_timeout = '1min'; SET keyward.writer = 'yes'; BEGIN")
+        .await
+        .unwrap();
     other.execute("UPDATE orgs SET description = 'other' WHERE name = 'b'").await.unwrap();
     let ours = tokio::spawn({
         let store = store.clone();

@@ -24,6 +24,7 @@ const CATALOGUE: &str = "
         SELECT concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid)),
             conrelid::regclass::text
         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            AND contype <> 't' -- a trigger, see below
         UNION ALL
         SELECT concat_ws(' ', 'index', tablename, indexdef), indexname
         FROM pg_indexes WHERE schemaname = 'public'
