@@ -26,6 +26,7 @@ mod rows;
 mod sinks;
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ use uuid::Uuid;
 
 use crate::failure::failure;
 pub use crate::open::OpenError;
+use crate::replicas::Registry;
 
 /// Durable state in one SQLite database: many readers, one writer.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// One connection. In memory it is the readers' too, because the data lives in it.
     writer: SqlitePool,
+    replicas: Arc<Registry>,
     /// Held as long as the store lives, so that no other process opens the same data directory.
     _lock: Option<File>,
 }
@@ -67,7 +70,7 @@ impl ports::Store for SqliteStore {
             guards::check(&mut tx, guard).await?;
         }
         for change in &commit.changes {
-            apply(&mut tx, change).await?;
+            apply(&mut tx, &self.replicas, change).await?;
         }
         let revision = log::append(&mut tx, &commit).await?;
         tx.commit().await.map_err(failure)?;
@@ -79,13 +82,15 @@ impl ports::Store for SqliteStore {
     }
 }
 
-async fn apply(db: &mut SqliteConnection, change: &Change) -> Result<()> {
+async fn apply(db: &mut SqliteConnection, replicas: &Registry, change: &Change) -> Result<()> {
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
         Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
-        Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
+        Change::PurgeRecords { older_than } => {
+            log::purge(db, *older_than, replicas.applied_by_all(*older_than)).await
+        }
         Change::InsertOrg(org) => orgs::insert(db, org).await,
         Change::UpdateOrg(edit) => orgs::update(db, edit).await,
         Change::RemoveOrg(id) => orgs::remove(db, *id).await,
@@ -376,7 +381,10 @@ impl Backups for SqliteStore {
     }
 
     async fn restoring(&self, commit: Commit) -> Result<Box<dyn Restoring>> {
-        Ok(Box::new(backup::SqliteRestoring::begin(&self.writer, commit).await?))
+        Ok(Box::new(
+            backup::SqliteRestoring::begin(&self.writer, Arc::clone(&self.replicas), commit)
+                .await?,
+        ))
     }
 }
 
@@ -390,22 +398,24 @@ impl ports::CutOffs for SqliteStore {
 #[async_trait]
 impl ports::Replicas for SqliteStore {
     async fn register(&self, replica: Uuid, lease: Duration) -> Result<i64> {
-        replicas::register(&self.writer, replica, lease).await
+        self.replicas.register(&self.readers, replica, lease).await
     }
 
     async fn renew(&self, replica: Uuid, lease: Duration, applied: i64) -> Result<Option<i64>> {
-        replicas::renew(&self.writer, replica, lease, applied).await
+        self.replicas.renew(&self.readers, replica, lease, applied).await
     }
 
     async fn laggards(&self, replica: Uuid, revision: i64) -> Result<Vec<ports::Laggard>> {
-        replicas::laggards(&self.readers, replica, revision).await
+        Ok(self.replicas.laggards(replica, revision))
     }
 
     async fn evict(&self, laggards: &[ports::Laggard]) -> Result<()> {
-        replicas::evict(&self.writer, laggards).await
+        self.replicas.evict(laggards);
+        Ok(())
     }
 
     async fn leave(&self, replica: Uuid) -> Result<()> {
-        replicas::leave(&self.writer, replica).await
+        self.replicas.leave(replica);
+        Ok(())
     }
 }

@@ -82,19 +82,23 @@ pub(crate) async fn records_after(
     .collect()
 }
 
-/// Only the oldest records are looked at: they are the first of the primary key.
-pub(crate) async fn purge(db: &mut SqliteConnection, older_than: Timestamp) -> Result<()> {
+/// Only the oldest records are looked at: they are the first of the primary key. `applied` is what every living
+/// replica has read, if any lives.
+pub(crate) async fn purge(
+    db: &mut SqliteConnection,
+    older_than: Timestamp,
+    applied: Option<i64>,
+) -> Result<()> {
     query(
         "DELETE FROM keyward_changes WHERE (revision, ordinal) IN \
          (SELECT revision, ordinal FROM keyward_changes ORDER BY revision, ordinal LIMIT ?2) \
          AND occurred_at < ?1 AND NOT EXISTS (SELECT 1 FROM keyward_sinks AS sink \
          WHERE sink.held_until >= ?1 AND (sink.revision, sink.ordinal) < \
-         (keyward_changes.revision, keyward_changes.ordinal)) \
-         AND NOT EXISTS (SELECT 1 FROM keyward_replicas AS replica \
-         WHERE replica.applied < keyward_changes.revision AND replica.seen_at * 1000000 >= ?1)",
+         (keyward_changes.revision, keyward_changes.ordinal)) AND revision <= ?3",
     )
     .bind(older_than.micros())
     .bind(PURGED)
+    .bind(applied.unwrap_or(i64::MAX))
     .execute(db)
     .await
     .map_err(failure)?;

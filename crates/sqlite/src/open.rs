@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
@@ -31,7 +32,6 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "instance", include_str!("../../../migrations/sqlite/0006_instance.sql")),
     (20, "groups", include_str!("../../../migrations/sqlite/0020_groups.sql")),
     (30, "cutoffs", include_str!("../../../migrations/sqlite/0030_cutoffs.sql")),
-    (31, "replicas", include_str!("../../../migrations/sqlite/0031_replicas.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.
@@ -88,12 +88,8 @@ impl SqliteStore {
         let database = file.display().to_string();
         let writer = pool(options.clone(), 1, &database).await?;
         migrate(&writer, &database).await?;
-        // Whoever had the directory before is dead, however it ended: no write has to wait for it.
-        sqlx::query("DELETE FROM keyward_replicas").execute(&writer).await.map_err(|cause| {
-            OpenError::Unusable { database: database.clone(), cause: cause.into() }
-        })?;
         let readers = pool(options, READERS, &database).await?;
-        Ok(Self { readers, writer, _lock: Some(lock) })
+        Ok(Self { readers, writer, replicas: Arc::default(), _lock: Some(lock) })
     }
 
     /// An empty store in memory; it is gone when it is dropped.
@@ -101,7 +97,7 @@ impl SqliteStore {
         let database = "the database in memory";
         let only = pool(options().in_memory(true), 1, database).await?;
         migrate(&only, database).await?;
-        Ok(Self { readers: only.clone(), writer: only, _lock: None })
+        Ok(Self { readers: only.clone(), writer: only, replicas: Arc::default(), _lock: None })
     }
 }
 

@@ -1,89 +1,97 @@
-//! The registry of replicas: one process has the data directory, so one row.
+//! The registry of replicas. One process has the data directory, so it is kept in memory: a renewal, which comes
+//! several times a second for as long as the service runs, writes nothing to the disk and waits for no writer.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use auth_domain::Timestamp;
 use auth_domain::error::Result;
 use auth_domain::ports::Laggard;
-use sqlx::{SqlitePool, query, query_as, query_scalar};
+use sqlx::{SqlitePool, query_as};
 use uuid::Uuid;
 
 use crate::failure::failure;
 
-pub(crate) async fn register(db: &SqlitePool, replica: Uuid, lease: Duration) -> Result<i64> {
-    query_scalar(
-        "INSERT INTO keyward_replicas (id, applied, renewals, lease_micros, seen_at) \
-         SELECT ?1, value, 0, ?2, unixepoch() FROM keyward_revision WHERE true \
-         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, renewals = renewals + 1, \
-         lease_micros = excluded.lease_micros, seen_at = excluded.seen_at \
-         RETURNING applied",
-    )
-    .bind(replica)
-    .bind(micros(lease))
-    .fetch_one(db)
-    .await
-    .map_err(failure)
-}
+/// Who is there.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<HashMap<Uuid, Row>>);
 
-pub(crate) async fn renew(
-    db: &SqlitePool,
-    replica: Uuid,
-    lease: Duration,
+#[derive(Clone, Copy, Debug)]
+struct Row {
     applied: i64,
-) -> Result<Option<i64>> {
-    query_scalar(
-        "UPDATE keyward_replicas SET applied = max(applied, ?3), renewals = renewals + 1, \
-         lease_micros = ?2, seen_at = unixepoch() WHERE id = ?1 \
-         RETURNING (SELECT value FROM keyward_revision)",
-    )
-    .bind(replica)
-    .bind(micros(lease))
-    .bind(applied)
-    .fetch_optional(db)
-    .await
-    .map_err(failure)
+    renewals: i64,
+    lease: Duration,
+    seen_at: Timestamp,
 }
 
-pub(crate) async fn laggards(
-    db: &SqlitePool,
-    replica: Uuid,
-    revision: i64,
-) -> Result<Vec<Laggard>> {
-    let rows: Vec<(Uuid, i64, i64)> = query_as(
-        "SELECT id, renewals, lease_micros FROM keyward_replicas WHERE applied < ?2 AND id <> ?1",
-    )
-    .bind(replica)
-    .bind(revision)
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    let laggard = |(replica, renewals, lease)| {
-        let lease = Duration::from_micros(u64::try_from(lease).unwrap_or(0));
-        Laggard { replica, renewals, lease }
-    };
-    Ok(rows.into_iter().map(laggard).collect())
-}
-
-pub(crate) async fn evict(db: &SqlitePool, laggards: &[Laggard]) -> Result<()> {
-    for laggard in laggards {
-        query("DELETE FROM keyward_replicas WHERE id = ?1 AND renewals = ?2")
-            .bind(laggard.replica)
-            .bind(laggard.renewals)
-            .execute(db)
-            .await
-            .map_err(failure)?;
+impl Registry {
+    pub(crate) async fn register(
+        &self,
+        db: &SqlitePool,
+        replica: Uuid,
+        lease: Duration,
+    ) -> Result<i64> {
+        let (revision, seen_at) = newest(db).await?;
+        let mut rows = self.rows();
+        let renewals = rows.get(&replica).map_or(0, |row| row.renewals.saturating_add(1));
+        rows.insert(replica, Row { applied: revision, renewals, lease, seen_at });
+        Ok(revision)
     }
-    Ok(())
+
+    pub(crate) async fn renew(
+        &self,
+        db: &SqlitePool,
+        replica: Uuid,
+        lease: Duration,
+        applied: i64,
+    ) -> Result<Option<i64>> {
+        let (revision, seen_at) = newest(db).await?;
+        Ok(self.rows().get_mut(&replica).map(|row| {
+            let renewals = row.renewals.saturating_add(1);
+            *row = Row { applied: row.applied.max(applied), renewals, lease, seen_at };
+            revision
+        }))
+    }
+
+    pub(crate) fn laggards(&self, replica: Uuid, revision: i64) -> Vec<Laggard> {
+        self.rows()
+            .iter()
+            .filter(|(id, row)| **id != replica && row.applied < revision)
+            .map(|(id, row)| Laggard { replica: *id, renewals: row.renewals, lease: row.lease })
+            .collect()
+    }
+
+    pub(crate) fn evict(&self, laggards: &[Laggard]) {
+        let mut rows = self.rows();
+        for laggard in laggards {
+            if rows.get(&laggard.replica).is_some_and(|row| row.renewals == laggard.renewals) {
+                rows.remove(&laggard.replica);
+            }
+        }
+    }
+
+    pub(crate) fn leave(&self, replica: Uuid) {
+        self.rows().remove(&replica);
+    }
+
+    /// What everybody who was seen since then has applied; nothing when nobody was.
+    pub(crate) fn applied_by_all(&self, since: Timestamp) -> Option<i64> {
+        let rows = self.rows();
+        rows.values().filter(|row| row.seen_at >= since).map(|row| row.applied).min()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashMap<Uuid, Row>> {
+        // Nothing in here can panic half way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-pub(crate) async fn leave(db: &SqlitePool, replica: Uuid) -> Result<()> {
-    query("DELETE FROM keyward_replicas WHERE id = ?1")
-        .bind(replica)
-        .execute(db)
+/// The newest revision, and when it was read.
+async fn newest(db: &SqlitePool) -> Result<(i64, Timestamp)> {
+    let (revision, seconds) = query_as("SELECT value, unixepoch() FROM keyward_revision")
+        .fetch_one(db)
         .await
         .map_err(failure)?;
-    Ok(())
-}
-
-fn micros(span: Duration) -> i64 {
-    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+    Ok((revision, Timestamp::from_seconds(seconds)))
 }

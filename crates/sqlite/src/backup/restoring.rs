@@ -1,5 +1,7 @@
 //! A commit that is put together bit by bit.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use auth_domain::Timestamp;
 use auth_domain::backup::{GroupRecord, Restoring, Rows};
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use super::bulk::hex;
 use super::present::{find, pair, present};
 use crate::failure::failure;
+use crate::replicas::Registry;
 use crate::{apply, guards, log};
 
 /// How many facts are held before they are written.
@@ -22,6 +25,7 @@ const HELD: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct SqliteRestoring {
     tx: Transaction<'static, Sqlite>,
+    replicas: Arc<Registry>,
     actor: String,
     at: Timestamp,
     facts: Vec<Fact>,
@@ -31,11 +35,15 @@ pub(crate) struct SqliteRestoring {
 }
 
 impl SqliteRestoring {
-    pub(crate) async fn begin(db: &SqlitePool, commit: Commit) -> Result<Self> {
+    pub(crate) async fn begin(
+        db: &SqlitePool,
+        replicas: Arc<Registry>,
+        commit: Commit,
+    ) -> Result<Self> {
         let tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         let Commit { actor, at, guards, changes } = commit;
         let facts = Vec::new();
-        let mut this = Self { tx, actor, at, facts, revision: None, written: 0 };
+        let mut this = Self { tx, replicas, actor, at, facts, revision: None, written: 0 };
         for guard in &guards {
             this.hold(guard).await?;
         }
@@ -208,7 +216,7 @@ impl Restoring for SqliteRestoring {
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {
-        apply(&mut self.tx, change).await?;
+        apply(&mut self.tx, &self.replicas, change).await?;
         self.facts.extend(Fact::of(change));
         if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
