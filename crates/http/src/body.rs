@@ -91,6 +91,16 @@ impl Members {
         }
     }
 
+    /// A text that has to be there, if only as null, which is the empty one: where leaving a member out, or
+    /// misspelling it, would do something else.
+    pub(crate) fn stated_text(&mut self, name: &'static str) -> Result<String> {
+        if self.0.contains_key(name) {
+            self.text(name)
+        } else {
+            Err(Error::malformed(name, "has to be given, if only as null"))
+        }
+    }
+
     /// A whole number.
     pub(crate) fn integer(&mut self, name: &'static str) -> Result<Option<i64>> {
         match self.take(name)? {

@@ -189,14 +189,14 @@ async fn remove(
 #[derive(ToSchema)]
 #[schema(as = GroupMove)]
 struct MoveBody {
-    /// The group it goes below. Without one it becomes a root.
-    #[schema(value_type = types::GroupId, required = false)]
+    /// The group it goes below; null makes it a root.
+    #[schema(value_type = Option<types::GroupId>, required = true)]
     parent_id: String,
 }
 
 impl FromMembers for MoveBody {
     fn from_members(members: &mut Members) -> Result<Self> {
-        Ok(Self { parent_id: members.text("parent_id")? })
+        Ok(Self { parent_id: members.stated_text("parent_id")? })
     }
 }
 

@@ -187,7 +187,7 @@ async fn every_change_of_a_group_is_an_event() {
             (Method::DELETE, format!("{group}/members"), json!({ "members": ["t"] })),
             (Method::PUT, format!("{group}/roles/{eve}"), json!({ "role": "editor" })),
             (Method::DELETE, format!("{group}/roles/{eve}"), json!({})),
-            (Method::PUT, format!("{group}/parent"), json!({})),
+            (Method::PUT, format!("{group}/parent"), json!({ "parent_id": null })),
             (Method::DELETE, group.clone(), json!({})),
         ] {
             let status = scene.status(method.clone(), &path, &scene.ada, body).await;

@@ -171,7 +171,7 @@ async fn d_g1_every_route_asks_who_may() {
             (Method::PUT, String::new(), named, 200, 403),
             (Method::POST, "/members".into(), members.clone(), 200, 403),
             (Method::DELETE, "/members".into(), members, 204, 403),
-            (Method::PUT, "/parent".into(), json!({}), 403, 403),
+            (Method::PUT, "/parent".into(), json!({ "parent_id": null }), 403, 403),
             (Method::PUT, format!("/roles/{eve}"), role, 403, 403),
             (Method::DELETE, format!("/roles/{eve}"), json!({}), 403, 403),
             (Method::DELETE, String::new(), json!({}), 403, 403),
@@ -364,6 +364,9 @@ async fn d_g6_bad_input_is_told_apart_and_writes_nothing() {
             (&put, &twig, json!({ "name": "" }), 400, "invalid_name_size"),
             (&put, &top, parent(&root), 409, "already_exists"),
             (&put, &moving, parent(UNKNOWN), 404, "not_found"),
+            // A misspelt member must not make a root of it.
+            (&put, &moving, json!({}), 400, "malformed"),
+            (&put, &moving, json!({ "parentId": leaf }), 400, "malformed"),
             (&put, &moving, parent(&root), 409, "group_cycle"),
             (&put, &moving, parent(&leaf), 409, "group_cycle"),
             (&put, &moving, parent(&foreign), 400, "invalid_parent"),

@@ -62,7 +62,7 @@ fn every_field() -> Value {
         "type": 2, "name": "A", "org_ids": [NOTHING], "member_ids": [NOTHING], "member_id": NOTHING,
         "org_memberships": [{ "email": email(OWNER), "role": "viewer" }], "role": "admin",
         "user_id": NOTHING, "subject": "root", "object": "", "action": "",
-        "email": email(OWNER), "redirect_path": "/v",
+        "email": email(OWNER), "redirect_path": "/v", "parent_id": null,
     })
 }
 
