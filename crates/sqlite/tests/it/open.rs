@@ -1,12 +1,16 @@
 //! The data directory: what is made, what is refused, and that a refusal damages nothing.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{PlatformRole, UserId};
-use auth_domain::ports::{ChangeLog, Standings, Store};
+use auth_domain::ports::{ChangeLog, Replicas, Standings, Store};
 use auth_sqlite::{OpenError, SqliteStore};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -42,6 +46,34 @@ async fn a_missing_directory_is_made_for_its_owner_only() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     assert_eq!(mode(&dir.join("keyward.db")), 0o600);
+}
+
+/// The files of the directory, by name: how long, and when they were written last.
+fn files(dir: &Path) -> BTreeMap<OsString, (u64, SystemTime)> {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let about = entry.metadata().unwrap();
+            (entry.file_name(), (about.len(), about.modified().unwrap()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_replica_with_nothing_to_do_writes_nothing() {
+    let dir = tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    write(&store).await;
+    let (replica, lease) = (Uuid::from_u128(1), Duration::from_secs(1));
+    store.register(replica, lease).await.unwrap();
+    store.renew(replica, lease, 1).await.unwrap();
+    let before = files(dir.path());
+    for _ in 0..20 {
+        assert_eq!(store.renew(replica, lease, 1).await.unwrap(), Some(1));
+    }
+    assert_eq!(files(dir.path()), before);
+    write(&store).await;
+    assert_ne!(files(dir.path()), before, "a write can be seen like this");
 }
 
 #[tokio::test]
