@@ -190,7 +190,7 @@ async fn remove(
 #[schema(as = GroupMove)]
 struct MoveBody {
     /// The group it goes below; null makes it a root.
-    #[schema(value_type = Option<types::GroupId>, required = true)]
+    #[schema(value_type = types::NewParent)]
     parent_id: String,
 }
 

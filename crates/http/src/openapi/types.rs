@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use auth_domain::model;
-use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -41,6 +41,14 @@ wire_type! {
         .min_length(Some(model::GroupId::LENGTH))
         .max_length(Some(model::GroupId::LENGTH))
         .description(Some("A ULID. It is read in either case and written in upper case."))
+        .examples(["01JCSQRGKG9V66VC5RMRZA6Z7T"])
+}
+
+wire_type! {
+    /// Where a group goes.
+    NewParent = text()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some("A group's id, or null for nowhere: the group becomes a root."))
         .examples(["01JCSQRGKG9V66VC5RMRZA6Z7T"])
 }
 

@@ -22,6 +22,11 @@ pub fn resolved(value: &'static Value) -> &'static Value {
     }
 }
 
+/// Whether null is one of the values of this schema.
+pub fn takes_null(schema: &'static Value) -> bool {
+    resolved(schema)["type"].as_array().is_some_and(|types| types.contains(&"null".into()))
+}
+
 /// Whether the answer to this request is one that the description gives; panics if not. What no
 /// route matched is nothing the description speaks of, nor is what is neither accepting nor declining.
 pub fn check(method: &Method, path: &str, status: u16, headers: &HeaderMap, body: &[u8]) {
@@ -93,7 +98,13 @@ pub fn fault(value: &Value, schema: &'static Value) -> Option<String> {
     if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
         return refused("is no word of the list");
     }
-    match (schema["type"].as_str().unwrap(), value) {
+    // Several types are one and null, which a member has to say if it means it.
+    let kind = match &schema["type"] {
+        Value::Array(types) if value.is_null() && types.contains(&"null".into()) => return None,
+        Value::Array(types) => types.iter().find(|kind| *kind != "null").unwrap(),
+        only => only,
+    };
+    match (kind.as_str().unwrap(), value) {
         ("string", Value::String(text)) => {
             let size = u32::try_from(text.chars().count()).unwrap();
             let formatted = match schema["format"].as_str() {

@@ -13,7 +13,7 @@ use expect_test::expect_file;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::described::{API, fault, operation, resolved};
+use crate::described::{API, fault, operation, resolved, takes_null};
 use crate::mails;
 use crate::support::{CENTURY, NOW, World};
 
@@ -318,15 +318,15 @@ async fn a_route_wants_a_token_if_it_is_said_to() {
     }
 }
 
-/// Every member of the bodies of this schema, by the path to it.
-fn members(schema: &'static Value, at: &[String]) -> Vec<(Vec<String>, bool)> {
+/// Every member of the bodies of this schema: the path to it, whether it has to be there, and whether null does.
+fn members(schema: &'static Value, at: &[String]) -> Vec<(Vec<String>, bool, bool)> {
     let schema = resolved(schema);
     let mut found = Vec::new();
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
         let path = [at, std::slice::from_ref(name)].concat();
         found.extend(members(member, &path));
         let required = schema["required"].as_array().into_iter().flatten();
-        found.push((path, required.into_iter().any(|other| other == name)));
+        found.push((path, required.into_iter().any(|other| other == name), takes_null(member)));
     }
     found
 }
@@ -338,20 +338,22 @@ async fn every_described_member_of_a_body_is_read_and_the_required_ones_are_need
     for (route, operation) in of_views() {
         let Some(content) = request(operation) else { continue };
         let path = route.path.replace("{id}", NOBODY).replace("{user_id}", NOBODY);
-        for (member, required) in members(&content["schema"], &[]) {
+        for (member, required, nullable) in members(&content["schema"], &[]) {
             let name = format!("{} {} {member:?}", route.method, route.path);
             let pointer = format!("/{}", member.join("/"));
-            let send = async |value: Value| {
+            let send = async |value: Option<Value>| {
                 let mut body = content["example"].clone();
                 let parent = pointer.rsplit_once('/').unwrap().0;
-                body.pointer_mut(parent).unwrap()[member.last().unwrap()] = value;
+                let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                parent.remove(member.last().unwrap());
+                parent.extend(value.map(|value| (member.last().unwrap().clone(), value)));
                 let call = world.call(route.method.clone(), &path).bearer(&root.token);
                 call.body(&body.to_string()).send().await
             };
-            let answer = send(json!(true)).await;
+            let answer = send(Some(json!(true))).await;
             assert_eq!(answer.status.as_u16(), 400, "{name}: {}", answer.text());
             if required {
-                let answer = send(Value::Null).await;
+                let answer = send((!nullable).then_some(Value::Null)).await;
                 let refused = matches!(answer.status.as_u16(), 400 | 401);
                 assert!(refused, "{name}: {} {}", answer.status, answer.text());
             }
