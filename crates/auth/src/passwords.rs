@@ -1,10 +1,10 @@
-//! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on threads that give way to
+//! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on [`threads`] that give way to
 //! those that answer checks.
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::{self, available_parallelism};
+mod threads;
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -15,6 +15,8 @@ use aws_lc_rs::rand;
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
+
+use threads::Threads;
 
 /// The most bytes a password has: what the original's hashes take, so that accounts can move
 /// between the two.
@@ -28,39 +30,13 @@ const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
-/// How much a thread that hashes gives way to others: by this niceness, a tenth of a core that both want.
-const NICENESS: i32 = 10;
-
 /// The pool. As many threads hash as half of the cores; the rest is for checks.
 pub(crate) struct ArgonPool {
     rule: Regex,
     params: Params,
-    threads: mpsc::Sender<Work>,
+    threads: Threads,
     /// Held while hashing or waiting for it.
     admitted: Arc<Semaphore>,
-}
-
-type Work = Box<dyn FnOnce() + Send>;
-
-/// Starts threads that do one thing after the other, until nobody can give them any more.
-fn start(threads: usize) -> io::Result<mpsc::Sender<Work>> {
-    let (give, take) = mpsc::channel::<Work>();
-    let take = Arc::new(Mutex::new(take));
-    for number in 0..threads {
-        let take = Arc::clone(&take);
-        let thread = thread::Builder::new().name(format!("passwords-{number}"));
-        thread.spawn(move || {
-            // On Linux that is a thread's own. Without it, hashing is as urgent as anything else.
-            let _ = rustix::process::nice(NICENESS);
-            loop {
-                let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok(work) = next else { return };
-                // Whoever waits for it hears that it came to nothing.
-                let _ = catch_unwind(AssertUnwindSafe(work));
-            }
-        })?;
-    }
-    Ok(give)
 }
 
 impl ArgonPool {
@@ -75,7 +51,7 @@ impl ArgonPool {
         let params = Params::new(memory, passes, lanes, None)
             .map_err(|error| Error::internal(error.to_string()))?;
         let room = workers.saturating_mul(queue.saturating_add(1));
-        let threads = start(workers).map_err(Error::internal)?;
+        let threads = Threads::start(workers).map_err(Error::internal)?;
         Ok(Self { rule, params, threads, admitted: Arc::new(Semaphore::new(room)) })
     }
 
@@ -83,19 +59,18 @@ impl ArgonPool {
     /// work is done, also if nobody waits for the outcome any more.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
             auth_telemetry::refused("passwords", "queue");
             Error::unavailable("too many passwords wait to be hashed")
         })?;
         let (tell, told) = oneshot::channel();
-        let work = move || {
+        self.threads.give(Box::new(move |memory| {
             let _place = admitted;
             // Nobody may wait for it any more.
-            let _ = tell.send(work());
-        };
-        self.threads.send(Box::new(work)).map_err(|_| Error::internal("no threads"))?;
+            let _ = tell.send(work(memory));
+        }));
         told.await.map_err(Error::internal)?
     }
 }
@@ -108,29 +83,29 @@ impl ports::Passwords for ArgonPool {
 
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         let params = self.params.clone();
-        self.run(move || hash(&params, password.expose_secret().as_bytes())).await
+        self.run(move |memory| hash(&params, password.expose_secret().as_bytes(), memory)).await
     }
 
     async fn verify(&self, password: SecretString, known: Option<PasswordHash>) -> Result<bool> {
         let params = self.params.clone();
-        self.run(move || {
+        self.run(move |memory| {
             let password = password.expose_secret().as_bytes();
             match known.filter(PasswordHash::is_usable) {
-                Some(known) => matches(&known, password),
+                Some(known) => matches(&known, password, memory),
                 // As much work as comparing.
-                None => hash(&params, password).map(|_| false),
+                None => hash(&params, password, memory).map(|_| false),
             }
         })
         .await
     }
 }
 
-fn hash(params: &Params, password: &[u8]) -> Result<PasswordHash> {
+fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<PasswordHash> {
     let mut salt = [0; Salt::RECOMMENDED_LENGTH];
     rand::fill(&mut salt).map_err(|_| Error::internal("no randomness"))?;
     let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    fill(&Argon2::new(algorithm, version, params.clone()), password, &salt, &mut output)?;
+    fill(&Argon2::new(algorithm, version, params.clone()), password, &salt, &mut output, memory)?;
     let spelled = || {
         let phc = Phc {
             algorithm: algorithm.ident(),
@@ -145,7 +120,7 @@ fn hash(params: &Params, password: &[u8]) -> Result<PasswordHash> {
 }
 
 /// Whether the password has this hash, whatever the cost it was made at.
-fn matches(known: &PasswordHash, password: &[u8]) -> Result<bool> {
+fn matches(known: &PasswordHash, password: &[u8], memory: &mut Vec<Block>) -> Result<bool> {
     let odd = || Error::internal("a stored password hash is none of ours");
     let phc = Phc::new(known.expose()).map_err(|_| odd())?;
     let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
@@ -154,18 +129,25 @@ fn matches(known: &PasswordHash, password: &[u8]) -> Result<bool> {
     let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..expected.len()).ok_or_else(odd)?;
-    fill(&Argon2::new(algorithm, version, params), password, &salt, output)?;
+    fill(&Argon2::new(algorithm, version, params), password, &salt, output, memory)?;
     // Compares in constant time.
     Ok(Output::new(output).map_err(|_| odd())? == expected)
 }
 
-/// The hash itself, in memory that is given back.
-fn fill(argon: &Argon2<'_>, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<()> {
+/// The hash itself, in memory that may have been used before and is overwritten.
+fn fill(
+    argon: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    output: &mut [u8],
+    memory: &mut Vec<Block>,
+) -> Result<()> {
     let blocks = argon.params().block_count();
-    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK));
-    memory.resize(blocks, Block::new());
+    memory.reserve_exact(blocks.max(GIVEN_BACK).saturating_sub(memory.len()));
+    memory.resize(blocks.max(memory.len()), Block::new());
+    let memory = memory.get_mut(..blocks).unwrap_or_default();
     argon
-        .hash_password_into_with_memory(password, salt, output, memory.as_mut_slice())
+        .hash_password_into_with_memory(password, salt, output, memory)
         .map_err(|error| Error::internal(format!("hashing a password: {error}")))
 }
 
@@ -268,16 +250,19 @@ mod tests {
         let pool = pool();
         let hash = pool.hash("correct horse".into()).await.unwrap();
         let mut times = [Duration::MAX; 2];
-        // The fastest of a few: whatever else runs here only ever adds.
-        for _ in 0..5 {
+        // The fastest of a few, or of many on a busy machine: whatever else runs here only ever adds.
+        for _ in 0..50 {
             for (hash, best) in [Some(hash.clone()), None].into_iter().zip(&mut times) {
                 let started = std::time::Instant::now();
                 assert!(!pool.verify("wrong".into(), hash).await.unwrap());
                 *best = started.elapsed().min(*best);
             }
+            let [known, unknown] = times;
+            if unknown * 2 > known && known * 2 > unknown {
+                return;
+            }
         }
-        let [known, unknown] = times;
-        assert!(unknown * 2 > known && known * 2 > unknown, "{known:?} {unknown:?}");
+        panic!("known and unknown: {times:?}");
     }
 
     #[tokio::test]
@@ -288,12 +273,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn threads_that_hash_give_way_and_outlive_what_they_do() {
+    async fn threads_outlive_what_they_do() {
         let pool = pool();
-        let niceness = || rustix::process::getpriority_process(None).map_err(Error::internal);
-        let hashing = pool.run(niceness).await.unwrap();
-        assert_eq!(hashing, (niceness().unwrap() + NICENESS).min(19));
-        let outcome = pool.run::<()>(|| panic!("as this test wants it")).await;
+        let outcome = pool.run::<()>(|_| panic!("as this test wants it")).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
         assert!(pool.hash("correct horse".into()).await.is_ok(), "and the only thread goes on");
     }
