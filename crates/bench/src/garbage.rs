@@ -33,12 +33,14 @@ pub async fn measure(scene: &Scene, bars: &mut Bars) -> Result<()> {
         false_.push(look(&tokens, &Token::new(forged.clone()), false)?);
     }
     let (taken, odd, false_) = (median(&mut taken), median(&mut odd), median(&mut false_));
-    let before = looked_up(scene).await?;
     let good = load::run(&scene.identify_key(), &scene.pids()?, Shape::FEW).await?;
     let call = scene.identify("garbage", &garbage);
+    let before = looked_up(scene).await?;
     let refused = load::run(&call, &scene.pids()?, Shape::FEW).await?;
     load::run(&scene.identify("forged", &forged), &scene.pids()?, Shape::FEW).await?;
-    ensure!(looked_up(scene).await? <= before, "garbage was looked up");
+    // The service counts now and then, so what others asked just before may be among them.
+    let looked_up = looked_up(scene).await? - before;
+    ensure!(looked_up < call.count as f64 / 1000.0, "garbage was looked up {looked_up} times");
     println!(
         "## Garbage\n\nAn API key is read in {taken:.0} ns, a text that is no token refused in {odd:.0} ns, a wrong \
          signature in {false_:.0} ns. As calls: {:.1} µs of CPU for the key, {:.1} µs for the text.\n",
