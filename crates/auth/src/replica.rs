@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use auth_cache::confirm::{Waited, verdict};
+use auth_cache::lease::{margin, outlived};
 use auth_cache::memory::{Switch, switched_off};
 use auth_cache::{Memory, Micros, Renewals};
 use auth_domain::ports::{Confirm, Confirmation, Ids, Laggard, Store};
@@ -45,13 +46,6 @@ pub(crate) struct Pace {
     pub(crate) renewal: Duration,
     /// How long it goes on without the store after that.
     pub(crate) grace: Duration,
-}
-
-impl Pace {
-    /// What is left of a lease: clocks of different machines differ in speed by far less than this.
-    fn margin(&self) -> Duration {
-        self.lease.div_f64(20.0)
-    }
 }
 
 /// Tells other replicas that there is something to read, and hears them.
@@ -178,7 +172,7 @@ impl Replica {
 
     async fn run(self: Arc<Self>, stop: CancellationToken) {
         let lease = Self::micros(self.pace.lease);
-        let mut renewals = Renewals::new(lease, Self::micros(self.pace.margin()));
+        let mut renewals = Renewals::new(lease, Self::micros(margin(self.pace.lease)));
         let mut registered = false;
         while !stop.is_cancelled() {
             let begun = Instant::now();
@@ -341,8 +335,9 @@ impl Replica {
                 }
                 return confirmation;
             }
-            // Not past the end of the lease, when it is over whatever the others say.
-            let left = self.pace.lease.saturating_sub(began.elapsed()).max(FIRST_LOOK);
+            // Not past the moment when it is over whatever the others say.
+            let end = outlived(self.pace.lease);
+            let left = end.saturating_sub(began.elapsed()).max(FIRST_LOOK);
             sleep(pause.min(left)).await;
             pause = pause.saturating_mul(2).min(LONGEST_LOOK);
         }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use auth_domain::ports::{Confirmation, Laggard};
 
+use crate::lease::outlived;
+
 /// What is known of the other replicas, some time after a commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Waited<'a> {
@@ -25,12 +27,12 @@ pub struct Waited<'a> {
 #[must_use]
 pub fn verdict(waited: &Waited<'_>) -> Option<Confirmation> {
     let Some(laggards) = waited.laggards else {
-        return (waited.for_ >= waited.lease).then_some(Confirmation::Pending);
+        return (waited.for_ >= outlived(waited.lease)).then_some(Confirmation::Pending);
     };
     let Some(longest) = laggards.iter().map(|laggard| laggard.lease).max() else {
         return Some(Confirmation::Everywhere);
     };
-    if waited.for_ < longest.max(waited.lease) {
+    if waited.for_ < outlived(longest.max(waited.lease)) {
         return None;
     }
     Some(if waited.grace { Confirmation::Pending } else { Confirmation::Everywhere })

@@ -14,13 +14,27 @@
 //!   its row, and sees that it has not applied R. A replica that has just registered, or whose row was removed
 //!   because it seemed dead, has no renewal before, and trusts nothing until the next.
 //!
-//! All clocks here are monotonic ones of the process that reads them; that they run at the same speed to
-//! within the margin is all that is asked of them.
+//! All clocks here are monotonic ones of the process that reads them. A replica leaves the last twentieth of a
+//! lease unused ([`margin`]) and a writer waits for all but half of that ([`outlived`]): that clocks run at the
+//! same speed to within one part in forty is all that is asked of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A moment on the monotonic clock of this process, in microseconds since it started.
 pub type Micros = u64;
+
+/// How much of a lease a replica leaves unused.
+#[must_use]
+pub fn margin(lease: Duration) -> Duration {
+    lease.div_f64(20.0)
+}
+
+/// After how long a writer may take it that nobody trusts by an earlier lease of this length.
+#[must_use]
+pub fn outlived(lease: Duration) -> Duration {
+    lease.saturating_sub(margin(lease).div_f64(2.0))
+}
 
 /// Until when the memory is trusted. Written by whoever renews, read by every request.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use auth_cache::confirm::{Waited, verdict};
-use auth_cache::lease::Earned;
+use auth_cache::lease::{Earned, margin};
 use auth_cache::memory::Ticket;
 use auth_cache::{Answer, Limits, Memory, Question, Recalled, Renewals};
 use auth_domain::fact::Record;
@@ -15,7 +15,6 @@ use auth_domain::{Id, Timestamp};
 use uuid::Uuid;
 
 const LEASE: u64 = 1_000;
-const MARGIN: u64 = 50;
 const SUBJECTS: u64 = 3;
 const STEPS: u32 = 400;
 
@@ -120,7 +119,10 @@ impl World {
         let replicas = (0..count)
             .map(|_| Replica {
                 memory: Memory::new(Limits { bytes: 1 << 14, stripes: 64 }),
-                renewals: Renewals::new(LEASE, MARGIN),
+                renewals: Renewals::new(
+                    LEASE,
+                    u64::try_from(margin(Duration::from_micros(LEASE)).as_micros()).unwrap(),
+                ),
                 registered: false,
                 skew: dice.roll(1 << 40),
                 paused: false,
