@@ -8,7 +8,9 @@
 )]
 
 mod backup;
+mod balancer;
 mod client;
+mod containers;
 mod contract;
 mod crash;
 mod docs;
@@ -38,5 +40,6 @@ mod stop;
 mod tls;
 mod traces;
 mod users;
+mod watching;
 mod wire;
 mod world;
