@@ -10,6 +10,7 @@
 mod backup;
 mod balancer;
 mod client;
+mod commands;
 mod containers;
 mod contract;
 mod crash;
