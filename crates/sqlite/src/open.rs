@@ -15,6 +15,8 @@ use crate::SqliteStore;
 
 /// Holds everything.
 const DATABASE: &str = "keyward.db";
+/// What was written and is not in there yet, while a process uses it or after one that died.
+const LOG: &str = "keyward.db-wal";
 /// Locked by the process that uses the directory.
 const LOCK: &str = "keyward.lock";
 /// Connections that read: more than cores gains nothing.
@@ -108,7 +110,9 @@ impl SqliteStore {
             database: database.clone(),
             cause: cause.into(),
         };
-        let options = options().filename(&file).read_only(true);
+        // Without a write-ahead log nobody is using it, and reading it as if nobody could leaves no log behind.
+        let unused = !dir.join(LOG).exists();
+        let options = options().filename(&file).read_only(true).immutable(unused);
         let mut db = options.connect().await.map_err(unusable)?;
         let begun: bool =
             query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1)")

@@ -1,13 +1,15 @@
 //! The operator's commands, one by one, by the real binary on both stores.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::time::Duration;
 
 use auth_testkit::{Postgres, SECRET, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::world::{embedded, get, stores};
+use crate::world::{embedded, eventually, get, stores};
 
 /// What a command printed to standard output, and its exit code.
 async fn told(setup: &Setup, arguments: &[&str], typed: &str) -> (i32, String, String) {
@@ -314,16 +316,23 @@ async fn migrate_check_looks_at_an_embedded_store_in_use_and_leaves_it_as_it_is(
     let (code, _, problem) = told(&setup, &["migrate"], "").await;
     assert!(code == 1 && problem.contains("in use by another process"), "{problem}");
     server.user("ada@example.com").await.unwrap();
-    server.stop().await.unwrap();
-    let files = || -> Vec<_> {
-        let mut names: Vec<_> = std::fs::read_dir(setup.data_dir())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        names.sort();
-        names
+    server.kill().await.unwrap();
+    let files = || -> BTreeMap<_, _> {
+        let entries = std::fs::read_dir(setup.data_dir()).unwrap().map(Result::unwrap);
+        entries.map(|it| (it.file_name(), std::fs::read(it.path()).unwrap().len())).collect()
     };
-    let before = (files(), std::fs::read(setup.data_dir().join("keyward.db")).unwrap());
+    let log = setup.data_dir().join("keyward.db-wal");
+    assert!(log.exists(), "what was written last is still there");
+    let before = files();
     assert_eq!(told(&setup, &["migrate", "--check"], "").await.0, 0);
-    assert_eq!(before, (files(), std::fs::read(setup.data_dir().join("keyward.db")).unwrap()));
+    assert_eq!(files(), before);
+    eventually("it is in the database", Duration::from_secs(20), async || {
+        // Not every end waits for the connections to be closed.
+        told(&setup, &["migrate"], "").await;
+        !log.exists()
+    })
+    .await;
+    let before = files();
+    assert_eq!(told(&setup, &["migrate", "--check"], "").await.0, 0);
+    assert_eq!(files(), before);
 }
