@@ -98,3 +98,29 @@ fn three_replicas_differ_in_nothing_and_only_the_balancer_is_published() {
     let found = &watching["scrape_configs"][0]["dns_sd_configs"][0];
     assert_eq!((texts(&found["names"]), found["port"].as_u64()), (vec!["keyward"], Some(8186)));
 }
+
+#[test]
+fn the_workflow_runs_what_is_run_by_hand_and_nothing_else() {
+    let read = |file: &str| std::fs::read_to_string(workspace().join(file)).unwrap();
+    let workflow: Value = yaml_serde::from_str(&read(".github/workflows/ci.yml")).unwrap();
+    let by_hand = read(".ci/run");
+    let by_hand: Vec<_> = by_hand.lines().filter(|line| line.starts_with("make ")).collect();
+    let permissions = workflow["permissions"].as_mapping().unwrap();
+    let permissions: Vec<_> = permissions
+        .iter()
+        .map(|(what, how)| (what.as_str().unwrap(), how.as_str().unwrap()))
+        .collect();
+    assert_eq!(permissions, [("contents", "read")]);
+    let jobs = workflow["jobs"].as_mapping().unwrap();
+    assert_eq!(jobs.len(), 1);
+    let job = &workflow["jobs"]["ci"];
+    assert!(job["timeout-minutes"].is_u64() && job.get("permissions").is_none());
+    let steps = job["steps"].as_sequence().unwrap();
+    let run: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    assert_eq!(run, by_hand);
+    for step in steps.iter().filter_map(|step| step["uses"].as_str()) {
+        // A tag can be moved to something else by whoever owns it, a commit cannot.
+        let (_, commit) = step.split_once('@').unwrap();
+        assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{step}");
+    }
+}
