@@ -4,9 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 IMAGE ?= keyward/auth
 COMMIT := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
+# Which part of docker/compose.yml: `single`, or `replicas` for three behind a balancer.
+PROFILE ?= single
 COMPOSE := docker compose --env-file .env --file docker/compose.yml
 
-.PHONY: help run test test-races check bench release image up down
+.PHONY: help run test test-races check deny sbom bench release image up down
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,13 @@ check: ## Check formatting, lints, documentation and the container files
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 	scripts/check-docker
 
+deny: ## Check licences, advisories and sources of what we depend on
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --locked check
+
+sbom: ## Write what the binary is made of, and under which licences, to target/sbom
+	cargo run --quiet --locked --package auth-sbom -- target/sbom
+
 bench: ## Measure what a call costs, beside a bare server
 	scripts/bench
 
@@ -39,11 +48,11 @@ image: ## Build the container image
 	docker build --file docker/Dockerfile --build-arg COMMIT=$(COMMIT) \
 		--build-arg BUILD_TIME=$(shell date -u +%Y-%m-%d_%H:%M:%S) --tag $(IMAGE) .
 
-up: .env ## Start the service with its databases, mail catcher and trace viewer in containers
-	$(COMPOSE) up --build --detach --wait
+up: .env ## Start the service with its databases, mail catcher and dashboards in containers; PROFILE=replicas: three behind a balancer
+	$(COMPOSE) --profile $(PROFILE) up --build --detach --wait
 
 down: .env ## Stop those containers; their data stays
-	$(COMPOSE) down
+	$(COMPOSE) --profile single --profile replicas down
 
 .env:
 	@echo "There is no .env yet. Make one with" >&2

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod commands;
+mod contradictions;
 mod environment;
 mod events;
 mod grpc;
@@ -30,8 +31,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
-pub(crate) use self::commands::{Backup, Command, Existing, Restore};
-pub(crate) use self::environment::Environment;
+pub(crate) use self::commands::{
+    Admin, Backup, CheckConfig, Command, CreateAdmin, Existing, Migrate, Restore, Shell,
+};
+pub(crate) use self::environment::{Environment, is_secret};
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::invites::Invites;
@@ -41,7 +44,6 @@ pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
 pub(crate) use self::tokens::Tokens;
-use crate::passwords;
 
 /// Keyward: identity and access for a fleet of services.
 ///
@@ -85,6 +87,10 @@ pub(crate) struct Config {
     /// What is odd about the settings, a sentence each, for the log.
     #[arg(skip)]
     pub(crate) warnings: Vec<String>,
+    /// What is wrong with the settings, a line each: `auth check-config` tells all of it, and nothing else
+    /// runs with any.
+    #[arg(skip)]
+    pub(crate) problems: Vec<String>,
 }
 
 /// Why there is no configuration.
@@ -103,7 +109,7 @@ impl From<String> for Unread {
 }
 
 /// The command line, with the secrets, which have no flags, listed at the end of the help.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let command = Config::command();
     let secrets = command.get_arguments().filter(|setting| environment::is_secret(setting));
     let secrets: Vec<_> = secrets.filter_map(environment::name).collect();
@@ -117,28 +123,40 @@ fn command() -> clap::Command {
 
 impl Config {
     /// Understands the command line, the program's name not included, and the environment.
-    pub(crate) fn read(
-        arguments: Vec<OsString>,
-        environment: &Environment,
-    ) -> Result<Self, Unread> {
+    pub(crate) fn read(arguments: &[OsString], environment: &Environment) -> Result<Self, Unread> {
         // Clap must not look at the process's environment: it takes empty variables for values.
         let documented = command();
         let program = || OsString::from("auth");
         let flags = documented.clone().mut_args(without_environment);
 
-        refuse_secrets(&documented, &arguments)?;
+        refuse_secrets(&documented, arguments)?;
         let only_flags = std::iter::once(program()).chain(arguments.iter().cloned());
         flags.clone().try_get_matches_from(only_flags).map_err(Unread::Flags)?;
 
-        let given = environment::read(&documented, environment)?;
-        let all = std::iter::once(program()).chain(given.arguments).chain(arguments);
-        let matches =
-            flags.try_get_matches_from(all).map_err(|error| in_one_line(&documented, &error))?;
+        let mut given = environment::read(&documented, environment);
+        let mut problems = std::mem::take(&mut given.problems);
+        let matches = loop {
+            let all = std::iter::once(program()).chain(given.arguments.clone());
+            let error =
+                match flags.clone().try_get_matches_from(all.chain(arguments.iter().cloned())) {
+                    Ok(matches) => break matches,
+                    Err(error) => error,
+                };
+            problems.push(in_one_line(&documented, &error));
+            // Whatever else is wrong shows without it.
+            if !leave_out(&error, &mut given.arguments) {
+                return Err(first(problems));
+            }
+        };
         let mut config =
             Self::from_arg_matches(&matches).map_err(|error| in_one_line(&documented, &error))?;
         config.postgres_setting = postgres_setting(&documented, &matches);
-        config.refuse_contradictions()?;
+        problems.extend(config.contradictions());
         config.collect_warnings(&given.unknown);
+        if !problems.is_empty() && !matches!(config.command, Some(Command::CheckConfig(_))) {
+            return Err(first(problems));
+        }
+        config.problems = problems;
         Ok(config)
     }
 
@@ -160,119 +178,33 @@ impl Config {
     pub(crate) fn self_register(&self) -> bool {
         self.accounts.self_register_enabled && !self.accounts.require_email_verification
     }
+}
 
-    fn refuse_contradictions(&self) -> Result<(), String> {
-        let both = |one: bool, other: bool, names: (&str, &str)| match (one, other) {
-            (true, false) => Err(format!("{} is set and {} is not", names.0, names.1)),
-            (false, true) => Err(format!("{} is set and {} is not", names.1, names.0)),
-            _ => Ok(()),
-        };
-        both(
-            self.server.cert.is_some(),
-            self.server.key.is_some(),
-            ("MF_AUTH_SERVER_CERT", "MF_AUTH_SERVER_KEY"),
-        )?;
-        both(
-            self.db.ssl_cert.is_some(),
-            self.db.ssl_key.is_some(),
-            ("MF_AUTH_DB_SSL_CERT", "MF_AUTH_DB_SSL_KEY"),
-        )?;
-        if self.grpc.client_ca.is_some() && self.server.cert.is_none() {
-            return Err("MF_AUTH_GRPC_CLIENT_CA needs TLS: set MF_AUTH_SERVER_CERT and \
-                        MF_AUTH_SERVER_KEY"
-                .into());
-        }
-        self.grpc.refuse_proof_nobody_asks_for()?;
-        let callers = self.grpc.callers()?;
-        if self.grpc.allow.is_some() && callers.tokens.is_empty() && self.grpc.client_ca.is_none() {
-            return Err("MF_AUTH_GRPC_ALLOW names services, and none can prove its name: set \
-                        MF_AUTH_GRPC_TOKENS or MF_AUTH_GRPC_CLIENT_CA"
-                .into());
-        }
-        if let (Some(StoreKind::Embedded), Some(setting)) =
-            (self.store.kind, &self.postgres_setting)
-        {
-            return Err(format!("MF_AUTH_STORE is embedded and {setting} is set"));
-        }
-        if self.accounts.admin_password.is_some() && self.accounts.admin_email.is_none() {
-            return Err("MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not".into());
-        }
-        self.refuse_admin_password()?;
-        if self.mail.email_host.is_some() && self.mail.email_from_address.is_none() {
-            return Err("MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not".into());
-        }
-        if self.memory.lease_renewal.saturating_mul(3) > self.memory.lease {
-            return Err("MF_AUTH_LEASE_RENEWAL: must be at most a third of MF_AUTH_LEASE".into());
-        }
-        if self.limits.http_max_head < 8 * 1024 {
-            return Err("MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB".into());
-        }
-        self.refuse_shared_ports()
+/// The problem that is told by whoever tells only one.
+fn first(problems: Vec<String>) -> Unread {
+    Unread::Setting(problems.into_iter().next().unwrap_or_default())
+}
+
+/// Leaves out the setting that this is about, if the environment has it.
+fn leave_out(error: &clap::Error, arguments: &mut Vec<OsString>) -> bool {
+    let before = arguments.len();
+    if let Some(long) = flag(error) {
+        let begins = format!("--{long}=");
+        arguments.retain(|it| it.to_str().is_none_or(|text| !text.starts_with(&begins)));
     }
+    arguments.len() < before
+}
 
-    /// The password of the first account has to follow the rule before anything is written.
-    fn refuse_admin_password(&self) -> Result<(), String> {
-        let Some(password) = self.accounts.admin_password.as_ref() else { return Ok(()) };
-        if self.has_accounts() && !passwords::acceptable(&self.accounts.pass_regex, password) {
-            return Err(
-                "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most \
-                        72 bytes"
-                    .into(),
-            );
-        }
-        Ok(())
-    }
-
-    fn refuse_shared_ports(&self) -> Result<(), String> {
-        let ports = [
-            ("MF_AUTH_HTTP_PORT", self.server.http_port),
-            ("MF_AUTH_GRPC_PORT", self.server.grpc_port),
-            ("MF_AUTH_OPS_PORT", self.server.ops_port),
-        ];
-        for (n, (name, port)) in ports.iter().enumerate() {
-            let same = |(_, other): &&(&str, u16)| other == port && *port != 0;
-            if let Some((first, _)) = ports.iter().take(n).find(same) {
-                return Err(format!("{first} and {name} are both {port}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn collect_warnings(&mut self, unknown: &[String]) {
-        let mut warn = |line: String| self.warnings.push(line);
-        for variable in unknown {
-            warn(format!("{variable} is set and is no setting of this service"));
-        }
-        if self.grpc.trust == Some(Trusted::Network) {
-            warn(
-                "MF_AUTH_GRPC_TRUST=network: whoever reaches the gRPC port is trusted with \
-                  everything"
-                    .into(),
-            );
-        }
-        if self.mail.email_base_template.is_some() {
-            warn(
-                "MF_EMAIL_BASE_TEMPLATE has no effect: templates of our own are in the directory \
-                 MF_EMAIL_TEMPLATES_DIR"
-                    .into(),
-            );
-        }
-        let built_in = self.accounts.users_grpc_url.is_none();
-        if built_in
-            && self.accounts.self_register_enabled
-            && self.accounts.require_email_verification
-        {
-            warn(
-                "MF_REQUIRE_EMAIL_VERIFICATION is true and addresses cannot be verified yet, so \
-                  nobody may open an account themselves"
-                    .into(),
-            );
-        }
+/// The flag that an error is about.
+fn flag(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.strip_prefix("--")?.split([' ', '=']).next(),
+        _ => None,
     }
 }
 
 /// The setting as a flag only, its variable named in its help.
-fn without_environment(setting: clap::Arg) -> clap::Arg {
+pub(crate) fn without_environment(setting: clap::Arg) -> clap::Arg {
     let Some(name) = environment::name(&setting).map(str::to_owned) else { return setting };
     let manual = setting.get_long_help().or(setting.get_help());
     let manual =
@@ -319,9 +251,8 @@ fn in_one_line(documented: &clap::Command, error: &clap::Error) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let flag = context(ContextKind::InvalidArg).unwrap_or_default();
-    let long = flag.trim_start_matches("--").split([' ', '=']).next().unwrap_or_default();
-    let setting = documented.get_arguments().find(|setting| setting.get_long() == Some(long));
+    let long = flag(error);
+    let setting = documented.get_arguments().find(|it| long.is_some() && it.get_long() == long);
     let Some((setting, name)) = setting.and_then(|it| Some((it, environment::name(it)?))) else {
         return error.to_string().lines().next().unwrap_or("bad settings").to_owned();
     };

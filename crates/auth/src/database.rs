@@ -14,15 +14,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The original's default, for a database that nobody else reaches.
 const DEFAULT_PASSWORD: &str = "mainflux";
 
-/// The store, or one line that says why there is none. What waiting may cure is waited for, as
-/// long as the operator allows; what somebody must cure is not.
+/// The store, or one line that says why there is none.
 pub(crate) async fn open(db: &Db) -> Result<PgStore, String> {
     let config = config(db);
+    patiently(db, async || PgStore::connect(&config).await).await
+}
+
+/// The migrations that [`open`] would run, by version and name.
+pub(crate) async fn pending(db: &Db) -> Result<Vec<(i64, &'static str)>, String> {
+    let config = config(db);
+    patiently(db, async || PgStore::pending(&config).await).await
+}
+
+/// What waiting may cure is waited for, as long as the operator allows; what somebody must cure is not.
+async fn patiently<T>(
+    db: &Db,
+    attempt: impl AsyncFn() -> Result<T, OpenError>,
+) -> Result<T, String> {
     let deadline = Instant::now().checked_add(db.wait);
     let mut pause = FIRST_PAUSE;
     loop {
-        let problem = match PgStore::connect(&config).await {
-            Ok(store) => return Ok(store),
+        let problem = match attempt().await {
+            Ok(done) => return Ok(done),
             Err(problem @ OpenError::Unreachable { .. }) => problem,
             Err(problem @ OpenError::Unusable { .. }) => return Err(problem.to_string()),
         };
@@ -72,7 +85,7 @@ mod tests {
             ("MF_AUTH_DB_WAIT", "400ms"),
         ];
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let config = Config::read(Vec::new(), &variables.into_iter().collect()).unwrap();
+        let config = Config::read(&[], &variables.into_iter().collect()).unwrap();
         let started = std::time::Instant::now();
         let line = open(&config.db).await.unwrap_err();
         assert!(started.elapsed() >= FIRST_PAUSE * 3, "it tried again: {:?}", started.elapsed());

@@ -31,22 +31,27 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{Command, Config, Unread};
+use crate::config::{Admin, CheckConfig, Command, Config, Unread};
 
 /// How long work that nobody waits for any more, such as a password being hashed, may hold up the
 /// end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().skip(1).collect();
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let environment = std::env::vars_os().collect();
-    let outcome = match Config::read(arguments, &environment) {
+    let outcome = match Config::read(&arguments, &environment) {
         Ok(config) => match config.command.clone() {
-            Some(command @ (Command::Backup(_) | Command::Restore(_))) => {
-                operate(&config, &command)
+            Some(Command::Backup(told)) => operate(&config, operator::take(&config, &told)),
+            Some(Command::Restore(told)) => operate(&config, operator::bring_back(&config, &told)),
+            Some(Command::Migrate(told)) => operate(&config, operator::migrate(&config, &told)),
+            Some(Command::Admin(Admin::Create(told))) => {
+                operate(&config, operator::create_admin(&config, &told))
             }
-            Some(Command::Health) => {
-                ops::ask(config.server.ops_host, config.server.ops_port).map(|()| ExitCode::SUCCESS)
+            Some(Command::CheckConfig(told)) => check_config(&config, &told),
+            Some(Command::Completions { shell }) => operator::completions(shell),
+            Some(Command::Health(told)) => {
+                ops::ask(config.server.ops_host, config.server.ops_port, told.json)
             }
             Some(Command::Serve) | None => serve(config),
         },
@@ -77,7 +82,10 @@ fn in_one_line(text: &str) -> String {
 }
 
 /// Does what the operator wants done, with log lines on standard error.
-fn operate(config: &Config, command: &Command) -> Result<ExitCode, String> {
+fn operate(
+    config: &Config,
+    work: impl Future<Output = Result<ExitCode, String>>,
+) -> Result<ExitCode, String> {
     use_crypto()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -86,10 +94,21 @@ fn operate(config: &Config, command: &Command) -> Result<ExitCode, String> {
     runtime.block_on(async {
         let telemetry = auth_telemetry::init_for_commands(&config.telemetry.settings())
             .map_err(|problem| format!("{problem:#}"))?;
-        let outcome = operator::run(config, command).await;
+        let outcome = work.await;
         telemetry.shutdown().await;
         outcome
     })
+}
+
+/// Looks at the settings without doing anything about them, and without a log.
+fn check_config(config: &Config, told: &CheckConfig) -> Result<ExitCode, String> {
+    use_crypto()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    // What talks to other services later belongs to a runtime from the beginning.
+    runtime.block_on(async { operator::check_config(config, told) })
 }
 
 /// Decides once what TLS is made of.

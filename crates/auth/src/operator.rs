@@ -1,8 +1,12 @@
-//! What the operator does from the command line: `auth backup` and `auth restore`.
+//! What the operator does from the command line, a file for each command; `auth backup` and `auth restore` here.
 //!
-//! The same operations as over HTTP, run by this process on the store that the settings name.
+//! Those two are the same operations as over HTTP, run by this process on the store that the settings name.
 
+mod admin;
+mod check_config;
+mod completions;
 mod files;
+mod migrate;
 
 use std::io::Write;
 use std::path::Path;
@@ -10,19 +14,15 @@ use std::process::ExitCode;
 
 use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
 use auth_domain::{App, Caller, Error};
+use serde_json::{Value, json};
 
-use crate::config::{self, Command, Config, StoreKind};
+pub(crate) use self::admin::create as create_admin;
+pub(crate) use self::check_config::run as check_config;
+pub(crate) use self::completions::print as completions;
+pub(crate) use self::migrate::run as migrate;
+use crate::config::{self, Config, StoreKind};
 use crate::{secrets, wiring};
 use files::{Input, Output};
-
-/// Runs the command to its end.
-pub(crate) async fn run(config: &Config, command: &Command) -> Result<ExitCode, String> {
-    match command {
-        Command::Backup(backup) => take(config, backup).await.map(|()| ExitCode::SUCCESS),
-        Command::Restore(restore) => bring_back(config, restore).await.map(|()| ExitCode::SUCCESS),
-        Command::Serve | Command::Health => Err("this is no command of the operator's".to_owned()),
-    }
-}
 
 async fn app(config: &Config) -> Result<App, String> {
     secrets::check(&config.tokens, config.store_kind())?;
@@ -33,7 +33,8 @@ async fn app(config: &Config) -> Result<App, String> {
     wiring::operator(config, store)
 }
 
-async fn take(config: &Config, told: &config::Backup) -> Result<(), String> {
+/// `auth backup`.
+pub(crate) async fn take(config: &Config, told: &config::Backup) -> Result<ExitCode, String> {
     let app = app(config).await?;
     let output = Output::open(&told.output)?;
     let backup = TakeBackup {
@@ -42,6 +43,17 @@ async fn take(config: &Config, told: &config::Backup) -> Result<(), String> {
         password_hashes: told.with_password_hashes,
     };
     let written = app.execute(Caller::System, backup).await.map_err(|error| said(&error))?;
+    if told.json {
+        let report = json!({
+            "rows": written.rows, "left_out": written.left_out, "normalised": written.normalised,
+        });
+        if is_standard(&told.output) {
+            // What goes to standard output is the backup.
+            let _ = writeln!(std::io::stderr(), "{report}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        return say(&report);
+    }
     note(&format!("{} rows written", written.rows));
     if written.left_out > 0 {
         note(&format!("{} rows left out that mean nothing", written.left_out));
@@ -52,10 +64,14 @@ async fn take(config: &Config, told: &config::Backup) -> Result<(), String> {
             written.normalised
         ));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn bring_back(config: &Config, told: &config::Restore) -> Result<(), String> {
+/// `auth restore`.
+pub(crate) async fn bring_back(
+    config: &Config,
+    told: &config::Restore,
+) -> Result<ExitCode, String> {
     let input = Input::open(&told.input)?;
     let app = app(config).await?;
     let restore = Restore {
@@ -73,8 +89,18 @@ async fn bring_back(config: &Config, told: &config::Restore) -> Result<(), Strin
         .await
         .map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{report:#}").map_err(|error| format!("standard output: {error}"))
+    print(&format!("{report:#}"))
+}
+
+/// Answers with a document.
+fn say(document: &Value) -> Result<ExitCode, String> {
+    print(&document.to_string())
+}
+
+/// Answers with these lines.
+fn print(text: &str) -> Result<ExitCode, String> {
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    written.map(|()| ExitCode::SUCCESS).map_err(|error| format!("standard output: {error}"))
 }
 
 /// What went wrong, for whoever operates the service: causes are not hidden from them.

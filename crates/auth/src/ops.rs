@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -102,8 +103,9 @@ async fn numbers(State(ops): State<Ops>) -> Response {
 }
 
 /// Asks the server on this machine whether it is ready: the container's health check, which has no
-/// shell and no other client. Fails with the reason.
-pub(crate) fn ask(host: IpAddr, port: u16) -> Result<(), String> {
+/// shell and no other client. Fails with the reason. With `show` it prints what the server says of itself, ready
+/// or not.
+pub(crate) fn ask(host: IpAddr, port: u16, show: bool) -> Result<ExitCode, String> {
     let host = match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -111,8 +113,16 @@ pub(crate) fn ask(host: IpAddr, port: u16) -> Result<(), String> {
     };
     let address = SocketAddr::new(host, port);
     let answer = converse(address).map_err(|error| format!("{address}: {error}"))?;
+    if show && let Some((_, document)) = answer.split_once("\r\n\r\n") {
+        // The exit code is the answer; this is for whoever reads.
+        let _ = writeln!(std::io::stdout(), "{document}");
+    }
     let status = answer.split(' ').nth(1).unwrap_or_default();
-    if status == "200" { Ok(()) } else { Err(format!("{address} is not ready: {status}")) }
+    if status == "200" {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(format!("{address} is not ready: {status}"))
+    }
 }
 
 fn converse(address: SocketAddr) -> std::io::Result<String> {

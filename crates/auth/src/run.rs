@@ -144,13 +144,14 @@ impl Signals {
 }
 
 /// TLS for the two public listeners, if it is configured.
-struct Secured {
+pub(crate) struct Secured {
     http: Option<TlsAcceptor>,
     grpc: Option<TlsAcceptor>,
 }
 
 impl Secured {
-    fn load(config: &Config) -> Result<Self, String> {
+    /// Reads what it needs from files. Fails with one line that names the setting.
+    pub(crate) fn load(config: &Config) -> Result<Self, String> {
         let server = &config.server;
         let (Some(cert), Some(key)) = (&server.cert, &server.key) else {
             return Ok(Self { http: None, grpc: None });

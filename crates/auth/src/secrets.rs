@@ -39,6 +39,14 @@ pub(crate) fn check(tokens: &Tokens, store: StoreKind) -> Result<(), String> {
     }
 }
 
+/// Refuses a secret that was made earlier and cannot be used, without making one.
+pub(crate) fn check_kept(tokens: &Tokens, data: &Path) -> Result<(), String> {
+    if tokens.secret.is_none() && data.join(FILE).exists() {
+        return kept(data).map(drop);
+    }
+    Ok(())
+}
+
 /// What signs and checks tokens, and what seals backups. The data directory is that of the embedded store,
 /// which holds it locked; a secret is made there if none was given and none was made before.
 pub(crate) fn keys(

@@ -210,11 +210,23 @@ pub(crate) fn mailer(mail: &Mail) -> Result<Option<Arc<SmtpMailer>>, String> {
 
 /// Who writes mails. What is wrong with the operator's templates is a warning.
 fn writer(mail: &Mail) -> Writer {
-    let (writer, problems) = Writer::new(mail.host.clone(), mail.email_templates_dir.as_deref());
-    for problem in problems {
-        tracing::warn!("MF_EMAIL_TEMPLATES_DIR: {problem}; what is compiled in is used instead");
+    let (writer, warnings) = writing(mail);
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
     writer
+}
+
+/// What is wrong with the operator's templates, a line each.
+pub(crate) fn bad_templates(mail: &Mail) -> Vec<String> {
+    writing(mail).1
+}
+
+fn writing(mail: &Mail) -> (Writer, Vec<String>) {
+    let (writer, problems) = Writer::new(mail.host.clone(), mail.email_templates_dir.as_deref());
+    let warning =
+        |problem| format!("MF_EMAIL_TEMPLATES_DIR: {problem}; what is compiled in is used instead");
+    (writer, problems.into_iter().map(warning).collect())
 }
 
 /// Where Redis is, if there is one.
@@ -228,9 +240,9 @@ fn redis(events: &Events) -> Option<StreamConfig> {
 }
 
 /// Where events go, if anywhere, and what else wakes other replicas.
-type Redis = (Option<Arc<RedisStream>>, Option<Arc<dyn Wake>>);
+pub(crate) type Redis = (Option<Arc<RedisStream>>, Option<Arc<dyn Wake>>);
 
-fn stream(events: &Events) -> Result<Redis, String> {
+pub(crate) fn stream(events: &Events) -> Result<Redis, String> {
     let Some(config) = redis(events) else { return Ok((None, None)) };
     let refused = |problem| format!("MF_AUTH_ES_URL: {problem}");
     let stream = RedisStream::new(&config).map_err(refused)?;
@@ -240,9 +252,15 @@ fn stream(events: &Events) -> Result<Redis, String> {
 
 /// Who people are: the users service, if there is one, or the accounts in the store.
 fn directory(accounts: &Accounts, store: &Arc<dyn Store>) -> Result<Arc<dyn Directory>, String> {
-    let Some(address) = &accounts.users_grpc_url else {
-        return Ok(Arc::new(BuiltIn::new(Arc::clone(store))));
-    };
+    Ok(match remote_directory(accounts)? {
+        Some(remote) => Arc::new(remote),
+        None => Arc::new(BuiltIn::new(Arc::clone(store))),
+    })
+}
+
+/// The users service, if there is one. Nothing is connected to yet.
+pub(crate) fn remote_directory(accounts: &Accounts) -> Result<Option<RemoteDirectory>, String> {
+    let Some(address) = &accounts.users_grpc_url else { return Ok(None) };
     let remote = RemoteDirectory::new(&RemoteOptions {
         address,
         deadline: accounts.grpc_timeout,
@@ -250,7 +268,7 @@ fn directory(accounts: &Accounts, store: &Arc<dyn Store>) -> Result<Arc<dyn Dire
         authorities: accounts.users_ca_certs.as_deref(),
         traceparent: auth_telemetry::traceparent,
     });
-    Ok(Arc::new(remote.map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))?))
+    remote.map(Some).map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))
 }
 
 fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
@@ -304,7 +322,8 @@ async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretS
     };
     let email: Email =
         address.parse().map_err(|problem: Error| format!("MF_USERS_ADMIN_EMAIL: {problem}"))?;
-    let admin = || BootstrapAdmin { email: email.clone(), password: password.clone() };
+    let admin =
+        || BootstrapAdmin { email: email.clone(), password: password.clone(), may_exist: true };
     match patiently(config.db.wait, async || app.execute(Caller::System, admin()).await).await {
         Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
         Ok(Bootstrapped::Present) => Ok(None),

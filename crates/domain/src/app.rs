@@ -301,6 +301,7 @@ fn span<O: Operation>(access: &Access) -> Span {
             otel.name = O::NAME,
             op = O::NAME,
             actor = Empty,
+            revision = Empty,
             outcome = Empty
         )
     } else {
@@ -310,6 +311,7 @@ fn span<O: Operation>(access: &Access) -> Span {
             op = O::NAME,
             ?access,
             actor = Empty,
+            revision = Empty,
             outcome = Empty
         )
     }

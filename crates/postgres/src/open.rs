@@ -119,17 +119,35 @@ impl PgStore {
             wakeups: Wakeups::new(config),
         })
     }
+
+    /// The migrations that [`PgStore::connect`] would run, by version and name; 0 is the schema of the original, on an
+    /// empty database. Nothing is changed and nobody waits: while another process migrates, it is what that one has
+    /// still to do. An index that was left unfinished is among them.
+    pub async fn pending(config: &PgConfig) -> Result<Vec<(i64, &'static str)>, OpenError> {
+        look(config).await.map_err(|problem| problem.at(config))
+    }
 }
 
-/// Holds the lock and does the work on one connection: when it is lost, both end.
-async fn prepare(config: &PgConfig) -> Result<(), Problem> {
+async fn reach(config: &PgConfig) -> Result<PgConnection, Problem> {
     let options = config.options();
-    let mut connection =
-        timeout(CONNECT, options.connect()).await.map_err(|_| Problem::Silent)??;
+    let connection = timeout(CONNECT, options.connect()).await.map_err(|_| Problem::Silent)??;
     let version = connection.server_version_num().unwrap_or_default() / 10_000;
     if version < OLDEST {
         return Err(Problem::TooOld(version));
     }
+    Ok(connection)
+}
+
+async fn look(config: &PgConfig) -> Result<Vec<(i64, &'static str)>, Problem> {
+    let mut connection = reach(config).await?;
+    let pending = schema::pending(&mut connection).await?;
+    connection.close().await?;
+    Ok(pending)
+}
+
+/// Holds the lock and does the work on one connection: when it is lost, both end.
+async fn prepare(config: &PgConfig) -> Result<(), Problem> {
+    let mut connection = reach(config).await?;
     refuse_read_only(&mut connection).await?;
     wait_for_turn(&mut connection).await?;
     schema::prepare(&mut connection).await?;

@@ -46,6 +46,35 @@ const TABLES: [(i64, &str, &str); 8] = [
     statements!(32, "0032", "keyward_foreign_writes"),
 ];
 
+/// The first of ours.
+const FIRST: (i64, &str, &str) = statements!(1, "0001", "keyward");
+
+/// What [`prepare`] would run, by version and name.
+pub(crate) async fn pending(db: &mut PgConnection) -> Result<Vec<(i64, &'static str)>, Problem> {
+    let mut pending = Vec::new();
+    if check(db).await? == Found::Nothing {
+        pending.push((0, "original"));
+    }
+    let mut done: Vec<i64> = Vec::new();
+    if exists(db, LEDGER).await? {
+        let all = "SELECT version FROM keyward_migrations WHERE success ORDER BY version";
+        done = query_scalar(all).fetch_all(&mut *db).await?;
+    }
+    let known: Vec<_> = [FIRST].into_iter().chain(INDEXES).chain(TABLES).collect();
+    if let Some(newer) =
+        done.iter().find(|version| !known.iter().any(|(known, ..)| known == *version))
+    {
+        return Err(Problem::Newer(*newer));
+    }
+    for (version, name, _) in known {
+        if !done.contains(&version) || is_unfinished(db, name).await? {
+            pending.push((version, name));
+        }
+    }
+    pending.sort_unstable();
+    Ok(pending)
+}
+
 /// Brings the database to where this version needs it. The caller holds the lock.
 pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {
     // Building an index takes as long as it takes; waiting for a lock does not, because others queue
@@ -53,15 +82,36 @@ pub(crate) async fn prepare(db: &mut PgConnection) -> Result<(), Problem> {
     raw_sql("SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_session_timeout = 0")
         .execute(&mut *db)
         .await?;
+    if check(db).await? == Found::Nothing {
+        make_original(db).await?;
+    }
+    migrate(db).await
+}
+
+/// What is in a database that we can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// What the original left behind, or we made like it.
+    Original,
+    Nothing,
+}
+
+async fn check(db: &mut PgConnection) -> Result<Found, Problem> {
     if exists(db, "groups").await? {
         return Err(Problem::Groups);
     }
     if exists(db, "gorp_migrations").await? {
         check_original(db).await?;
-    } else {
-        make_original(db).await?;
+        return Ok(Found::Original);
     }
-    migrate(db).await
+    for table in
+        ["users_roles", "keys", "orgs", "org_memberships", "member_relations", "org_invites"]
+    {
+        if exists(db, table).await? {
+            return Err(Problem::Incomplete("it has tables and no ledger"));
+        }
+    }
+    Ok(Found::Nothing)
 }
 
 async fn exists(db: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
@@ -87,13 +137,6 @@ async fn check_original(db: &mut PgConnection) -> Result<(), Problem> {
 
 /// An empty database: all of the original's schema at once, its ledger included, or nothing.
 async fn make_original(db: &mut PgConnection) -> Result<(), Problem> {
-    for table in
-        ["users_roles", "keys", "orgs", "org_memberships", "member_relations", "org_invites"]
-    {
-        if exists(db, table).await? {
-            return Err(Problem::Incomplete("it has tables and no ledger"));
-        }
-    }
     let mut tx = db.begin().await?;
     raw_sql(include_str!("../../../migrations/postgres/original.sql")).execute(&mut *tx).await?;
     tx.commit().await?;
@@ -101,13 +144,7 @@ async fn make_original(db: &mut PgConnection) -> Result<(), Problem> {
 }
 
 async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
-    let mut migrations = vec![Migration::new(
-        1,
-        "keyward".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/postgres/0001_keyward.sql").into_sql_str(),
-        false,
-    )];
+    let mut migrations = Vec::new();
     for (version, name, statement) in INDEXES {
         drop_unfinished(db, name).await?;
         migrations.push(Migration::new(
@@ -119,7 +156,7 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
             true,
         ));
     }
-    for (version, name, statements) in TABLES {
+    for (version, name, statements) in [FIRST].into_iter().chain(TABLES) {
         let statements = statements.into_sql_str();
         migrations.push(Migration::new(
             version,
@@ -144,17 +181,20 @@ async fn migrate(db: &mut PgConnection) -> Result<(), Problem> {
 /// An index whose building was interrupted is kept up and never used; `IF NOT EXISTS` would take it for
 /// done.
 async fn drop_unfinished(db: &mut PgConnection, index: &'static str) -> Result<(), Problem> {
-    let unfinished: bool = query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM pg_index \
-         WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))",
-    )
-    .bind(index)
-    .fetch_one(&mut *db)
-    .await?;
-    if unfinished {
+    if is_unfinished(db, index).await? {
         // One of our own names, not anybody's input.
         let statement = AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"));
         raw_sql(statement).execute(db).await?;
     }
     Ok(())
+}
+
+async fn is_unfinished(db: &mut PgConnection, index: &str) -> sqlx::Result<bool> {
+    query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_index \
+         WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))",
+    )
+    .bind(index)
+    .fetch_one(&mut *db)
+    .await
 }

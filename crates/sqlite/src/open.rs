@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool, query_scalar};
 
 use crate::SqliteStore;
 
 /// Holds everything.
 const DATABASE: &str = "keyward.db";
+/// What was written and is not in there yet, while a process uses it or after one that died.
+const LOG: &str = "keyward.db-wal";
 /// Locked by the process that uses the directory.
 const LOCK: &str = "keyward.lock";
 /// Connections that read: more than cores gains nothing.
@@ -90,6 +92,46 @@ impl SqliteStore {
         migrate(&writer, &database).await?;
         let readers = pool(options, READERS, &database).await?;
         Ok(Self { readers, writer, replicas: Arc::default(), _lock: Some(lock) })
+    }
+
+    /// The migrations that [`SqliteStore::open`] would run on this directory, by version and name. Nothing is made,
+    /// locked or changed, so another process may be using it.
+    pub async fn pending(dir: &Path) -> Result<Vec<(i64, &'static str)>, OpenError> {
+        let file = dir.join(DATABASE);
+        if !file.exists() {
+            // Only whether it could be one.
+            return match dir.metadata() {
+                Ok(found) if !found.is_dir() => Err(OpenError::NotADirectory(dir.to_owned())),
+                _ => Ok(MIGRATIONS.iter().map(|(version, name, _)| (*version, *name)).collect()),
+            };
+        }
+        let database = file.display().to_string();
+        let unusable = |cause: sqlx::Error| OpenError::Unusable {
+            database: database.clone(),
+            cause: cause.into(),
+        };
+        // Without a write-ahead log nobody is using it, and reading it as if nobody could leaves no log behind.
+        let unused = !dir.join(LOG).exists();
+        let options = options().filename(&file).read_only(true).immutable(unused);
+        let mut db = options.connect().await.map_err(unusable)?;
+        let begun: bool =
+            query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1)")
+                .bind(LEDGER)
+                .fetch_one(&mut db)
+                .await
+                .map_err(unusable)?;
+        let mut done: Vec<i64> = Vec::new();
+        if begun {
+            let all = "SELECT version FROM keyward_migrations WHERE success ORDER BY version";
+            done = query_scalar(all).fetch_all(&mut db).await.map_err(unusable)?;
+        }
+        db.close().await.map_err(unusable)?;
+        let known = |version: &i64| MIGRATIONS.iter().any(|(known, ..)| known == version);
+        if let Some(version) = done.iter().copied().find(|version| !known(version)) {
+            return Err(OpenError::Newer { database, version });
+        }
+        let open = MIGRATIONS.iter().filter(|(version, ..)| !done.contains(version));
+        Ok(open.map(|(version, name, _)| (*version, *name)).collect())
     }
 
     /// An empty store in memory; it is gone when it is dropped.

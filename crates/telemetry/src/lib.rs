@@ -25,5 +25,5 @@ pub use metrics::{
 };
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
-pub use subscriber::{Telemetry, init, init_for_commands};
+pub use subscriber::{Telemetry, check, init, init_for_commands};
 pub use traceparent::traceparent;

@@ -70,6 +70,15 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
     Ok(Telemetry { lines, spans })
 }
 
+/// Whether [`init`] will understand where spans go.
+///
+/// # Errors
+///
+/// When the collector's address cannot be one.
+pub fn check(settings: &LogSettings) -> anyhow::Result<()> {
+    trace::endpoint(settings.otlp_endpoint.as_deref(), settings.jaeger_url.as_deref()).map(drop)
+}
+
 /// Starts logging to standard error, for a command whose output goes to standard output. Once a process.
 ///
 /// # Errors

@@ -4,19 +4,99 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::values::email;
+
 /// What the binary can do.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
 pub(crate) enum Command {
     /// Serve until told to stop.
     Serve,
     /// Ask the server on this machine whether it is ready; the exit code is the answer.
-    Health,
+    Health(Health),
     /// Write everything the store holds, as it is at one moment, to a file. With the embedded store the service
     /// must be stopped; with PostgreSQL it may go on.
     Backup(Backup),
     /// Bring back what a backup holds: all of it or nothing. With the embedded store the service must be
     /// stopped; with PostgreSQL it may go on, but waits while much is restored.
     Restore(Restore),
+    /// Read the settings as `serve` would and say everything that is wrong with them, a line each. Nothing is
+    /// started, connected to or written. Exit code 1 if something is wrong.
+    CheckConfig(CheckConfig),
+    /// Bring the schema of the store up to date, as `serve` does before anything else.
+    Migrate(Migrate),
+    /// Do something about administrators.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Print a script that makes a shell complete what is typed after `auth`.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// What `auth health` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct Health {
+    /// Print what the server says of itself, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `auth check-config` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct CheckConfig {
+    /// Print what is wrong, and what is odd, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `auth migrate` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct Migrate {
+    /// Only say what would be done, and change nothing. Exit code 0 if that is nothing, 2 if it is something, and
+    /// 1 if it cannot be done, for instance because the schema is newer than this program.
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be done about administrators.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Admin {
+    /// Open an account and make it a root of the platform. Refused if there is an account with that address. With
+    /// the embedded store the service must be stopped; with PostgreSQL it may go on.
+    Create(CreateAdmin),
+}
+
+/// What `auth admin create` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct CreateAdmin {
+    /// Their e-mail address.
+    #[arg(long, value_name = "ADDRESS", value_parser = email)]
+    pub(crate) email: String,
+
+    /// The file that holds their password on its first line. `-` is standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) password_file: PathBuf,
+
+    /// Say what was done as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The shells there are completions for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// bash(1).
+    Bash,
+    /// zsh(1).
+    Zsh,
+    /// fish(1).
+    Fish,
 }
 
 /// What `auth backup` is told.
@@ -30,6 +110,10 @@ pub(crate) struct Backup {
     /// file as you would keep the database.
     #[arg(long)]
     pub(crate) with_password_hashes: bool,
+
+    /// Say what was written as JSON: on standard output, or on standard error if the backup goes there.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `auth restore` is told.

@@ -28,6 +28,8 @@ pub(crate) struct Given {
     pub(crate) arguments: Vec<OsString>,
     /// Variables that look like ours and are none.
     pub(crate) unknown: Vec<String>,
+    /// What cannot be read, a line each.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Whether a setting is a secret: those have no place in the list of flags.
@@ -41,12 +43,14 @@ pub(crate) fn name(setting: &Arg) -> Option<&str> {
 }
 
 /// Reads what is there for the settings of this command.
-pub(crate) fn read(command: &Command, environment: &Environment) -> Result<Given, String> {
+pub(crate) fn read(command: &Command, environment: &Environment) -> Given {
     let mut given = Given::default();
     for setting in command.get_arguments() {
         let (Some(name), Some(long)) = (name(setting), setting.get_long()) else { continue };
-        if let Some(value) = value(setting, name, environment)? {
-            given.arguments.push(format!("--{long}={value}").into());
+        match value(setting, name, environment) {
+            Ok(Some(value)) => given.arguments.push(format!("--{long}={value}").into()),
+            Ok(None) => {}
+            Err(problem) => given.problems.push(problem),
         }
     }
     given.unknown = environment
@@ -56,7 +60,7 @@ pub(crate) fn read(command: &Command, environment: &Environment) -> Result<Given
         .filter(|name| name.starts_with("MF_AUTH_") && !is_known(command, name))
         .map(str::to_owned)
         .collect();
-    Ok(given)
+    given
 }
 
 fn value(setting: &Arg, name: &str, environment: &Environment) -> Result<Option<String>, String> {

@@ -68,6 +68,33 @@ fn the_manual_is_what_the_code_says() {
     expect_file!["../../../../docs/configuration.md"].assert_eq(&text);
 }
 
+/// The manual pages of a command and of those below it, by file name.
+fn pages(command: &clap::Command, all: &mut BTreeMap<String, String>) {
+    let page = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    page.render(&mut text).unwrap();
+    all.insert(page.get_filename(), String::from_utf8(text).unwrap());
+    for below in command.get_subcommands() {
+        pages(below, all);
+    }
+}
+
+#[test]
+fn the_manual_pages_are_what_the_code_says() {
+    let mut command = command().disable_help_subcommand(true);
+    command.build();
+    let mut all = BTreeMap::new();
+    pages(&command, &mut all);
+    assert!(all["auth.1"].contains("MF_AUTH_HTTP_PORT") && all.contains_key("auth-admin-create.1"));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/man");
+    for (name, page) in &all {
+        expect_test::expect_file![folder.join(name)].assert_eq(page);
+    }
+    let there = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let odd = there.filter(|name| !all.contains_key(name.to_str().unwrap()));
+    assert_eq!(odd.count(), 0, "a page of a command that is gone");
+}
+
 #[test]
 fn every_setting_says_what_it_is_and_where_it_belongs() {
     for setting in settings() {

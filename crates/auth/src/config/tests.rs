@@ -11,7 +11,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
 }
 
 fn read(variables: &[(&str, &str)]) -> Config {
-    match Config::read(Vec::new(), &environment(variables)) {
+    match Config::read(&[], &environment(variables)) {
         Ok(config) => config,
         Err(refused) => panic!("{refused:?}"),
     }
@@ -19,7 +19,7 @@ fn read(variables: &[(&str, &str)]) -> Config {
 
 /// The one line that says why it is not understood.
 fn refused(variables: &[(&str, &str)]) -> String {
-    match Config::read(Vec::new(), &environment(variables)) {
+    match Config::read(&[], &environment(variables)) {
         Err(Unread::Setting(line)) => {
             assert!(!line.contains('\n'), "{line}");
             line
@@ -29,8 +29,8 @@ fn refused(variables: &[(&str, &str)]) -> String {
 }
 
 fn with_flags(flags: &[&str], variables: &[(&str, &str)]) -> Result<Config, Unread> {
-    let flags = flags.iter().map(std::ffi::OsString::from).collect();
-    Config::read(flags, &environment(variables))
+    let flags: Vec<_> = flags.iter().map(std::ffi::OsString::from).collect();
+    Config::read(&flags, &environment(variables))
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_flag_wins_over_a_variable() {
     let config = with_flags(&["--http-port=2", "health"], &variables).unwrap();
     assert_eq!(config.server.http_port, 2);
     assert!(config.grpc.reflection);
-    assert_eq!(config.command, Some(Command::Health));
+    assert_eq!(config.command, Some(Command::Health(super::commands::Health { json: false })));
     for flags in [&["serve", "--http-port", "2"][..], &["--http-port=2", "serve"]] {
         assert_eq!(with_flags(flags, &variables).unwrap().server.http_port, 2, "{flags:?}");
     }
@@ -338,7 +338,7 @@ fn a_variable_that_is_not_text_is_named_without_its_value() {
     use std::os::unix::ffi::OsStringExt;
     let odd = std::ffi::OsString::from_vec(vec![0xff, b'x']);
     let environment = [("MF_AUTH_SECRET".into(), odd)].into_iter().collect();
-    match Config::read(Vec::new(), &environment) {
+    match Config::read(&[], &environment) {
         Err(Unread::Setting(line)) => assert_eq!(line, "MF_AUTH_SECRET is not UTF-8"),
         other => panic!("{other:?}"),
     }

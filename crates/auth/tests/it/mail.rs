@@ -1,6 +1,6 @@
 //! Mail: what was committed is sent, what is no longer true is not, and no request ever waits for it.
 
-mod scene;
+pub mod scene;
 mod words;
 
 use std::time::{Duration, Instant};

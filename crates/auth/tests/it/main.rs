@@ -8,7 +8,10 @@
 )]
 
 mod backup;
+mod balancer;
 mod client;
+mod commands;
+mod containers;
 mod contract;
 mod crash;
 mod docs;
@@ -38,5 +41,6 @@ mod stop;
 mod tls;
 mod traces;
 mod users;
+mod watching;
 mod wire;
 mod world;

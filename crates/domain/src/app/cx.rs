@@ -1,5 +1,7 @@
 //! What an operation runs with, and the only ways to decide and to write.
 
+use tracing::Span;
+
 use crate::app::turns::{Turn, Work};
 use crate::app::{Access, Actor, Caller, Identity, Inner, Rules};
 use crate::backup::{Restoring, Seals};
@@ -194,6 +196,7 @@ impl Cx<'_> {
     /// Ends it: all of it becomes true, on every replica when this returns.
     pub async fn finish(&self, restoring: Box<dyn Restoring>) -> Result<()> {
         let revision = restoring.commit().await?;
+        note(revision);
         self.inner.ports.observer.committed();
         if let Some(revision) = revision {
             self.confirm(revision).await;
@@ -215,6 +218,7 @@ impl Cx<'_> {
             }
             Err(error) => return Err(error),
         };
+        note(revision);
         self.inner.ports.observer.committed();
         if queues_mail {
             self.inner.ports.observer.mail_queued();
@@ -250,5 +254,12 @@ impl Cx<'_> {
         if ports.replicas.confirm(revision).await == Confirmation::Pending {
             ports.observer.unconfirmed();
         }
+    }
+}
+
+/// Says in the line of the operation which record of the change log it wrote.
+fn note(revision: Option<i64>) {
+    if let Some(revision) = revision {
+        Span::current().record("revision", revision);
     }
 }

@@ -25,6 +25,8 @@ pub struct BootstrapAdmin {
     pub email: Email,
     /// Their first password.
     pub password: SecretString,
+    /// Whether the account may be there already: it is made a root then. If not, that is refused.
+    pub may_exist: bool,
 }
 
 /// What [`BootstrapAdmin`] found.
@@ -48,6 +50,9 @@ impl Operation for BootstrapAdmin {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Bootstrapped> {
         if let Some(account) = cx.store().account_by_email(&self.email).await? {
+            if !self.may_exist {
+                return Err(Error::AlreadyExists(Entity::Account));
+            }
             return promote(cx, &account).await;
         }
         if !cx.passwords().acceptable(&self.password) {
@@ -63,7 +68,7 @@ impl Operation for BootstrapAdmin {
         match opened {
             Ok(()) => Ok(Bootstrapped::Opened),
             // Another replica starting at the same moment was faster.
-            Err(Error::AlreadyExists(Entity::Account)) => {
+            Err(Error::AlreadyExists(Entity::Account)) if self.may_exist => {
                 let found = cx.store().account_by_email(&self.email).await?;
                 promote(cx, &found.ok_or(Error::NotFound(Entity::Account))?).await
             }

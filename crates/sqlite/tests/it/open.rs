@@ -161,6 +161,8 @@ async fn a_newer_schema_is_refused_and_kept() {
     let error = SqliteStore::open(dir.path()).await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { version: 9999, .. }), "{error:?}");
     assert_clear(&error, &file);
+    let error = SqliteStore::pending(dir.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { version: 9999, .. }), "{error:?}");
     execute(&file, "DELETE FROM keyward_migrations WHERE version = 9999").await;
     assert!(SqliteStore::open(dir.path()).await.is_ok());
 }

@@ -18,6 +18,13 @@ pub(super) fn describe() {
     );
 }
 
+pub(super) fn begin_at_zero() {
+    counter!("auth_mails_sent_total").increment(0);
+    for reason in ["untrue", "nobody"] {
+        counter!("auth_mails_dropped_total", "reason" => reason).increment(0);
+    }
+}
+
 /// Says how many mails are still to be sent and how many are dead, and how long the oldest waits.
 pub fn mails(queued: u64, dead: u64, age: Duration) {
     let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));

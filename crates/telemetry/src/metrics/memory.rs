@@ -37,6 +37,14 @@ pub(super) fn describe() {
     );
 }
 
+pub(super) fn begin_at_zero() {
+    counter!("auth_memory_graced_total").increment(0);
+    counter!("auth_replica_renewal_failures_total").increment(0);
+    for outcome in ["everywhere", "pending"] {
+        counter!("auth_confirmations_total", "outcome" => outcome).increment(0);
+    }
+}
+
 /// Says what state it is in.
 pub fn memory(numbers: &MemoryNumbers) {
     counter!("auth_memory_hits_total").absolute(numbers.hits);

@@ -41,6 +41,7 @@ impl Metrics {
                 tracing::warn!("something else takes the metrics; /metrics shows only operations");
             }
             describe();
+            begin_at_zero();
             handle
         });
         Self {
@@ -100,6 +101,24 @@ fn describe() {
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
     describe_counter!("auth_log_lines_dropped_total", "Log lines nobody read in time.");
     describe_counter!("auth_spans_dropped_total", "Spans the collector did not take in time.");
+}
+
+/// Shows what has not happened yet as zero, as far as it is known beforehand: whoever asks for the increase
+/// of a counter does not see the first time of one that begins with it.
+fn begin_at_zero() {
+    for place in ["http", "grpc", "task"] {
+        counter!("auth_panics_total", "place" => place).increment(0);
+    }
+    counter!("auth_events_published_total").increment(0);
+    for away in ["stream", "store", "relay"] {
+        counter!("auth_events_failures_total", "away" => away).increment(0);
+    }
+    counter!("auth_log_lines_dropped_total").increment(0);
+    for reason in ["queue", "collector"] {
+        counter!("auth_spans_dropped_total", "reason" => reason).increment(0);
+    }
+    mail::begin_at_zero();
+    memory::begin_at_zero();
 }
 
 /// Says what is running, in the labels of `auth_build_info`.

@@ -1,0 +1,128 @@
+//! Settings that are wrong together, or odd.
+
+use super::{Config, StoreKind, Trusted};
+use crate::passwords;
+
+impl Config {
+    /// Settings that contradict each other, a line each.
+    pub(super) fn contradictions(&self) -> Vec<String> {
+        let both = |one: bool, other: bool, names: (&str, &str)| match (one, other) {
+            (true, false) => Err(format!("{} is set and {} is not", names.0, names.1)),
+            (false, true) => Err(format!("{} is set and {} is not", names.1, names.0)),
+            _ => Ok(()),
+        };
+        let never =
+            |wrong: bool, problem: &str| if wrong { Err(problem.to_owned()) } else { Ok(()) };
+        let (server, db, grpc) = (&self.server, &self.db, &self.grpc);
+        let callers = grpc.callers();
+        let nobody_proves = callers.as_ref().is_ok_and(|callers| callers.tokens.is_empty());
+        let found = [
+            both(
+                server.cert.is_some(),
+                server.key.is_some(),
+                ("MF_AUTH_SERVER_CERT", "MF_AUTH_SERVER_KEY"),
+            ),
+            both(
+                db.ssl_cert.is_some(),
+                db.ssl_key.is_some(),
+                ("MF_AUTH_DB_SSL_CERT", "MF_AUTH_DB_SSL_KEY"),
+            ),
+            never(
+                grpc.client_ca.is_some() && server.cert.is_none(),
+                "MF_AUTH_GRPC_CLIENT_CA needs TLS: set MF_AUTH_SERVER_CERT and MF_AUTH_SERVER_KEY",
+            ),
+            grpc.refuse_proof_nobody_asks_for(),
+            callers.map(drop),
+            never(
+                grpc.allow.is_some() && nobody_proves && grpc.client_ca.is_none(),
+                "MF_AUTH_GRPC_ALLOW names services, and none can prove its name: set \
+                 MF_AUTH_GRPC_TOKENS or MF_AUTH_GRPC_CLIENT_CA",
+            ),
+            match (self.store.kind, &self.postgres_setting) {
+                (Some(StoreKind::Embedded), Some(setting)) => {
+                    Err(format!("MF_AUTH_STORE is embedded and {setting} is set"))
+                }
+                _ => Ok(()),
+            },
+            never(
+                self.accounts.admin_password.is_some() && self.accounts.admin_email.is_none(),
+                "MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not",
+            ),
+            self.refuse_admin_password(),
+            never(
+                self.mail.email_host.is_some() && self.mail.email_from_address.is_none(),
+                "MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not",
+            ),
+            never(
+                self.memory.lease_renewal.saturating_mul(3) > self.memory.lease,
+                "MF_AUTH_LEASE_RENEWAL: must be at most a third of MF_AUTH_LEASE",
+            ),
+            never(
+                self.limits.http_max_head < 8 * 1024,
+                "MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB",
+            ),
+            self.refuse_shared_ports(),
+        ];
+        found.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// The password of the first account has to follow the rule before anything is written.
+    fn refuse_admin_password(&self) -> Result<(), String> {
+        let Some(password) = self.accounts.admin_password.as_ref() else { return Ok(()) };
+        if self.has_accounts() && !passwords::acceptable(&self.accounts.pass_regex, password) {
+            return Err(
+                "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most \
+                        72 bytes"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn refuse_shared_ports(&self) -> Result<(), String> {
+        let ports = [
+            ("MF_AUTH_HTTP_PORT", self.server.http_port),
+            ("MF_AUTH_GRPC_PORT", self.server.grpc_port),
+            ("MF_AUTH_OPS_PORT", self.server.ops_port),
+        ];
+        for (n, (name, port)) in ports.iter().enumerate() {
+            let same = |(_, other): &&(&str, u16)| other == port && *port != 0;
+            if let Some((first, _)) = ports.iter().take(n).find(same) {
+                return Err(format!("{first} and {name} are both {port}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn collect_warnings(&mut self, unknown: &[String]) {
+        let mut warn = |line: String| self.warnings.push(line);
+        for variable in unknown {
+            warn(format!("{variable} is set and is no setting of this service"));
+        }
+        if self.grpc.trust == Some(Trusted::Network) {
+            warn(
+                "MF_AUTH_GRPC_TRUST=network: whoever reaches the gRPC port is trusted with \
+                  everything"
+                    .into(),
+            );
+        }
+        if self.mail.email_base_template.is_some() {
+            warn(
+                "MF_EMAIL_BASE_TEMPLATE has no effect: templates of our own are in the directory \
+                 MF_EMAIL_TEMPLATES_DIR"
+                    .into(),
+            );
+        }
+        let built_in = self.accounts.users_grpc_url.is_none();
+        if built_in
+            && self.accounts.self_register_enabled
+            && self.accounts.require_email_verification
+        {
+            warn(
+                "MF_REQUIRE_EMAIL_VERIFICATION is true and addresses cannot be verified yet, so \
+                  nobody may open an account themselves"
+                    .into(),
+            );
+        }
+    }
+}
