@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Call, Person, World};
 
 /// The routes that look at no token.
-const OPEN: [&str; 3] = ["/register", "/tokens", "/health"];
+const OPEN: [&str; 4] = ["/register", "/tokens", "/.well-known/jwks.json", "/health"];
 
 /// A body that the route understands, if it takes one.
 fn body(route: &Route) -> Option<Value> {
