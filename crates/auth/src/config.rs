@@ -30,7 +30,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
-pub(crate) use self::commands::{Backup, Command, Existing, Restore};
+pub(crate) use self::commands::{Backup, Command, Existing, KeyAlgorithm, Keys, Restore};
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};

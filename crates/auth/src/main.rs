@@ -9,7 +9,7 @@
 //!    [`relay`], which tells others what happened; [`mail`], which tells people; [`replica`], which keeps
 //!    checks from memory right; [`operator`], what its commands do.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
-//!    [`database`].
+//!    [`signing_keys`], [`database`].
 
 mod clock;
 mod config;
@@ -24,6 +24,7 @@ mod replica;
 mod run;
 mod secrets;
 mod serve;
+mod signing_keys;
 mod throttle;
 mod wiring;
 
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     let environment = std::env::vars_os().collect();
     let outcome = match Config::read(arguments, &environment) {
         Ok(config) => match config.command.clone() {
-            Some(command @ (Command::Backup(_) | Command::Restore(_))) => {
+            Some(command @ (Command::Backup(_) | Command::Restore(_) | Command::Keys { .. })) => {
                 operate(&config, &command)
             }
             Some(Command::Health) => {

@@ -1,8 +1,9 @@
-//! What the operator does from the command line: `auth backup` and `auth restore`.
+//! What the operator does from the command line: `auth backup`, `auth restore`, `auth keys`.
 //!
 //! The same operations as over HTTP, run by this process on the store that the settings name.
 
 mod files;
+mod keys;
 
 use std::io::Write;
 use std::path::Path;
@@ -20,6 +21,7 @@ pub(crate) async fn run(config: &Config, command: &Command) -> Result<ExitCode, 
     match command {
         Command::Backup(backup) => take(config, backup).await.map(|()| ExitCode::SUCCESS),
         Command::Restore(restore) => bring_back(config, restore).await.map(|()| ExitCode::SUCCESS),
+        Command::Keys { command } => keys::run(config, command).await,
         Command::Serve | Command::Health => Err("this is no command of the operator's".to_owned()),
     }
 }
