@@ -118,21 +118,22 @@ impl KeyDirectory {
     /// What is seen of it from outside.
     pub(crate) fn glance(&self) -> Result<Glance, String> {
         let names = self.names()?;
-        let seen = names.into_iter().map(|(name, entry)| {
-            let about = fs::metadata(entry.path()).map_err(|error| self.refused(error))?;
-            Ok((name, about.ino(), about.mtime(), about.mtime_nsec(), about.mode()))
+        let seen = names.into_iter().map(|(name, entry)| match fs::metadata(entry.path()) {
+            Ok(about) => {
+                Ok(Some((name, about.ino(), about.mtime(), about.mtime_nsec(), about.mode())))
+            }
+            // Removed a moment ago.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.refused(error)),
         });
-        seen.collect()
+        seen.filter_map(Result::transpose).collect()
     }
 
     /// Those that are withdrawn, whatever else is wrong with the directory.
     pub(crate) fn withdrawn(&self) -> Result<Vec<SigningKeyId>, String> {
         let names = self.names()?;
         let named = names.iter().filter_map(|(name, _)| name.strip_suffix(WITHDRAWN));
-        let parse = |kid: &str| {
-            kid.parse().map_err(|problem| self.refused(format!("{kid}{WITHDRAWN}: {problem}")))
-        };
-        named.map(parse).collect()
+        Ok(named.filter_map(|kid| kid.parse().ok()).collect())
     }
 
     /// Reads all of it. Fails with one line, which shows nothing of a key.
@@ -140,12 +141,23 @@ impl KeyDirectory {
         let withdrawn = self.withdrawn()?;
         let mut keys: Vec<RingKey> = Vec::new();
         for (name, entry) in self.names()? {
-            let Some(moment) = name.strip_suffix(KEY) else { continue };
             let refused = |what: String| self.refused(format!("{name}: {what}"));
+            let Some(moment) = name.strip_suffix(KEY) else {
+                let kid = name.strip_suffix(WITHDRAWN).map(str::parse::<SigningKeyId>);
+                if let Some(Err(problem)) = kid {
+                    return Err(refused(problem.to_string()));
+                }
+                continue;
+            };
             let signs_from = moment_of(moment).ok_or_else(|| {
                 refused("must be called after the moment from which it signs, like 20261129T225300Z.pem (UTC)".into())
             })?;
-            let key = Arc::new(key_in(&entry.path()).map_err(refused)?);
+            let key = match key_in(&entry.path()) {
+                Ok(key) => Arc::new(key),
+                // Removed a moment ago.
+                Err(_) if !entry.path().exists() => continue,
+                Err(what) => return Err(refused(what)),
+            };
             if withdrawn.contains(&key.id()) {
                 continue;
             }

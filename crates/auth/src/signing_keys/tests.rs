@@ -76,6 +76,7 @@ fn s17_what_is_withdrawn_stays_so_when_its_file_turns_up_again() {
     // Also where something else is wrong.
     fs::write(temporary.path().join("odd.pem"), "odd").unwrap();
     assert!(directory.read().is_err());
+    fs::write(temporary.path().join("odd.revoked"), "").unwrap();
     assert_eq!(directory.withdrawn().unwrap(), [kid]);
 }
 
