@@ -168,7 +168,12 @@ async fn s88_every_answer_says_how_it_may_be_kept() {
         world.put("/health").send().await,
         world.get("/orgs?limit=x").send().await,
     ];
-    for route in auth_http::routes(true) {
+    // The one thing that others may keep is public, and the same for everybody.
+    let kept = "/.well-known/jwks.json";
+    let answer = world.get(kept).send().await;
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    for route in auth_http::routes(true).filter(|route| route.path != kept) {
         answers.push(call(&world, route).bearer(&root.token).send().await);
     }
     for answer in answers {
