@@ -32,7 +32,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
 pub(crate) use self::commands::{
-    Admin, Backup, CheckConfig, Command, CreateAdmin, Existing, Migrate, Restore, Shell,
+    Admin, Backup, CheckConfig, Command, CreateAdmin, Existing, KeyAlgorithm, Keys, Migrate,
+    Restore, Shell,
 };
 pub(crate) use self::environment::{Environment, is_secret};
 pub(crate) use self::events::Events;

@@ -9,7 +9,7 @@
 //!    [`relay`], which tells others what happened; [`mail`], which tells people; [`replica`], which keeps
 //!    checks from memory right; [`operator`], what its commands do.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
-//!    [`database`].
+//!    [`signing_keys`], [`database`].
 
 mod clock;
 mod config;
@@ -24,6 +24,7 @@ mod replica;
 mod run;
 mod secrets;
 mod serve;
+mod signing_keys;
 mod throttle;
 mod wiring;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             Some(Command::Admin(Admin::Create(told))) => {
                 operate(&config, operator::create_admin(&config, &told))
             }
+            Some(Command::Keys(told)) => operate(&config, operator::keys(&config, &told)),
             Some(Command::CheckConfig(told)) => check_config(&config, &told),
             Some(Command::Completions { shell }) => operator::completions(shell),
             Some(Command::Health(told)) => {

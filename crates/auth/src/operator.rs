@@ -6,6 +6,7 @@ mod admin;
 mod check_config;
 mod completions;
 mod files;
+mod keys;
 mod migrate;
 
 use std::io::Write;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 pub(crate) use self::admin::create as create_admin;
 pub(crate) use self::check_config::run as check_config;
 pub(crate) use self::completions::print as completions;
+pub(crate) use self::keys::run as keys;
 pub(crate) use self::migrate::run as migrate;
 use crate::config::{self, Config, StoreKind};
 use crate::{secrets, wiring};

@@ -15,6 +15,7 @@ use crate::mail::Postman;
 use crate::ops::Readiness;
 use crate::relay::Relay;
 use crate::serve::{self, Drain, Kind, Limits, Listener, Workers, tls};
+use crate::signing_keys::KeyDirectory;
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
 
@@ -30,6 +31,9 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         tracing::warn!("{warning}");
     }
     secrets::check(&config.tokens, config.store_kind())?;
+    if let Some(directory) = &config.tokens.signing_keys {
+        KeyDirectory::at(directory).read()?;
+    }
     let secured = Secured::load(&config)?;
     let mailer = wiring::mailer(&config.mail)?;
     // Before anything is written: a port that is taken must not cost the password made below.
@@ -63,6 +67,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     let mut listeners = JoinSet::new();
     for (listener, drain) in [(http, &public), (grpc, &public), (probes, &private)] {
         listeners.spawn(listener.run(drain.clone()));
+    }
+    if let Some(signing_keys) = service.signing_keys.take() {
+        let hangup = signal(SignalKind::hangup()).map_err(|error| format!("signals: {error}"))?;
+        tokio::spawn(signing_keys.run(service.app.clone(), hangup));
     }
     housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);
     let relay = service.relay.take().map(Relay::start);

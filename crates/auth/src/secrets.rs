@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use auth_jwt::{HmacSeals, HmacTokens, SecretProblem, check_secret};
+use auth_jwt::{HmacSeals, JwtTokens, SecretProblem, check_secret};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -49,10 +49,7 @@ pub(crate) fn check_kept(tokens: &Tokens, data: &Path) -> Result<(), String> {
 
 /// What signs and checks tokens, and what seals backups. The data directory is that of the embedded store,
 /// which holds it locked; a secret is made there if none was given and none was made before.
-pub(crate) fn keys(
-    tokens: &Tokens,
-    data: Option<&Path>,
-) -> Result<(HmacTokens, HmacSeals), String> {
+pub(crate) fn keys(tokens: &Tokens, data: Option<&Path>) -> Result<(JwtTokens, HmacSeals), String> {
     let signing = match (&tokens.secret, data) {
         (Some(secret), _) => secret.clone(),
         (None, Some(data)) => kept(data)?,
@@ -61,7 +58,7 @@ pub(crate) fn keys(
     let before = tokens.verify_only();
     let problem = |problem: SecretProblem| problem.to_string();
     let seals = HmacSeals::new(&signing, &before).map_err(problem)?;
-    Ok((HmacTokens::new(&signing, &before).map_err(problem)?, seals))
+    Ok((JwtTokens::new(&signing, &before).map_err(problem)?, seals))
 }
 
 /// The secret kept in the data directory.
@@ -112,6 +109,7 @@ mod tests {
         Tokens {
             secret: secret.map(SecretString::from),
             verify_secrets: None,
+            signing_keys: None,
             login_token_duration: Duration::from_hours(10),
             recovery_token_duration: Duration::from_mins(5),
             max_key_life: None,

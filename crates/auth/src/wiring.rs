@@ -13,7 +13,7 @@ use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
@@ -32,6 +32,8 @@ use crate::passwords::ArgonPool;
 use crate::relay::{Relay, Waking};
 use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
+use crate::signing_keys::KeyDirectory;
+use crate::signing_keys::follow::Follower;
 use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
 
 /// Whose account is opened when nobody said whose.
@@ -55,6 +57,8 @@ pub(crate) struct Service {
     pub(crate) postman: Option<Postman>,
     /// Keeps what is remembered up to date.
     pub(crate) replica: Running,
+    /// Keeps the signing keys up to date, if there is a directory of them.
+    pub(crate) signing_keys: Option<Follower>,
     /// The account that was opened just now with a password made for it.
     pub(crate) opened: Option<(String, SecretString)>,
 }
@@ -82,6 +86,9 @@ pub(crate) async fn service(
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
     let (tokens, seals) = secrets::keys(&config.tokens, data)?;
+    let directory = config.tokens.signing_keys.as_deref().map(KeyDirectory::at);
+    let signing_keys =
+        directory.map(|directory| Follower::start(directory, tokens.ring())).transpose()?;
     let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
     if weak > 0 {
         tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
@@ -111,7 +118,7 @@ pub(crate) async fn service(
     let postman = mailer.map(|mailer| {
         Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
     });
-    Ok(Service { app, metrics, store: kind, relay, postman, replica, opened })
+    Ok(Service { app, metrics, store: kind, relay, postman, replica, signing_keys, opened })
 }
 
 /// The service for a command of the operator's: it serves nobody and opens no account. It remembers nothing
@@ -149,7 +156,7 @@ impl Observer for Unwatched {
 fn app(
     config: &Config,
     store: Arc<dyn Store>,
-    (tokens, seals): (HmacTokens, HmacSeals),
+    (tokens, seals): (JwtTokens, HmacSeals),
     (checks, replicas): (Arc<dyn Checks>, Arc<dyn Confirm>),
     observer: Arc<dyn Observer>,
     mail: bool,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use auth_domain::Timestamp;
 use auth_domain::model::{Claims, KeyId, KeyKind, UserId};
 use auth_domain::ports::Tokens;
 use auth_grpc::proto;
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
-use auth_jwt::HmacTokens;
+use auth_jwt::JwtTokens;
 use auth_testkit::{SECRET, Server, Setup};
 use tokio::task::JoinSet;
 use tonic::Code;
@@ -71,7 +72,7 @@ impl Held {
 
 /// Asks about so many tokens, all of which have to be refused.
 async fn flood(server: &Server, count: usize) -> Result<()> {
-    let tokens = Arc::new(HmacTokens::new(&SECRET.into(), &[])?);
+    let tokens = Arc::new(JwtTokens::new(&SECRET.into(), &[])?);
     let address = server.grpc_url();
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
@@ -94,7 +95,7 @@ async fn flood(server: &Server, count: usize) -> Result<()> {
 }
 
 /// A token that is signed as ours are, of a key that does not exist; each time another.
-fn unknown_key(tokens: &HmacTokens) -> Result<String> {
+fn unknown_key(tokens: &JwtTokens) -> Result<String> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = Uuid::from_u64_pair(number << 16 | 0x7000, 1 << 63 | number);
@@ -107,5 +108,5 @@ fn unknown_key(tokens: &HmacTokens) -> Result<String> {
         not_before: None,
         expires_at: None,
     };
-    Ok(tokens.sign(&claims)?.expose().to_owned())
+    Ok(tokens.sign(&claims, Timestamp::from_seconds(claims.issued_at), &[])?.expose().to_owned())
 }

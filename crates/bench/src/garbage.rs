@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use auth_domain::model::Token;
 use auth_domain::ports::Tokens;
-use auth_jwt::HmacTokens;
+use auth_jwt::JwtTokens;
 use auth_testkit::SECRET;
 
 use crate::bars::Bars;
@@ -21,7 +21,7 @@ const LOOKS: u32 = 100_000;
 /// Measures what telling a token from garbage takes, in this process: over a socket the transport hides it. And
 /// has the server refuse garbage, to see that nothing is looked up for it.
 pub async fn measure(scene: &Scene, bars: &mut Bars) -> Result<()> {
-    let tokens = HmacTokens::new(&SECRET.into(), &[])?;
+    let tokens = JwtTokens::new(&SECRET.into(), &[])?;
     let garbage = "x".repeat(360);
     // The right form and the wrong signature.
     let forged = forge(scene.key());
@@ -51,7 +51,7 @@ pub async fn measure(scene: &Scene, bars: &mut Bars) -> Result<()> {
 }
 
 /// How long it takes to look at a token, in nanoseconds.
-fn look(tokens: &HmacTokens, token: &Token, good: bool) -> Result<f64> {
+fn look(tokens: &JwtTokens, token: &Token, good: bool) -> Result<f64> {
     let begun = Instant::now();
     for _ in 0..LOOKS {
         ensure!(black_box(tokens.verify(black_box(token))).is_ok() == good, "the wrong answer");

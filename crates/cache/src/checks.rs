@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use auth_domain::error::{Error, Result};
-use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, Standing, UserId};
+use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, SigningKeyId, Standing, UserId};
 use auth_domain::ports::{Checks, Observer, Store};
 
 use crate::flights::{Flights, Turn};
@@ -94,6 +94,7 @@ impl RememberedChecks {
             Question::CutOff(user) => {
                 self.store.cut_off(user).await?.map_or(Answer::Absent, Answer::CutOff)
             }
+            Question::SigningKey(key) => Answer::Withdrawn(self.store.is_withdrawn(key).await?),
             Question::Standing(user, org) => {
                 let org = (!org.is_nil()).then_some(org);
                 Answer::Standing(self.store.standing(user, org).await?)
@@ -145,6 +146,13 @@ impl Checks for RememberedChecks {
         match self.answer(Question::CutOff(user)).await? {
             Answer::Absent => Ok(None),
             Answer::CutOff(second) => Ok(Some(second)),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool> {
+        match self.answer(Question::SigningKey(key)).await? {
+            Answer::Withdrawn(withdrawn) => Ok(withdrawn),
             other => Err(odd(&other)),
         }
     }

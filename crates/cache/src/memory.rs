@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use auth_domain::Timestamp;
 use auth_domain::fact::{Record, Touched};
-use auth_domain::model::{GroupId, GroupRole, GroupStanding, KeyId, OrgId, Standing, UserId};
+use auth_domain::model::{
+    GroupId, GroupRole, GroupStanding, KeyId, OrgId, SigningKeyId, Standing, UserId,
+};
 use auth_domain::policy;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
@@ -22,6 +24,8 @@ pub enum Question {
     Key(UserId, KeyId),
     /// Up to when the user's sessions are ended.
     CutOff(UserId),
+    /// Whether a signing key was withdrawn.
+    SigningKey(SigningKeyId),
     /// Where the user stands, on the platform and towards the org; the nil id is no org.
     Standing(UserId, OrgId),
     /// Who owns the org.
@@ -36,6 +40,7 @@ impl Question {
         match self {
             Self::Key(_, key) => [Touched::Key(key), Touched::Nothing, Touched::Nothing],
             Self::CutOff(user) => [Touched::CutOff(user), Touched::Nothing, Touched::Nothing],
+            Self::SigningKey(key) => [Touched::SigningKey(key), Touched::Nothing, Touched::Nothing],
             Self::Standing(user, org) => {
                 [Touched::PlatformRole(user), Touched::Org(org), Touched::Member(user, org)]
             }
@@ -64,6 +69,8 @@ pub enum Answer {
     },
     /// The last whole second whose tokens are dead.
     CutOff(i64),
+    /// Whether it was withdrawn.
+    Withdrawn(bool),
     /// Where somebody stands.
     Standing(Standing),
     /// Who owns it.
@@ -86,6 +93,7 @@ impl Answer {
             Self::Absent
             | Self::Key { .. }
             | Self::CutOff(_)
+            | Self::Withdrawn(_)
             | Self::Standing(_)
             | Self::Owner(_) => &[],
         }
@@ -128,7 +136,11 @@ impl Weighter<Question, Entry> for Weigh {
         let more = match &entry.answer {
             Answer::Key { subject, .. } => subject.len(),
             Answer::GroupRole { above, .. } => size_of_val(above.as_ref()),
-            Answer::Absent | Answer::CutOff(_) | Answer::Standing(_) | Answer::Owner(_) => 0,
+            Answer::Absent
+            | Answer::CutOff(_)
+            | Answer::Withdrawn(_)
+            | Answer::Standing(_)
+            | Answer::Owner(_) => 0,
         };
         ENTRY_BYTES.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use auth_domain::fact::Touched;
+use auth_domain::model::SigningKeyId;
 
 /// How many stripes there are: half a megabyte, and with a thousand changes between two uses of an entry
 /// one needless read in sixty.
@@ -74,12 +75,18 @@ impl Stripes {
             }
             Touched::Group(id) => (6, fold(id.uuid().as_u128())),
             Touched::GroupRoles(user) => (7, fold(user.uuid().as_u128())),
+            // Half of a digest is as good as all of it.
+            Touched::SigningKey(key) => (8, fold(first_half(key))),
         };
         // The upper bits of a product depend on all bits of its factors.
         let mixed = (hash ^ kind).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let upper = usize::try_from(mixed >> 40).unwrap_or(0);
         upper.checked_rem(self.changed.len()).unwrap_or(0)
     }
+}
+
+fn first_half(key: &SigningKeyId) -> u128 {
+    key.bytes().first_chunk().copied().map_or(0, u128::from_be_bytes)
 }
 
 /// Both halves of an id in one.

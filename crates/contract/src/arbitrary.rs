@@ -20,7 +20,8 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::sample::{
-    account, group_id, invite_id, key_id, metadata, moment, org_id, platform_invite_id, user,
+    account, group_id, invite_id, key_id, metadata, moment, org_id, platform_invite_id,
+    signing_key, user,
 };
 
 use self::groups::{group_changes, group_roles};
@@ -257,6 +258,10 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
         2 => (users(), moments()).prop_map(|(user, until)| Change::EndSessions { user, until }),
+        1 => (numbers(), moments()).prop_map(|(number, at)| Change::WithdrawSigningKey {
+            key: signing_key(number),
+            at,
+        }),
         2 => moments().prop_map(|expired_before| Change::PurgeKeys { expired_before }),
         1 => moments().prop_map(|older_than| Change::PurgeRecords { older_than }),
         4 => orgs().prop_map(Change::InsertOrg),

@@ -37,6 +37,7 @@ pub mod races;
 pub mod replicas;
 pub mod roles;
 pub mod sample;
+pub mod signing_keys;
 pub mod sinks;
 pub mod standings;
 pub mod trees;
@@ -247,6 +248,10 @@ macro_rules! store_contract {
                 sessions_are_ended_up_to_the_latest_second
                 a_session_that_was_ended_writes_nothing
             }
+            signing_keys {
+                a_signing_key_is_withdrawn_for_good
+                api_keys_of_a_span_are_counted_while_they_live
+            }
             replicas {
                 a_replica_enters_with_everything_applied
                 a_renewal_notes_what_is_applied_and_gives_the_newest_revision
@@ -310,6 +315,7 @@ mod tests {
             ("backups", include_str!("backups.rs")),
             ("commits", include_str!("commits.rs")),
             ("cutoffs", include_str!("cutoffs.rs")),
+            ("signing_keys", include_str!("signing_keys.rs")),
             ("group_lists", include_str!("group_lists.rs")),
             ("group_races", include_str!("group_races.rs")),
             ("groups", include_str!("groups.rs")),

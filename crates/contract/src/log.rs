@@ -6,7 +6,7 @@ use auth_domain::model::{Key, OrgRole, PlatformRole};
 
 use crate::AnyStore;
 use crate::sample::{
-    account, commit, edit, given, key, key_id, membership, moment, org, org_id, user,
+    account, commit, edit, given, key, key_id, membership, moment, org, org_id, signing_key, user,
 };
 
 /// What the log must say of a commit.
@@ -57,6 +57,7 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         Change::RemovePlatformRole { user: user(2) },
         Change::InsertAccount(account(1, "one@example.com")),
         Change::EndSessions { user: user(1), until: moment(5) },
+        Change::WithdrawSigningKey { key: signing_key(1), at: moment(6) },
     ];
     let mut records = Vec::new();
     for (revision, change) in (1..).zip(changes) {
@@ -65,7 +66,7 @@ pub async fn every_change_is_recorded_as_its_fact(store: AnyStore) {
         store.commit(alone.clone()).await.unwrap();
         records.extend(expected(revision, &alone));
     }
-    assert_eq!(records.len(), 16);
+    assert_eq!(records.len(), 17);
     assert_eq!(store.records(0, 100).await.unwrap(), records);
 }
 

@@ -6,7 +6,7 @@ use auth_domain::error::{Error, Result};
 use auth_domain::model::{
     Account, AccountId, AccountStatus, Description, Direction, Group, GroupEdit, GroupGrant,
     GroupId, GroupRole, Invite, InviteId, InviteState, Key, KeyId, Membership, Metadata, Org,
-    OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId, UserId,
+    OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId, SigningKeyId, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -45,6 +45,15 @@ pub const fn key_id(number: u32) -> KeyId {
 #[must_use]
 pub const fn invite_id(number: u32) -> InviteId {
     InviteId::new(uuid(4, number as u128))
+}
+
+/// A signing key's id.
+#[must_use]
+pub const fn signing_key(number: u32) -> SigningKeyId {
+    let mut thumbprint = [0xa5; 32];
+    let [.., last] = &mut thumbprint;
+    *last = number.to_be_bytes()[3];
+    SigningKeyId::new(thumbprint)
 }
 
 /// The id of an invite to the platform.

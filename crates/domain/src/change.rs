@@ -7,7 +7,7 @@ use crate::backup::Rows;
 use crate::model::{
     Account, Action, EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupRole,
     Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId, OrgRole,
-    PlatformInviteId, PlatformRole, Settlement, UserId,
+    PlatformInviteId, PlatformRole, Settlement, SigningKeyId, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -111,6 +111,13 @@ pub enum Change {
         user: UserId,
         /// The last second whose login and recovery tokens are dead.
         until: Timestamp,
+    },
+    /// Withdraws a signing key: nothing it signed counts any more. Once more changes nothing.
+    WithdrawSigningKey {
+        /// Which.
+        key: SigningKeyId,
+        /// When.
+        at: Timestamp,
     },
     /// Deletes every API key that ended before this moment. Nobody can tell: they were no longer
     /// honoured.

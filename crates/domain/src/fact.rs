@@ -13,7 +13,7 @@ use crate::backup::Rows;
 use crate::change::{Change, Restored};
 use crate::model::{
     Account, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, Membership,
-    Org, OrgId, PlatformRole, Settlement, UserId,
+    Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -117,6 +117,8 @@ pub enum Touched {
     Key(KeyId),
     /// When a user's sessions were ended.
     CutOff(UserId),
+    /// Whether a signing key was withdrawn.
+    SigningKey(SigningKeyId),
     /// A user's platform role.
     PlatformRole(UserId),
     /// A user's place in an org.
@@ -145,6 +147,7 @@ impl Touched {
             | "invite.decline" | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" => user().map(Self::CutOff),
+            "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
             "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
             "membership.create" | "membership.update" | "membership.remove" => {
                 user().zip(object.parse().ok()).map(|(user, org)| Self::Member(user, org))
@@ -211,6 +214,9 @@ impl Fact {
                 user.to_string(),
                 json!({ "until": until.to_string() }),
             ),
+            Change::WithdrawSigningKey { key, .. } => {
+                fact("signing_key.withdraw", None, key.to_string(), json!({}))
+            }
             Change::PurgeKeys { .. }
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)

@@ -18,8 +18,8 @@ use crate::model::{
     Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing,
     MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId,
     OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed,
-    PlatformInviteId, QueuedMail, RoleHolder, Settled, Standing, Token, Trust, UserId, Verdict,
-    WaitingInvite,
+    PlatformInviteId, Proved, PublicKey, QueuedMail, RoleHolder, Settled, SigningKeyId, Standing,
+    Token, UserId, Verdict, WaitingInvite,
 };
 
 /// The most people one call to a [`Directory`] names.
@@ -36,6 +36,7 @@ pub trait Store:
     + Groups
     + Accounts
     + CutOffs
+    + SigningKeys
     + ChangeLog
     + Sinks
     + Replicas
@@ -140,6 +141,17 @@ pub trait Invites: Send + Sync {
 pub trait CutOffs: Send + Sync {
     /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one.
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
+}
+
+/// Reading about the keys that sign tokens.
+#[async_trait]
+pub trait SigningKeys: Send + Sync {
+    /// Whether this one was withdrawn.
+    async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool>;
+
+    /// How many API keys there are that were made from the first moment on and before the second, and have not
+    /// ended by the third.
+    async fn keys_alive(&self, from: Timestamp, before: Timestamp, at: Timestamp) -> Result<u64>;
 }
 
 /// Reading where people stand.
@@ -408,6 +420,9 @@ pub trait Checks: Send + Sync {
     /// Where the user stands, as [`Standings::standing`] says.
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing>;
 
+    /// Whether this signing key was withdrawn, so that nothing it signed counts.
+    async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool>;
+
     /// The greatest role the user has in the group, as [`crate::policy::group_role`] says. No role and no
     /// such group are the same.
     async fn group_role(&self, user: UserId, group: GroupId) -> Result<Option<GroupRole>>;
@@ -444,12 +459,19 @@ pub trait Ids: Send + Sync {
 
 /// Signs and checks tokens.
 pub trait Tokens: Send + Sync {
-    /// A token that says this.
-    fn sign(&self, claims: &Claims) -> Result<Token>;
+    /// The key of a pair that signs at this moment, unless it is one of these. None is the secret, which signs when
+    /// no other key does.
+    fn signer(&self, now: Timestamp, withdrawn: &[SigningKeyId]) -> Option<SigningKeyId>;
+
+    /// A token that says this, signed by what [`Tokens::signer`] names.
+    fn sign(&self, claims: &Claims, now: Timestamp, withdrawn: &[SigningKeyId]) -> Result<Token>;
 
     /// What the token says, once its signature is proved and every claim has the right type; and
-    /// how far the signing key is trusted. Says nothing about times.
-    fn verify(&self, token: &Token) -> Result<(Claims, Trust), Unauthenticated>;
+    /// how far the signing key is trusted. Says nothing about times, nor about keys that were withdrawn.
+    fn verify(&self, token: &Token) -> Result<Proved, Unauthenticated>;
+
+    /// What others verify tokens with: every key of a pair that is used, was used, or will be.
+    fn public_keys(&self) -> Vec<PublicKey>;
 }
 
 /// Marks places in lists, to be handed to clients and back.

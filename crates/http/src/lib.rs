@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `backup`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -35,6 +35,7 @@ mod openapi;
 mod orgs;
 mod path;
 mod problem;
+mod public_keys;
 mod query;
 mod roles;
 mod sessions;
@@ -211,6 +212,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         mails::ROUTES,
         accounts,
         backup::ROUTES,
+        public_keys::ROUTES,
         health::ROUTES,
     ]
     .into_iter()

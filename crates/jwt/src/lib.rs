@@ -1,18 +1,22 @@
 //! Signs and checks tokens: JWT (RFC 7519) with HMAC-SHA-256, as the services around this one know
-//! them.
+//! them, or with the keys of pairs, which others verify.
 //!
-//! [`cursors`] marks places in lists, under a derived key. [`keys`] holds the secrets and says how far each is trusted, [`parse`] reads untrusted text. The
-//! order of checks in [`HmacTokens::verify`] is the point of this crate: length, shape, key, MAC,
-//! and only then what the token says. [`seals`] proves the same of documents.
+//! [`keys`] holds the secrets and says how far each is trusted, [`pairs`] holds a key of a pair and [`ring`]
+//! those there are, [`proofs`] remembers what they signed, [`parse`] reads untrusted text. The order of checks in [`JwtTokens::verify`] is the point of
+//! this crate: length, shape, key, its algorithm, the signature, and only then what the token says.
+//! [`cursors`] marks places in lists, under a derived key. [`seals`] proves the same of documents.
 
 mod cursors;
 mod keys;
+mod pairs;
 mod parse;
+mod proofs;
+mod ring;
 mod seals;
 
-use auth_domain::model::{Claims, Token, Trust};
+use auth_domain::model::{Claims, Proved, PublicKey, SigningKeyId, Token, Trust};
 use auth_domain::ports::Tokens;
-use auth_domain::{Error, Result, Unauthenticated};
+use auth_domain::{Error, Result, Timestamp, Unauthenticated};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
@@ -21,19 +25,37 @@ use serde::Serialize;
 pub use cursors::HmacCursors;
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
+pub use pairs::{Algorithm, BadKey, SigningKey};
+use proofs::Proofs;
+pub use ring::{KeyRing, RingKey};
 pub use seals::HmacSeals;
 
 /// Who makes our tokens: the original's name, so that either accepts the other's.
 const ISSUER: &str = "mainflux.auth";
 
-/// Tokens under one signing secret and any number of secrets that only verify.
+/// What the header of a token under a secret says it is signed with.
+const HS256: &str = "HS256";
+
+/// Tokens under one signing secret, any number of secrets that only verify, and the keys of pairs there are
+/// just now. While one of those signs, the secrets only verify.
 #[derive(Debug)]
-pub struct HmacTokens {
+pub struct JwtTokens {
     signing: Key,
     verify_only: Vec<Key>,
+    ring: KeyRing,
+    proofs: Proofs,
 }
 
-impl HmacTokens {
+/// Who signed a token.
+#[derive(Clone, Copy)]
+enum Signer {
+    /// A secret.
+    Secret(Trust),
+    /// A key of a pair.
+    Pair(SigningKeyId),
+}
+
+impl JwtTokens {
     /// Signs with the first secret, which must be strong, and accepts all of them.
     ///
     /// A verify-only secret may be weak: then only API keys count under it, and only as far as they
@@ -45,13 +67,20 @@ impl HmacTokens {
         check_secret(signing)?;
         let signing = Key::new(signing)?;
         let verify_only = verify_only.iter().map(Key::new).collect::<Result<_, _>>()?;
-        Ok(Self { signing, verify_only })
+        let (ring, proofs) = (KeyRing::default(), Proofs::default());
+        Ok(Self { signing, verify_only, ring, proofs })
     }
 
     /// How many of the verify-only secrets are weak: more than none is worth a warning.
     #[must_use]
     pub fn weak_keys(&self) -> usize {
         self.verify_only.iter().filter(|key| key.trust == Trust::StoredKeysOnly).count()
+    }
+
+    /// The keys of pairs, none at first.
+    #[must_use]
+    pub fn ring(&self) -> KeyRing {
+        self.ring.clone()
     }
 
     /// Cursors under a key derived from the signing secret.
@@ -64,54 +93,95 @@ impl HmacTokens {
         std::iter::once(&self.signing).chain(&self.verify_only)
     }
 
-    /// The key that made this MAC, of those the header allows.
-    fn signer(&self, header: &str, signed: &str, mac: &[u8]) -> Option<&Key> {
-        // Nearly every token is one of ours, and its header is always the same text.
+    /// Who made this signature, of those the header allows. A key's algorithm is its own: the header's is compared
+    /// with it and decides nothing.
+    fn signer(&self, token: &str, header: &str, signed: &str, signature: &[u8]) -> Option<Signer> {
+        // Nearly every token is one of ours, and each key's header is always the same text.
         if header == self.signing.header {
-            return self.signing.made(signed, mac).then_some(&self.signing);
+            let made = self.signing.made(signed, signature);
+            return made.then_some(Signer::Secret(self.signing.trust));
         }
-        match parse::header(&decode(header)?)?.kid {
-            Some(kid) => self.keys().find(|key| key.id == kid && key.made(signed, mac)),
-            // The original names no key.
-            None => self.keys().find(|key| key.made(signed, mac)),
+        let ring = self.ring.keys();
+        if let Some(one) = ring.iter().find(|one| one.key.header == header) {
+            let made = self.proofs.proved(token, || one.key.made(signed, signature));
+            return made.then_some(Signer::Pair(one.key.id));
         }
+        let said = parse::header(&decode(header)?)?;
+        let pair = said.kid.as_ref().and_then(|kid| ring.iter().find(|one| one.key.kid == *kid));
+        if let Some(one) = pair {
+            let right = said.alg == one.key.algorithm().name() && one.key.made(signed, signature);
+            return right.then_some(Signer::Pair(one.key.id));
+        }
+        if said.alg != HS256 {
+            return None;
+        }
+        // The original names no key.
+        let named = |key: &&Key| said.kid.as_ref().is_none_or(|kid| key.id == *kid);
+        let maker = self.keys().filter(named).find(|key| key.made(signed, signature))?;
+        Some(Signer::Secret(maker.trust))
     }
 
-    fn read(&self, text: &str) -> Option<(Claims, Trust)> {
+    fn read(&self, text: &str) -> Option<Proved> {
         if text.len() > Token::MAX {
             return None;
         }
-        let (signed, mac) = text.rsplit_once('.')?;
+        let (signed, signature) = text.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         if payload.contains('.') {
             return None;
         }
-        let key = self.signer(header, signed, &decode(mac)?)?;
-        Some((parse::claims(&decode(payload)?)?, key.trust))
+        let signer = self.signer(text, header, signed, &decode(signature)?)?;
+        let (claims, has_audience) = parse::claims(&decode(payload)?)?;
+        match signer {
+            Signer::Secret(trust) => Some(Proved { claims, trust, signed_by: None }),
+            // The original's tokens name no audience; those of a pair are all ours, and do.
+            Signer::Pair(key) if has_audience => {
+                Some(Proved { claims, trust: Trust::Full, signed_by: Some(key) })
+            }
+            Signer::Pair(_) => None,
+        }
     }
 }
 
-impl Tokens for HmacTokens {
-    fn sign(&self, claims: &Claims) -> Result<Token> {
+impl Tokens for JwtTokens {
+    fn signer(&self, now: Timestamp, withdrawn: &[SigningKeyId]) -> Option<SigningKeyId> {
+        ring::signer(&self.ring.keys(), now, withdrawn).map(SigningKey::id)
+    }
+
+    fn sign(&self, claims: &Claims, now: Timestamp, withdrawn: &[SigningKeyId]) -> Result<Token> {
+        let ring = self.ring.keys();
+        let pair = ring::signer(&ring, now, withdrawn);
         let payload = serde_json::to_vec(&Payload {
             exp: claims.expires_at,
             jti: claims.id.map(|id| id.to_string()),
             iat: claims.issued_at,
             iss: ISSUER,
+            aud: pair.map(|_| ISSUER),
             sub: &claims.email,
             issuer_id: claims.user.to_string(),
             kind: claims.kind.number(),
         })
         .map_err(|error| Error::Internal(error.into()))?;
-        let mut text = format!("{}.{}", self.signing.header, URL_SAFE_NO_PAD.encode(payload));
-        let mac = URL_SAFE_NO_PAD.encode(self.signing.mac(&text));
+        let header = pair.map_or(&self.signing.header, |key| &key.header);
+        let mut text = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
+        let signature = match pair {
+            Some(key) => {
+                let signed = key.sign(&text).map_err(Error::internal)?;
+                URL_SAFE_NO_PAD.encode(signed)
+            }
+            None => URL_SAFE_NO_PAD.encode(self.signing.mac(&text)),
+        };
         text.push('.');
-        text.push_str(&mac);
+        text.push_str(&signature);
         Ok(Token::new(text))
     }
 
-    fn verify(&self, token: &Token) -> Result<(Claims, Trust), Unauthenticated> {
+    fn verify(&self, token: &Token) -> Result<Proved, Unauthenticated> {
         self.read(token.expose()).ok_or(Unauthenticated::BadToken)
+    }
+
+    fn public_keys(&self) -> Vec<PublicKey> {
+        self.ring.keys().iter().map(|one| one.key.public_key()).collect()
     }
 }
 
@@ -124,6 +194,8 @@ struct Payload<'a> {
     jti: Option<String>,
     iat: i64,
     iss: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'static str>,
     sub: &'a str,
     issuer_id: String,
     #[serde(rename = "type")]

@@ -20,22 +20,29 @@ const MAX_UNKNOWN: usize = 32;
 /// What a header says that we care about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Header {
+    /// What the token claims to be signed with, which is compared and never obeyed.
+    pub(crate) alg: String,
     /// Which key signed, if it says so.
     pub(crate) kid: Option<String>,
 }
 
-/// The header, if it is one we can obey: HS256, and nothing that would have to be understood
+/// The header, if it is one we can read: it names an algorithm, and nothing that would have to be understood
 /// (`crit`) or must never be followed (`jku`, `jwk`, `x5u`, `x5c`).
 pub(crate) fn header(json: &[u8]) -> Option<Header> {
     serde_json::from_slice(json).ok()
 }
 
-/// The claims, if every one is there and well-formed. Says nothing about times.
-pub(crate) fn claims(json: &[u8]) -> Option<Claims> {
-    serde_json::from_slice::<Payload>(json).ok().map(|payload| payload.0)
+/// The claims, if every one is there and well-formed, and whether they name us as their audience. Says nothing
+/// about times.
+pub(crate) fn claims(json: &[u8]) -> Option<(Claims, bool)> {
+    let Payload { claims, has_audience } = serde_json::from_slice(json).ok()?;
+    Some((claims, has_audience))
 }
 
-struct Payload(Claims);
+struct Payload {
+    claims: Claims,
+    has_audience: bool,
+}
 
 /// Sets a member that must come at most once.
 fn once<T, E: Error>(slot: &mut Option<T>, value: T) -> Result<(), E> {
@@ -67,10 +74,11 @@ impl<'de> Deserialize<'de> for Header {
                     };
                     once(slot, map.next_value::<String>()?)?;
                 }
-                if alg.as_deref() != Some("HS256") || typ.is_some_and(|typ| typ != "JWT") {
+                let alg = alg.ok_or_else(|| A::Error::missing_field("alg"))?;
+                if typ.is_some_and(|typ| typ != "JWT") {
                     return Err(A::Error::custom("not a token of ours"));
                 }
-                Ok(Header { kid })
+                Ok(Header { alg, kid })
             }
         }
 
@@ -119,7 +127,7 @@ impl<'de> Deserialize<'de> for Payload {
                 let missing = || A::Error::custom("a claim is missing or has a wrong value");
                 iss.ok_or_else(missing)?;
                 let email = sub.filter(|sub| is_subject(sub)).ok_or_else(missing)?;
-                Ok(Payload(Claims {
+                let claims = Claims {
                     id: jti.map(Id::new),
                     user: Id::new(issuer_id.ok_or_else(missing)?),
                     email,
@@ -127,7 +135,8 @@ impl<'de> Deserialize<'de> for Payload {
                     issued_at: iat.ok_or_else(missing)?,
                     not_before: nbf,
                     expires_at: exp,
-                }))
+                };
+                Ok(Payload { claims, has_audience: aud.is_some() })
             }
         }
 

@@ -2,11 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use auth_domain::ports::Cursors;
-use auth_jwt::HmacTokens;
+use auth_jwt::JwtTokens;
 use proptest::prelude::*;
 
 fn cursors(secret: &str) -> impl Cursors {
-    HmacTokens::new(&secret.into(), &[]).unwrap().cursors()
+    JwtTokens::new(&secret.into(), &[]).unwrap().cursors()
 }
 
 const SECRET: &str = "a signing secret of more than 32 bytes";

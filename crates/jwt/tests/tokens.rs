@@ -7,8 +7,8 @@
 
 use auth_domain::model::{Claims, KeyKind, Token, Trust};
 use auth_domain::ports::Tokens;
-use auth_domain::{Id, Unauthenticated};
-use auth_jwt::{HmacTokens, SecretProblem};
+use auth_domain::{Id, Timestamp, Unauthenticated};
+use auth_jwt::{JwtTokens, SecretProblem};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -18,8 +18,8 @@ use uuid::Uuid;
 const SECRET: &str = "a signing secret of more than 32 bytes";
 const USER: &str = "0192d3f0-1111-7abc-8def-000000000001";
 
-fn tokens() -> HmacTokens {
-    HmacTokens::new(&SECRET.into(), &[]).unwrap()
+fn tokens() -> JwtTokens {
+    JwtTokens::new(&SECRET.into(), &[]).unwrap()
 }
 
 fn claims() -> Claims {
@@ -55,7 +55,9 @@ fn payload(members: &str) -> String {
 }
 
 fn read(text: &str) -> Result<(Claims, Trust), Unauthenticated> {
-    tokens().verify(&Token::new(text.to_owned()))
+    let proved = tokens().verify(&Token::new(text.to_owned()))?;
+    assert_eq!(proved.signed_by, None);
+    Ok((proved.claims, proved.trust))
 }
 
 #[track_caller]
@@ -67,14 +69,14 @@ fn refused(text: &str) {
 fn what_is_signed_can_be_read() {
     for kind in KeyKind::ALL {
         let said = Claims { kind, ..claims() };
-        let token = tokens().sign(&said).unwrap();
-        assert_eq!(tokens().verify(&token), Ok((said, Trust::Full)));
+        let token = tokens().sign(&said, Timestamp::from_seconds(said.issued_at), &[]).unwrap();
+        assert_eq!(read(token.expose()), Ok((said, Trust::Full)));
     }
 }
 
 #[test]
 fn s11_tokens_name_their_key_and_look_as_the_original_writes_them() {
-    let token = tokens().sign(&claims()).unwrap();
+    let token = tokens().sign(&claims(), Timestamp::from_seconds(1_700_000_000), &[]).unwrap();
     let parts: Vec<&str> = token.expose().split('.').collect();
     let json = |part: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
     let header: serde_json::Value = serde_json::from_str(&json(parts[0])).unwrap();
@@ -254,7 +256,7 @@ fn s7_long_text_is_refused_unread() {
 
 #[test]
 fn s15_a_weak_legacy_secret_is_trusted_for_stored_keys_only() {
-    let tokens = HmacTokens::new(
+    let tokens = JwtTokens::new(
         &SECRET.into(),
         &["secret".into(), "an older secret of thirty-two bytes".into()],
     )
@@ -263,7 +265,7 @@ fn s15_a_weak_legacy_secret_is_trusted_for_stored_keys_only() {
     let under = |secret: &str| {
         tokens
             .verify(&Token::new(forge(hmac::HMAC_SHA256, secret, PLAIN, &payload(""))))
-            .map(|(_, trust)| trust)
+            .map(|proved| proved.trust)
     };
     assert_eq!(under("secret"), Ok(Trust::StoredKeysOnly));
     assert_eq!(under("an older secret of thirty-two bytes"), Ok(Trust::Full));
@@ -273,17 +275,18 @@ fn s15_a_weak_legacy_secret_is_trusted_for_stored_keys_only() {
 
 #[test]
 fn s14_a_weak_secret_cannot_sign() {
-    assert_eq!(HmacTokens::new(&"secret".into(), &[]).unwrap_err(), SecretProblem::Public);
-    assert_eq!(HmacTokens::new(&SECRET.into(), &["".into()]).unwrap_err(), SecretProblem::Empty);
+    assert_eq!(JwtTokens::new(&"secret".into(), &[]).unwrap_err(), SecretProblem::Public);
+    assert_eq!(JwtTokens::new(&SECRET.into(), &["".into()]).unwrap_err(), SecretProblem::Empty);
 }
 
 #[test]
 fn a_rotated_secret_goes_on_verifying_what_it_signed() {
-    let old = tokens().sign(&claims()).unwrap();
+    let old = tokens().sign(&claims(), Timestamp::from_seconds(1_700_000_000), &[]).unwrap();
     let rotated =
-        HmacTokens::new(&"the next signing secret, also long".into(), &[SECRET.into()]).unwrap();
-    assert_eq!(rotated.verify(&old), Ok((claims(), Trust::Full)));
-    let fresh = rotated.sign(&claims()).unwrap();
+        JwtTokens::new(&"the next signing secret, also long".into(), &[SECRET.into()]).unwrap();
+    let proved = rotated.verify(&old).unwrap();
+    assert_eq!((proved.claims, proved.trust), (claims(), Trust::Full));
+    let fresh = rotated.sign(&claims(), Timestamp::from_seconds(1_700_000_000), &[]).unwrap();
     assert!(tokens().verify(&fresh).is_err(), "the old secret does not know the new one");
 }
 

@@ -138,3 +138,24 @@ pub(crate) async fn hold(db: &mut PgConnection, id: KeyId, issuer: UserId) -> Re
     .map_err(failure)?;
     Ok(found.is_some())
 }
+
+/// How many were made from the first moment on and before the second, and have not ended by the third.
+pub(crate) async fn alive(
+    db: &Connections,
+    from: Timestamp,
+    before: Timestamp,
+    at: Timestamp,
+) -> Result<u64> {
+    let (count,): (i64,) = db
+        .one(|| {
+            query_as(
+                "SELECT count(*) FROM keys WHERE issued_at >= $1 AND issued_at < $2 \
+                 AND (expires_at IS NULL OR expires_at > $3) AND type = 2",
+            )
+            .bind(PlainMoment(from))
+            .bind(PlainMoment(before))
+            .bind(PlainMoment(at))
+        })
+        .await?;
+    Ok(count.unsigned_abs())
+}

@@ -28,6 +28,7 @@ mod replicas;
 mod roles;
 mod rows;
 mod schema;
+mod signing_keys;
 mod sinks;
 mod transaction;
 mod wakeups;
@@ -45,9 +46,9 @@ use auth_domain::model::{
     InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
     MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
     OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    Standing, UserId, Verdict, WaitingInvite,
+    SigningKeyId, Standing, UserId, Verdict, WaitingInvite,
 };
-use auth_domain::ports;
+use auth_domain::{Timestamp, ports};
 use uuid::Uuid;
 
 pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
@@ -328,6 +329,17 @@ impl Backups for PgStore {
 impl ports::CutOffs for PgStore {
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
         cutoffs::find(&self.database, user).await
+    }
+}
+
+#[async_trait]
+impl ports::SigningKeys for PgStore {
+    async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool> {
+        signing_keys::is_withdrawn(&self.database, key).await
+    }
+
+    async fn keys_alive(&self, from: Timestamp, before: Timestamp, at: Timestamp) -> Result<u64> {
+        keys::alive(&self.database, from, before, at).await
     }
 }
 

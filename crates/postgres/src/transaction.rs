@@ -12,7 +12,7 @@ use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::{
     accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
-    orgs, roles,
+    orgs, roles, signing_keys,
 };
 
 /// How often a commit is tried that others keep getting in the way of.
@@ -125,6 +125,7 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> 
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
         Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
+        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
         Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
         Change::InsertOrg(org) => orgs::insert(db, org).await,

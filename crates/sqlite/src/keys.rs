@@ -128,3 +128,23 @@ pub(crate) async fn exists(db: &mut SqliteConnection, id: KeyId, issuer: UserId)
         .await
         .map_err(failure)
 }
+
+/// How many were made from the first moment on and before the second, and have not ended by the third.
+pub(crate) async fn alive(
+    db: &SqlitePool,
+    from: Timestamp,
+    before: Timestamp,
+    at: Timestamp,
+) -> Result<u64> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM keys WHERE issued_at >= ?1 AND issued_at < ?2 \
+         AND (expires_at IS NULL OR expires_at > ?3)",
+    )
+    .bind(from.micros())
+    .bind(before.micros())
+    .bind(at.micros())
+    .fetch_one(db)
+    .await
+    .map_err(failure)?;
+    Ok(count.unsigned_abs())
+}

@@ -23,6 +23,7 @@ mod orgs;
 mod replicas;
 mod roles;
 mod rows;
+mod signing_keys;
 mod sinks;
 
 use std::fs::File;
@@ -40,9 +41,9 @@ use auth_domain::model::{
     InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
     MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
     OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    Standing, UserId, Verdict, WaitingInvite,
+    SigningKeyId, Standing, UserId, Verdict, WaitingInvite,
 };
-use auth_domain::ports;
+use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
@@ -87,6 +88,7 @@ async fn apply(db: &mut SqliteConnection, replicas: &Registry, change: &Change) 
         Change::InsertKey(key) => keys::insert(db, key).await,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
         Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
+        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
         Change::PurgeRecords { older_than } => {
             log::purge(db, *older_than, replicas.applied_by_all(*older_than)).await
@@ -392,6 +394,17 @@ impl Backups for SqliteStore {
 impl ports::CutOffs for SqliteStore {
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
         cutoffs::find(&self.readers, user).await
+    }
+}
+
+#[async_trait]
+impl ports::SigningKeys for SqliteStore {
+    async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool> {
+        signing_keys::is_withdrawn(&self.readers, key).await
+    }
+
+    async fn keys_alive(&self, from: Timestamp, before: Timestamp, at: Timestamp) -> Result<u64> {
+        keys::alive(&self.readers, from, before, at).await
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the binary can do, and what it has to be told for it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use auth_domain::model::{BadSigningKeyId, SigningKeyId};
 use clap::ValueEnum;
 
-use super::values::email;
+use super::values::{email, positive_duration};
 
 /// What the binary can do.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
@@ -27,6 +29,10 @@ pub(crate) enum Command {
     /// Do something about administrators.
     #[command(subcommand)]
     Admin(Admin),
+    /// Look after the directory of signing keys, `MF_AUTH_SIGNING_KEYS`. The service may go on, and finds what is new
+    /// by itself.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Print a script that makes a shell complete what is typed after `auth`.
     Completions {
         /// Which shell.
@@ -97,6 +103,70 @@ pub(crate) enum Shell {
     Zsh,
     /// fish(1).
     Fish,
+}
+
+/// What `auth keys` can do.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Keys {
+    /// Show each key: its id, what it signs with, where it is in its life.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the key that signs next. It is known and published from now on, and signs after a while; the one that
+    /// signs until then goes on verifying.
+    Rotate {
+        /// What it signs with.
+        #[arg(long, value_enum, default_value = "EdDSA")]
+        algorithm: KeyAlgorithm,
+        /// When it begins to sign: long enough that every replica has read the directory by then, and whoever keeps
+        /// the public keys has asked for them again; three seconds at least.
+        #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = positive_duration)]
+        after: Duration,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a key that signs no more, once no token that lives can need it. To see to that, it asks the store.
+    Retire {
+        /// Which.
+        #[arg(value_name = "KID", value_parser = signing_key)]
+        key: SigningKeyId,
+        /// Also while tokens need it: they are refused from then on.
+        #[arg(long)]
+        force: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw a key that others may have: what it signed is refused by every replica once this is done.
+    Revoke {
+        /// Which. Its file need not be here.
+        #[arg(value_name = "KID", value_parser = signing_key)]
+        key: SigningKeyId,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What a new key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyAlgorithm {
+    /// Ed25519: the smallest signatures, and the fastest to make.
+    #[value(name = "EdDSA")]
+    EdDsa,
+    /// ECDSA on P-256.
+    #[value(name = "ES256")]
+    Es256,
+    /// RSA with 3072 bits, for verifiers that know nothing else.
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+fn signing_key(text: &str) -> Result<SigningKeyId, BadSigningKeyId> {
+    text.parse()
 }
 
 /// What `auth backup` is told.

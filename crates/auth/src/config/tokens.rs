@@ -1,5 +1,6 @@
 //! Tokens: what signs them and how long they live.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -21,6 +22,13 @@ pub(crate) struct Tokens {
     /// only those that equal what is stored; a warning and a gauge stay on until it is removed.
     #[arg(long, env = "MF_AUTH_VERIFY_SECRETS", hide = true)]
     pub(crate) verify_secrets: Option<SecretString>,
+
+    /// A directory of private keys as PEM (PKCS#8), each in a file of its own that nobody else can read: the newest one
+    /// whose time has come signs tokens, with EdDSA, ES256 or RS256, and all are published at
+    /// `/.well-known/jwks.json`. `auth keys rotate` makes them. Tokens signed by the secret are still accepted, and
+    /// the secret signs while no key does. Unset: the secret signs, as with the original.
+    #[arg(long, env = "MF_AUTH_SIGNING_KEYS")]
+    pub(crate) signing_keys: Option<PathBuf>,
 
     /// How long a login token lives.
     #[arg(

@@ -36,6 +36,7 @@ mod revocation;
 mod revocation_groups;
 mod revocation_outages;
 mod revocation_races;
+mod signing_keys;
 mod start;
 mod stop;
 mod tls;

@@ -2,7 +2,9 @@
 
 use auth_cache::{Answer, Limits, Memory, Question, Recalled};
 use auth_domain::fact::Record;
-use auth_domain::model::{GroupId, GroupRole, GroupStanding, OrgRole, Standing, Step, UserId};
+use auth_domain::model::{
+    GroupId, GroupRole, GroupStanding, OrgRole, SigningKeyId, Standing, Step, UserId,
+};
 use auth_domain::{Id, Timestamp};
 use uuid::Uuid;
 
@@ -59,6 +61,30 @@ fn in_group(memory: &Memory, user: UserId, below: GroupId) -> Answer {
 
 fn is_hit(memory: &Memory, question: &Question) -> bool {
     matches!(memory.recall(question, 1), Recalled::Current(_))
+}
+
+#[test]
+fn s17_a_record_of_a_withdrawn_key_puts_that_key_out_of_date() {
+    let memory = trusted();
+    let id = |seventh| {
+        let mut thumbprint = [7; 32];
+        thumbprint[7] = seventh;
+        SigningKeyId::new(thumbprint)
+    };
+    let keys = [1, 2, 3].map(id);
+    let questions = keys.map(Question::SigningKey);
+    for question in questions {
+        memory.remember(question, memory.ticket(), Answer::Withdrawn(false));
+        assert!(is_hit(&memory, &question));
+    }
+    let record = Record {
+        kind: "signing_key.withdraw".into(),
+        object: keys[0].to_string(),
+        subject: None,
+        ..record(1, "", None, 0)
+    };
+    memory.apply(&[record], true);
+    assert_eq!(questions.map(|question| is_hit(&memory, &question)), [false, true, true]);
 }
 
 #[test]

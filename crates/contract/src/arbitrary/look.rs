@@ -15,7 +15,9 @@ use proptest::sample::select;
 
 use super::{ADDRESSES, MANY, metadatas, moments, numbers, users};
 use crate::AnyStore;
-use crate::sample::{group_id, invite_id, key_id, org_id, platform_invite_id, user};
+use crate::sample::{
+    group_id, invite_id, key_id, moment, org_id, platform_invite_id, signing_key, user,
+};
 
 /// A question that has not the same answer in every state: which part of which list.
 #[derive(Clone, Debug)]
@@ -129,6 +131,8 @@ pub struct Look {
     key_lists: Vec<Listing<Key>>,
     standings: Vec<Standing>,
     cut_offs: Vec<Option<i64>>,
+    withdrawn: Vec<bool>,
+    keys_alive: Vec<u64>,
     holders: Listing<RoleHolder>,
     accounts: Vec<String>,
     org_list: Listing<Org>,
@@ -160,6 +164,8 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         key_lists: Vec::new(),
         standings: Vec::new(),
         cut_offs: Vec::new(),
+        withdrawn: Vec::new(),
+        keys_alive: Vec::new(),
         holders: store.role_holders(question.holders).await.unwrap(),
         accounts: Vec::new(),
         org_list: store.orgs(&question.orgs, question.org_page).await.unwrap(),
@@ -213,6 +219,9 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
     }
     for number in 1..=MANY {
         look.orgs.push(store.org(org_id(number)).await.unwrap());
+        look.withdrawn.push(store.is_withdrawn(signing_key(number)).await.unwrap());
+        let (at, never) = (moment(i64::from(number)), moment(1_000_000));
+        look.keys_alive.push(store.keys_alive(at, never, at).await.unwrap());
         let dormant = store.dormant_invite(platform_invite_id(number)).await.unwrap();
         look.dormant_invites.push(dormant);
     }

@@ -13,6 +13,7 @@ mod metadata;
 mod org;
 mod page;
 mod role;
+mod signing_key;
 mod text;
 mod token;
 
@@ -39,8 +40,9 @@ pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
+pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};
-pub use token::{Claims, Token, Trust};
+pub use token::{Claims, Proved, Token, Trust};
 
 /// A person, wherever the directory that knows them is.
 #[derive(Debug)]

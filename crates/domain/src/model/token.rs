@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{KeyId, KeyKind, UserId};
+use super::{KeyId, KeyKind, SigningKeyId, UserId};
 
 /// A signed token, or text that says it is one. Never printed.
 #[derive(Clone, Debug)]
@@ -42,6 +42,18 @@ pub struct Claims {
     pub not_before: Option<i64>,
     /// `exp`: the last second it is good for, in seconds since 1970.
     pub expires_at: Option<i64>,
+}
+
+/// A token whose signature is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proved {
+    /// What it says.
+    pub claims: Claims,
+    /// How far that counts.
+    pub trust: Trust,
+    /// Which key of a pair signed it; none for the secret. Such a key may have been withdrawn, which is for
+    /// whoever asks to find out.
+    pub signed_by: Option<SigningKeyId>,
 }
 
 /// How far the key that signed a token is trusted.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::app::{Access, Cx, Identity, Operation};
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Standing,
-    Token, Trust, UserId,
+    Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Proved,
+    Standing, Token, Trust, UserId,
 };
 use crate::{Timestamp, policy};
 
@@ -156,7 +156,12 @@ fn decide_by_group_role(role: Option<GroupRole>, needed: GroupRole) -> Result<()
 /// Whose token this is: the signature, the times, and for an API key the stored row, for any other that
 /// the user's sessions have not been ended since. It writes nothing.
 pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
-    let (claims, trust) = cx.tokens().verify(token)?;
+    let Proved { claims, trust, signed_by } = cx.tokens().verify(token)?;
+    if let Some(key) = signed_by
+        && cx.checks().is_withdrawn(key).await?
+    {
+        return Err(Unauthenticated::BadToken.into());
+    }
     if claims.kind == KeyKind::Api {
         return identify_key(cx, claims).await;
     }

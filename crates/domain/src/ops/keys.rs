@@ -57,16 +57,32 @@ pub(crate) async fn issue(
     };
     let ended = cx.checks().cut_off(user).await?;
     let issued_at = ended.map_or(i64::MIN, |until| until.saturating_add(1)).max(cx.now.seconds());
-    cx.tokens().sign(&Claims {
-        id: Some(cx.new_id()),
-        user,
-        email,
-        kind,
-        issued_at,
-        not_before: None,
-        // From the whole second, so that the span is the configured life exactly.
-        expires_at: Some(Timestamp::from_seconds(issued_at).plus(life).seconds()),
-    })
+    sign(
+        cx,
+        &Claims {
+            id: Some(cx.new_id()),
+            user,
+            email,
+            kind,
+            issued_at,
+            not_before: None,
+            // From the whole second, so that the span is the configured life exactly.
+            expires_at: Some(Timestamp::from_seconds(issued_at).plus(life).seconds()),
+        },
+    )
+    .await
+}
+
+/// A token that says this, by a key that was not withdrawn. That one's file may still be here, on its way out.
+async fn sign(cx: &Cx<'_>, claims: &Claims) -> Result<Token> {
+    let mut withdrawn = Vec::new();
+    while let Some(key) = cx.tokens().signer(cx.now, &withdrawn) {
+        if !cx.checks().is_withdrawn(key).await? {
+            break;
+        }
+        withdrawn.push(key);
+    }
+    cx.tokens().sign(claims, cx.now, &withdrawn)
 }
 
 /// Makes an API key for the caller.
@@ -108,7 +124,7 @@ impl Operation for IssueKey {
             issued_at: cx.now,
             expires_at: life.map(|life| cx.now.plus(life)),
         };
-        let token = cx.tokens().sign(&Claims {
+        let claims = Claims {
             id: Some(key.id),
             user: key.issuer,
             email: key.subject.clone(),
@@ -116,7 +132,8 @@ impl Operation for IssueKey {
             issued_at: key.issued_at.seconds(),
             not_before: None,
             expires_at: key.expires_at.map(Timestamp::seconds),
-        })?;
+        };
+        let token = sign(cx, &claims).await?;
         cx.commit(vec![Change::InsertKey(key.clone())]).await?;
         Ok(IssuedKey { key, token })
     }

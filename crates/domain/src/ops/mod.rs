@@ -18,6 +18,7 @@ pub mod members;
 pub mod orgs;
 pub mod roles;
 pub mod sessions;
+pub mod signing_keys;
 
 use crate::app::Operation;
 
@@ -38,6 +39,10 @@ pub const NAMES: &[&str] = &[
     sessions::EndSessionsOf::NAME,
     sessions::RevokeKeys::NAME,
     sessions::RevokeKeysOf::NAME,
+    signing_keys::ListPublicKeys::NAME,
+    signing_keys::WithdrawSigningKey::NAME,
+    signing_keys::IsWithdrawn::NAME,
+    signing_keys::CountKeysMade::NAME,
     changes::PurgeChanges::NAME,
     mails::PrepareMail::NAME,
     mails::ListMails::NAME,

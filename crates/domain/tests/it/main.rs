@@ -20,4 +20,5 @@ mod pipeline;
 mod roles;
 mod secrets;
 mod sessions;
+mod signing_keys;
 mod world;

@@ -18,7 +18,7 @@ use auth_domain::ports::{
     Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub struct World {
     pub app: App,
     pub store: Arc<SqliteStore>,
-    pub tokens: Arc<HmacTokens>,
+    pub tokens: Arc<JwtTokens>,
     pub clock: Arc<StoppedClock>,
     pub seen: Arc<Seen>,
 }
@@ -57,7 +57,7 @@ pub async fn world_of(rules: Rules, directory: Arc<dyn Directory>) -> World {
 
 fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -> World {
     let tokens = Arc::new(
-        HmacTokens::new(&"a signing secret of more than 32 bytes".into(), &["secret".into()])
+        JwtTokens::new(&"a signing secret of more than 32 bytes".into(), &["secret".into()])
             .unwrap(),
     );
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
@@ -120,7 +120,7 @@ impl World {
 
     /// A token that says this.
     pub fn sign(&self, claims: &Claims) -> Token {
-        self.tokens.sign(claims).unwrap()
+        self.tokens.sign(claims, Timestamp::from_seconds(claims.issued_at), &[]).unwrap()
     }
 
     /// A fresh API key of the user with this number.

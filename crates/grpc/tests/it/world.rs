@@ -21,7 +21,7 @@ use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
 use auth_grpc::{Callers, Options, Trust};
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::SecretString;
 use tonic::transport::Channel;
@@ -37,7 +37,7 @@ pub struct World {
     pub store: Arc<SqliteStore>,
     pub clock: Arc<StoppedClock>,
     pub address: SocketAddr,
-    tokens: Arc<HmacTokens>,
+    tokens: Arc<JwtTokens>,
 }
 
 /// A world that trusts its network, so that tests can call everything.
@@ -56,7 +56,7 @@ pub async fn world_with(
     layers: impl FnOnce(axum::Router) -> axum::Router,
 ) -> World {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-    let tokens = Arc::new(HmacTokens::new(&SECRET.into(), &[]).unwrap());
+    let tokens = Arc::new(JwtTokens::new(&SECRET.into(), &[]).unwrap());
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
     let direct = Arc::new(Direct::new(store.clone()));
     let ports = Ports {
@@ -114,7 +114,11 @@ impl World {
             not_before: None,
             expires_at: Some(now.saturating_add(life)),
         };
-        self.tokens.sign(&claims).unwrap().expose().to_owned()
+        self.tokens
+            .sign(&claims, Timestamp::from_seconds(claims.issued_at), &[])
+            .unwrap()
+            .expose()
+            .to_owned()
     }
 
     /// A login token for the user with this number.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Call, Person, World};
 
 /// The routes that look at no token.
-const OPEN: [&str; 3] = ["/register", "/tokens", "/health"];
+const OPEN: [&str; 4] = ["/register", "/tokens", "/.well-known/jwks.json", "/health"];
 
 /// A body that the route understands, if it takes one.
 fn body(route: &Route) -> Option<Value> {
@@ -168,7 +168,12 @@ async fn s88_every_answer_says_how_it_may_be_kept() {
         world.put("/health").send().await,
         world.get("/orgs?limit=x").send().await,
     ];
-    for route in auth_http::routes(true) {
+    // The one thing that others may keep is public, and the same for everybody.
+    let kept = "/.well-known/jwks.json";
+    let answer = world.get(kept).send().await;
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    for route in auth_http::routes(true).filter(|route| route.path != kept) {
         answers.push(call(&world, route).bearer(&root.token).send().await);
     }
     for answer in answers {

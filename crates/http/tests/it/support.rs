@@ -16,7 +16,7 @@ use auth_domain::ops::roles::AssignRole;
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -79,7 +79,7 @@ impl World {
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
         let secret = SecretString::from("a secret that is long enough for tests of HTTP");
-        let tokens = HmacTokens::new(&secret, &[]).unwrap();
+        let tokens = JwtTokens::new(&secret, &[]).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let direct = Arc::new(Direct::new(Arc::clone(&store)));
         let ports = Ports {

@@ -22,7 +22,7 @@ use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
 use auth_domain::ops::explain::Explain;
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Throttle, Tokens};
 use auth_domain::{App, Caller, Error, Result, Rules, Timestamp, policy};
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
@@ -40,13 +40,13 @@ const CASES: u32 = 60;
 /// An app on a store, and what signs its tokens.
 struct World {
     app: App,
-    tokens: Arc<HmacTokens>,
+    tokens: Arc<JwtTokens>,
 }
 
 impl World {
     fn on(store: AnyStore) -> Self {
         let secret = SecretString::from("a signing secret of more than 32 bytes");
-        let tokens = Arc::new(HmacTokens::new(&secret, &[]).unwrap());
+        let tokens = Arc::new(JwtTokens::new(&secret, &[]).unwrap());
         let ports = Ports {
             checks: Arc::new(Direct::new(Arc::clone(&store))),
             replicas: Arc::new(Direct::new(Arc::clone(&store))),
@@ -75,7 +75,7 @@ impl World {
             not_before: None,
             expires_at: Some(now.saturating_add(60)),
         };
-        self.tokens.sign(&claims).unwrap()
+        self.tokens.sign(&claims, Timestamp::from_seconds(claims.issued_at), &[]).unwrap()
     }
 
     /// What each of the four says, in words, after checking that they say the same.

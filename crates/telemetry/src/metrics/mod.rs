@@ -3,6 +3,7 @@
 //! What is measured at every call is in [`operations`], which is made for that. Everything else
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
+mod keys;
 mod mail;
 mod memory;
 mod operations;
@@ -15,6 +16,7 @@ use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use self::keys::{signing_keys, signing_keys_stale};
 pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails};
 pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 use self::operations::Operations;
@@ -96,6 +98,7 @@ fn describe() {
     describe_gauge!("auth_outbox_age_seconds", "How long the first of them has waited.");
     describe_counter!("auth_events_published_total", "Events published, repeated ones included.");
     describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
+    keys::describe();
     memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
@@ -169,6 +172,8 @@ mod tests {
         outbox(3, Duration::from_millis(1_500));
         published(4);
         not_published("stream");
+        signing_keys("next", 1);
+        signing_keys_stale(true);
         mails(5, 1, Duration::from_millis(2_500));
         mail_sent();
         mail_dropped("untrue");
@@ -188,6 +193,8 @@ mod tests {
             "auth_outbox_age_seconds 1.5",
             "auth_events_published_total 4",
             r#"auth_events_failures_total{away="stream"} 1"#,
+            r#"auth_signing_keys{phase="next"} 1"#,
+            "auth_signing_keys_stale 1",
             r#"auth_mails{state="queued"} 5"#,
             r#"auth_mails{state="dead"} 1"#,
             "auth_mails_age_seconds 2.5",

@@ -13,6 +13,7 @@ mod keys;
 mod mails;
 mod members;
 mod orgs;
+mod public_keys;
 mod roles;
 mod sessions;
 
@@ -34,6 +35,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
     ("Backups", backup::ROWS),
+    ("Public keys", public_keys::ROWS),
     ("Health", health::ROWS),
 ];
 

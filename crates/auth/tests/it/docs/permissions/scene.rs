@@ -17,7 +17,7 @@ use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
-use auth_jwt::{HmacSeals, HmacTokens};
+use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -115,7 +115,7 @@ impl Scene {
     pub async fn new(place: Place) -> Self {
         let secret = SecretString::from("a signing secret of more than 32 bytes");
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
-        let tokens = HmacTokens::new(&secret, &[]).unwrap();
+        let tokens = JwtTokens::new(&secret, &[]).unwrap();
         let ports = Ports {
             store: Arc::clone(&store),
             checks: Arc::new(Direct::new(Arc::clone(&store))),
