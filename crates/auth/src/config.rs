@@ -5,6 +5,7 @@
 //! what is odd for the log.
 
 mod accounts;
+mod audit;
 mod commands;
 mod environment;
 mod events;
@@ -30,7 +31,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
-pub(crate) use self::commands::{Backup, Command, Existing, Restore};
+pub(crate) use self::audit::Audit as AuditTrail;
+pub(crate) use self::commands::{
+    Audit, AuditList, AuditVerify, Backup, Command, Existing, Restore, TrailName,
+};
 pub(crate) use self::environment::Environment;
 pub(crate) use self::events::Events;
 pub(crate) use self::grpc::{Grpc, Trusted};
@@ -71,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) events: Events,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) audit: AuditTrail,
     #[command(flatten)]
     pub(crate) memory: Memory,
     #[command(flatten)]

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let environment = std::env::vars_os().collect();
     let outcome = match Config::read(arguments, &environment) {
         Ok(config) => match config.command.clone() {
-            Some(command @ (Command::Backup(_) | Command::Restore(_))) => {
+            Some(command @ (Command::Backup(_) | Command::Restore(_) | Command::Audit(_))) => {
                 operate(&config, &command)
             }
             Some(Command::Health) => {

@@ -1,7 +1,8 @@
-//! What the operator does from the command line: `auth backup` and `auth restore`.
+//! What the operator does from the command line: `auth backup`, `auth restore` and `auth audit`.
 //!
 //! The same operations as over HTTP, run by this process on the store that the settings name.
 
+mod audit;
 mod files;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ pub(crate) async fn run(config: &Config, command: &Command) -> Result<ExitCode, 
     match command {
         Command::Backup(backup) => take(config, backup).await.map(|()| ExitCode::SUCCESS),
         Command::Restore(restore) => bring_back(config, restore).await.map(|()| ExitCode::SUCCESS),
+        Command::Audit(asked) => audit::run(&app(config).await?, asked).await,
         Command::Serve | Command::Health => Err("this is no command of the operator's".to_owned()),
     }
 }
@@ -41,7 +43,7 @@ async fn take(config: &Config, told: &config::Backup) -> Result<(), String> {
         sink: Box::new(output),
         password_hashes: told.with_password_hashes,
     };
-    let written = app.execute(Caller::System, backup).await.map_err(|error| said(&error))?;
+    let written = app.execute(Caller::Operator, backup).await.map_err(|error| said(&error))?;
     note(&format!("{} rows written", written.rows));
     if written.left_out > 0 {
         note(&format!("{} rows left out that mean nothing", written.left_out));
@@ -69,7 +71,7 @@ async fn bring_back(config: &Config, told: &config::Restore) -> Result<(), Strin
         dry_run: told.dry_run,
     };
     let report = app
-        .execute(Caller::System, restore)
+        .execute(Caller::Operator, restore)
         .await
         .map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use auth_jwt::{HmacSeals, HmacTokens, SecretProblem, check_secret};
+use auth_jwt::{HmacNotary, HmacSeals, HmacTokens, SecretProblem, check_secret};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -39,12 +39,12 @@ pub(crate) fn check(tokens: &Tokens, store: StoreKind) -> Result<(), String> {
     }
 }
 
-/// What signs and checks tokens, and what seals backups. The data directory is that of the embedded store,
+/// What signs and checks tokens, what seals backups, and what seals the audit trail. The data directory is that of the embedded store,
 /// which holds it locked; a secret is made there if none was given and none was made before.
 pub(crate) fn keys(
     tokens: &Tokens,
     data: Option<&Path>,
-) -> Result<(HmacTokens, HmacSeals), String> {
+) -> Result<(HmacTokens, HmacSeals, HmacNotary), String> {
     let signing = match (&tokens.secret, data) {
         (Some(secret), _) => secret.clone(),
         (None, Some(data)) => kept(data)?,
@@ -53,7 +53,8 @@ pub(crate) fn keys(
     let before = tokens.verify_only();
     let problem = |problem: SecretProblem| problem.to_string();
     let seals = HmacSeals::new(&signing, &before).map_err(problem)?;
-    Ok((HmacTokens::new(&signing, &before).map_err(problem)?, seals))
+    let notary = HmacNotary::new(&signing, &before).map_err(problem)?;
+    Ok((HmacTokens::new(&signing, &before).map_err(problem)?, seals, notary))
 }
 
 /// The secret kept in the data directory.

@@ -17,6 +17,8 @@ use tracing::{Instrument, Span};
 pub use self::cx::Cx;
 use self::turns::Turns;
 pub use self::turns::{Turn, Work};
+use crate::audit::Notary;
+use crate::audit::attempts::{Attempt, Attempts, SIGN_INS};
 use crate::backup::Seals;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -50,6 +52,8 @@ pub struct Ports {
     pub throttle: Arc<dyn Throttle>,
     /// Proves that backups are ours.
     pub seals: Arc<dyn Seals>,
+    /// Chains and seals the audit trail.
+    pub notary: Arc<dyn Notary>,
     /// Watches operations.
     pub observer: Arc<dyn Observer>,
 }
@@ -102,6 +106,7 @@ struct Inner {
     ports: Ports,
     rules: Rules,
     turns: Arc<Turns>,
+    attempts: Attempts,
 }
 
 /// What a transport knows of whoever is asking, before anything is proved.
@@ -113,6 +118,8 @@ pub enum Caller {
     Bearer(Token),
     /// A sibling service that the transport recognised, by its name.
     Service(Arc<str>),
+    /// Whoever runs a command on this machine.
+    Operator,
     /// This process itself: start-up and housekeeping.
     System,
 }
@@ -126,6 +133,8 @@ pub enum Actor {
     User(Identity),
     /// A sibling service.
     Service(Arc<str>),
+    /// Whoever runs a command on this machine.
+    Operator,
     /// This process itself.
     System,
 }
@@ -153,6 +162,7 @@ impl fmt::Display for Actor {
             Self::User(Identity { user, key: None, .. }) => write!(f, "user:{user}"),
             Self::User(Identity { user, key: Some(key), .. }) => write!(f, "user:{user}/key:{key}"),
             Self::Service(name) => write!(f, "service:{name}"),
+            Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }
     }
@@ -197,7 +207,7 @@ impl App {
     /// The service on these ports, by these rules.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self(Arc::new(Inner { ports, rules, turns: Arc::default() }))
+        Self(Arc::new(Inner { ports, rules, turns: Arc::default(), attempts: Attempts::default() }))
     }
 
     /// The store, for probes: operations get it from [`Cx::store`].
@@ -226,7 +236,27 @@ impl App {
         span: &Span,
     ) -> Result<O::Output> {
         let now = self.0.ports.clock.now();
-        let mut cx = Cx::new(&self.0, now);
+        let mut cx = Cx::new(&self.0, now, O::NAME);
+        let result = self.admit(&mut cx, caller, access, span).await;
+        let admitted = result.is_ok();
+        let result = match result {
+            Ok(()) => operation.run(&mut cx).await,
+            Err(refusal) => Err(refusal),
+        };
+        // What is asked all the time is counted by the observer alone.
+        if !O::HOT && is_attempt(O::NAME, admitted, result.as_ref().err()) {
+            self.count_attempt(&cx, access, O::NAME, result.as_ref().err());
+        }
+        result
+    }
+
+    async fn admit(
+        &self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        access: Access,
+        span: &Span,
+    ) -> Result<()> {
         if access != Access::Anyone {
             cx.actor = cx.authenticate(caller).await?;
             cx.authorize(access).await?;
@@ -234,7 +264,52 @@ impl App {
         if !span.is_disabled() {
             span.record("actor", tracing::field::display(&cx.actor));
         }
-        operation.run(&mut cx).await
+        Ok(())
+    }
+
+    /// Hears from a transport that it refused somebody a call itself, for the audit trail: the service whose
+    /// name it knows, or somebody unknown.
+    pub fn note_refusal(&self, known: Option<Arc<str>>, operation: &'static str, error: &Error) {
+        let mut cx = Cx::new(&self.0, self.0.ports.clock.now(), operation);
+        cx.actor = known.map_or(Actor::Anonymous, Actor::Service);
+        self.count_attempt(&cx, Access::Service, operation, Some(error));
+    }
+
+    /// Notes in memory what the audit trail will say of it.
+    fn count_attempt(
+        &self,
+        cx: &Cx<'_>,
+        access: Access,
+        operation: &'static str,
+        error: Option<&Error>,
+    ) {
+        // Only those who belong to an org are told that they may not, so the org is not made up.
+        let org = match (access, error) {
+            (Access::InOrg(org, _), Some(Error::Forbidden)) => Some(org),
+            _ => None,
+        };
+        let origin = self.0.ports.observer.origin();
+        let attempt = Attempt {
+            actor: cx.actor.to_string(),
+            peer: origin.peer,
+            operation,
+            outcome: error.map_or("ok", Error::code),
+            subject: cx.about,
+            org,
+        };
+        self.0.attempts.count(attempt, cx.now, origin);
+    }
+}
+
+/// Whether the audit trail has it although nothing was changed: every sign-in, and what was refused to whoever
+/// asked. At the gate, what they may not know of counts as well.
+fn is_attempt(operation: &str, admitted: bool, error: Option<&Error>) -> bool {
+    let signs_in = SIGN_INS.contains(&operation);
+    match error {
+        None | Some(Error::RateLimited(_)) => signs_in,
+        Some(Error::Unauthenticated(_) | Error::Forbidden) => true,
+        Some(Error::NotFound(_)) => !admitted,
+        Some(_) => false,
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! [`cursors`] marks places in lists, under a derived key. [`keys`] holds the secrets and says how far each is trusted, [`parse`] reads untrusted text. The
 //! order of checks in [`HmacTokens::verify`] is the point of this crate: length, shape, key, MAC,
-//! and only then what the token says. [`seals`] proves the same of documents.
+//! and only then what the token says. [`seals`] proves the same of documents, and
+//! [`notary`] of the audit trail.
 
 mod cursors;
 mod keys;
+mod notary;
 mod parse;
 mod seals;
 
@@ -21,6 +23,7 @@ use serde::Serialize;
 pub use cursors::HmacCursors;
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
+pub use notary::HmacNotary;
 pub use seals::HmacSeals;
 
 /// Who makes our tokens: the original's name, so that either accepts the other's.

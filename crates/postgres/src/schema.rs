@@ -35,7 +35,7 @@ const INDEXES: [(i64, &str, &str); 7] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 8] = [
+const TABLES: [(i64, &str, &str); 9] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -44,6 +44,7 @@ const TABLES: [(i64, &str, &str); 8] = [
     statements!(30, "0030", "keyward_cutoffs"),
     statements!(31, "0031", "keyward_replicas"),
     statements!(32, "0032", "keyward_foreign_writes"),
+    statements!(40, "0040", "keyward_audit"),
 ];
 
 /// Brings the database to where this version needs it. The caller holds the lock.

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
@@ -32,6 +32,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (6, "instance", include_str!("../../../migrations/sqlite/0006_instance.sql")),
     (20, "groups", include_str!("../../../migrations/sqlite/0020_groups.sql")),
     (30, "cutoffs", include_str!("../../../migrations/sqlite/0030_cutoffs.sql")),
+    (40, "audit", include_str!("../../../migrations/sqlite/0040_audit.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.

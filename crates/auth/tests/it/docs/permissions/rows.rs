@@ -5,6 +5,7 @@
 //! difference whether everybody is answered as you meant.
 
 mod accounts;
+mod audit;
 mod backup;
 mod groups;
 mod health;
@@ -33,6 +34,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
+    ("Audit trail", audit::ROWS),
     ("Backups", backup::ROWS),
     ("Health", health::ROWS),
 ];
