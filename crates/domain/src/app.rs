@@ -3,6 +3,7 @@
 //! [`App::execute`] finds out who is asking, checks that they may, runs the operation and records
 //! what happened. Nothing else does any of that.
 
+mod attempts;
 mod cx;
 mod turns;
 
@@ -18,7 +19,7 @@ pub use self::cx::Cx;
 use self::turns::Turns;
 pub use self::turns::{Turn, Work};
 use crate::audit::Notary;
-use crate::audit::attempts::{Attempt, Attempts, SIGN_INS};
+use crate::audit::attempts::Attempts;
 use crate::backup::Seals;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -244,7 +245,7 @@ impl App {
             Err(refusal) => Err(refusal),
         };
         // What is asked all the time is counted by the observer alone.
-        if !O::HOT && is_attempt(O::NAME, admitted, result.as_ref().err()) {
+        if !O::HOT && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
             self.count_attempt(&cx, access, O::NAME, result.as_ref().err());
         }
         result
@@ -265,51 +266,6 @@ impl App {
             span.record("actor", tracing::field::display(&cx.actor));
         }
         Ok(())
-    }
-
-    /// Hears from a transport that it refused somebody a call itself, for the audit trail: the service whose
-    /// name it knows, or somebody unknown.
-    pub fn note_refusal(&self, known: Option<Arc<str>>, operation: &'static str, error: &Error) {
-        let mut cx = Cx::new(&self.0, self.0.ports.clock.now(), operation);
-        cx.actor = known.map_or(Actor::Anonymous, Actor::Service);
-        self.count_attempt(&cx, Access::Service, operation, Some(error));
-    }
-
-    /// Notes in memory what the audit trail will say of it.
-    fn count_attempt(
-        &self,
-        cx: &Cx<'_>,
-        access: Access,
-        operation: &'static str,
-        error: Option<&Error>,
-    ) {
-        // Only those who belong to an org are told that they may not, so the org is not made up.
-        let org = match (access, error) {
-            (Access::InOrg(org, _), Some(Error::Forbidden)) => Some(org),
-            _ => None,
-        };
-        let origin = self.0.ports.observer.origin();
-        let attempt = Attempt {
-            actor: cx.actor.to_string(),
-            peer: origin.peer,
-            operation,
-            outcome: error.map_or("ok", Error::code),
-            subject: cx.about,
-            org,
-        };
-        self.0.attempts.count(attempt, cx.now, origin);
-    }
-}
-
-/// Whether the audit trail has it although nothing was changed: every sign-in, and what was refused to whoever
-/// asked. At the gate, what they may not know of counts as well.
-fn is_attempt(operation: &str, admitted: bool, error: Option<&Error>) -> bool {
-    let signs_in = SIGN_INS.contains(&operation);
-    match error {
-        None | Some(Error::RateLimited(_)) => signs_in,
-        Some(Error::Unauthenticated(_) | Error::Forbidden) => true,
-        Some(Error::NotFound(_)) => !admitted,
-        Some(_) => false,
     }
 }
 

@@ -3,6 +3,7 @@
 mod docs;
 
 use auth_domain::audit::{AuditQuery, AuditRecord, Trail, hex};
+use auth_domain::model::Page;
 use auth_domain::ops::audit::{ListAudit, ListOrgAudit};
 use auth_domain::ops::groups::Paged;
 use auth_domain::{App, Error, Invalid, Operation, Result, Timestamp};
@@ -86,8 +87,9 @@ async fn list(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let (query, part) = (asked.query()?, asked.part.part()?);
+    let (trail, asked) = (query.trail, part.page);
     let page = app.execute(caller, ListAudit { query, part }).await?;
-    show(&page)
+    show(trail, asked, &page)
 }
 
 async fn list_of_org(
@@ -99,13 +101,21 @@ async fn list_of_org(
     let caller = credential.caller()?;
     let org = segment.id(Invalid::MissingOrgId)?;
     let (query, part) = (asked.query()?, asked.part.part()?);
+    let (trail, asked) = (query.trail, part.page);
     let page = app.execute(caller, ListOrgAudit { org, query, part }).await?;
-    show(&page)
+    show(trail, asked, &page)
 }
 
-fn show(page: &Paged<AuditRecord>) -> Result<Response, Problem> {
+fn show(trail: Trail, asked: Page<()>, page: &Paged<AuditRecord>) -> Result<Response, Problem> {
     let records = page.items.iter().map(RecordView::try_from).collect::<Result<_>>()?;
-    answer::json(StatusCode::OK, &RecordsView { records, next_cursor: page.next.as_deref() })
+    let view = RecordsView {
+        trail: trail.as_str(),
+        limit: asked.limit,
+        offset: asked.offset,
+        records,
+        next_cursor: page.next.as_deref(),
+    };
+    answer::json(StatusCode::OK, &view)
 }
 
 /// A record, for programs: the same over HTTP and on the command line.
@@ -194,6 +204,13 @@ impl<'a> TryFrom<&'a AuditRecord> for RecordView<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditRecords)]
 struct RecordsView<'a> {
+    /// Of which trail.
+    #[schema(value_type = types::Trail)]
+    trail: &'static str,
+    /// The most records that could be on this page.
+    limit: u64,
+    /// How many records were passed over.
+    offset: u64,
     /// The records.
     records: Vec<RecordView<'a>>,
     /// What to ask for as `cursor` to get the next page; absent on the last one.

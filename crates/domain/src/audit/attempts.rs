@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn s94_a_flood_takes_no_more_than_its_places() {
         let attempts = Attempts::default();
-        let at = |second| Timestamp::from_seconds(1_700_000_000 + second);
+        let at = |second: i64| Timestamp::from_seconds(1_700_000_000 + second);
         for number in 0..1_000 {
             attempts.count(refused(number), at(0), Origin::default());
         }

@@ -72,5 +72,11 @@ fn example(whole: bool) -> Value {
     if let Some(members) = record.as_object_mut().filter(|_| whole) {
         members.insert("peer".to_owned(), "192.0.2.7".into());
     }
-    json!({ "records": [record] })
+    json!({
+        "trail": "changes",
+        "limit": 10,
+        "offset": 0,
+        "records": [record],
+        "next_cursor": "y7gzsbwcOwTFLFyjumlJvmF1ZGl0IGNoYW5nZXMKAAAAAAAAAAQ",
+    })
 }
