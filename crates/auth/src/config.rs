@@ -5,6 +5,7 @@
 //! what is odd for the log.
 
 mod accounts;
+mod audit;
 mod commands;
 mod contradictions;
 mod environment;
@@ -31,9 +32,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub(crate) use self::accounts::Accounts;
+pub(crate) use self::audit::Audit as AuditTrail;
 pub(crate) use self::commands::{
-    Admin, Backup, CheckConfig, Command, CreateAdmin, Existing, KeyAlgorithm, Keys, Migrate,
-    Restore, Shell,
+    Admin, Audit, AuditList, AuditVerify, Backup, CheckConfig, Command, CreateAdmin, Existing,
+    KeyAlgorithm, Keys, Migrate, Restore, Shell, TrailName,
 };
 pub(crate) use self::environment::{Environment, is_secret};
 pub(crate) use self::events::Events;
@@ -74,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) events: Events,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) audit: AuditTrail,
     #[command(flatten)]
     pub(crate) memory: Memory,
     #[command(flatten)]

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use auth_domain::audit::Trail;
+use auth_domain::ops::audit::{NoteAttempts, TrimAudit};
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::ops::mails::PurgeMails;
 use auth_domain::{App, Caller};
 use auth_telemetry::Metrics;
 use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::AuditTrail;
 
 /// How often the rows of keys whose time is over are deleted.
 const PURGE: Duration = Duration::from_mins(10);
@@ -16,11 +20,17 @@ const TRIM: Duration = Duration::from_mins(1);
 /// How often mails that died long ago are deleted, and how long ago that is.
 const BURY: Duration = Duration::from_hours(1);
 const DEAD_KEEP: Duration = Duration::from_hours(30 * 24);
+/// How often the audit trail gets the sign-ins and refusals that were counted: a flood of them, however large, is
+/// about a hundred records each time.
+const NOTE: Duration = Duration::from_mins(1);
+/// How often a part of the audit trail that is old enough is deleted.
+const TRIM_AUDIT: Duration = Duration::from_mins(10);
 /// How often measurements are summed up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Starts all of it, with the change log kept for this long; it goes on until the process ends.
-pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration) {
+/// Starts all of it, with the change log kept for this long and the audit trail as these settings say; it goes on
+/// until the process ends.
+pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration, audit: &AuditTrail) {
     // The outcome of an operation is logged where every one's is.
     let purging = app.clone();
     tokio::spawn(repeat("purge_keys", PURGE, move || {
@@ -37,6 +47,22 @@ pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration) {
         let app = burying.clone();
         async move { drop(app.execute(Caller::System, PurgeMails { keep: DEAD_KEEP }).await) }
     }));
+    let noting = app.clone();
+    tokio::spawn(repeat("note_attempts", NOTE, move || {
+        let app = noting.clone();
+        async move { drop(app.execute(Caller::System, NoteAttempts).await) }
+    }));
+    let kept = [
+        audit.audit_keep.map(|keep| (Trail::Changes, keep)),
+        Some((Trail::Attempts, audit.audit_attempts_keep)),
+    ];
+    for (trail, keep) in kept.into_iter().flatten() {
+        let app = app.clone();
+        tokio::spawn(repeat("trim_audit", TRIM_AUDIT, move || {
+            let app = app.clone();
+            async move { drop(app.execute(Caller::System, TrimAudit { trail, keep }).await) }
+        }));
+    }
     let metrics = metrics.clone();
     tokio::spawn(repeat("metrics", UPKEEP, move || {
         let metrics = metrics.clone();

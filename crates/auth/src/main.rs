@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             Some(Command::Admin(Admin::Create(told))) => {
                 operate(&config, operator::create_admin(&config, &told))
             }
+            Some(Command::Audit(told)) => operate(&config, operator::audit(&config, &told)),
             Some(Command::Keys(told)) => operate(&config, operator::keys(&config, &told)),
             Some(Command::CheckConfig(told)) => check_config(&config, &told),
             Some(Command::Completions { shell }) => operator::completions(shell),

@@ -3,6 +3,7 @@
 //! Those two are the same operations as over HTTP, run by this process on the store that the settings name.
 
 mod admin;
+mod audit;
 mod check_config;
 mod completions;
 mod files;
@@ -18,6 +19,7 @@ use auth_domain::{App, Caller, Error};
 use serde_json::{Value, json};
 
 pub(crate) use self::admin::create as create_admin;
+pub(crate) use self::audit::run as audit;
 pub(crate) use self::check_config::run as check_config;
 pub(crate) use self::completions::print as completions;
 pub(crate) use self::keys::run as keys;
@@ -44,7 +46,7 @@ pub(crate) async fn take(config: &Config, told: &config::Backup) -> Result<ExitC
         sink: Box::new(output),
         password_hashes: told.with_password_hashes,
     };
-    let written = app.execute(Caller::System, backup).await.map_err(|error| said(&error))?;
+    let written = app.execute(Caller::Operator, backup).await.map_err(|error| said(&error))?;
     if told.json {
         let report = json!({
             "rows": written.rows, "left_out": written.left_out, "normalised": written.normalised,
@@ -87,7 +89,7 @@ pub(crate) async fn bring_back(
         dry_run: told.dry_run,
     };
     let report = app
-        .execute(Caller::System, restore)
+        .execute(Caller::Operator, restore)
         .await
         .map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;

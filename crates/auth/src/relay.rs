@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use auth_domain::audit::Origin;
 use auth_domain::fact::Backlog;
 use auth_domain::ports::{Clock, Ids, Observer, Publisher};
 use auth_domain::{App, Error};
@@ -244,6 +245,10 @@ pub(crate) struct Waking {
 impl Observer for Waking {
     fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration) {
         self.observer.observe(operation, outcome, took);
+    }
+
+    fn origin(&self) -> Origin {
+        self.observer.origin()
     }
 
     fn committed(&self) {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use auth_domain::Caller;
+use auth_domain::ops::audit::NoteAttempts;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -72,7 +74,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         let hangup = signal(SignalKind::hangup()).map_err(|error| format!("signals: {error}"))?;
         tokio::spawn(signing_keys.run(service.app.clone(), hangup));
     }
-    housekeeping::start(&service.app, &service.metrics, config.events.changes_keep);
+    housekeeping::start(&service.app, &service.metrics, config.events.changes_keep, &config.audit);
     let relay = service.relay.take().map(Relay::start);
     let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);
@@ -105,6 +107,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // What was refused since it was last written; its outcome is logged where every one's is.
+    drop(service.app.execute(Caller::System, NoteAttempts).await);
     // After the last answer that was given from memory.
     service.replica.stop().await;
     // After the last write that was accepted.

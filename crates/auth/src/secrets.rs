@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use auth_jwt::{HmacSeals, JwtTokens, SecretProblem, check_secret};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, SecretProblem, check_secret};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -47,9 +47,12 @@ pub(crate) fn check_kept(tokens: &Tokens, data: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What signs and checks tokens, and what seals backups. The data directory is that of the embedded store,
-/// which holds it locked; a secret is made there if none was given and none was made before.
-pub(crate) fn keys(tokens: &Tokens, data: Option<&Path>) -> Result<(JwtTokens, HmacSeals), String> {
+/// What signs and checks tokens, what seals backups, and what seals the audit trail. The data directory is that of
+/// the embedded store, which holds it locked; a secret is made there if none was given and none was made before.
+pub(crate) fn keys(
+    tokens: &Tokens,
+    data: Option<&Path>,
+) -> Result<(JwtTokens, HmacSeals, HmacNotary), String> {
     let signing = match (&tokens.secret, data) {
         (Some(secret), _) => secret.clone(),
         (None, Some(data)) => kept(data)?,
@@ -58,7 +61,8 @@ pub(crate) fn keys(tokens: &Tokens, data: Option<&Path>) -> Result<(JwtTokens, H
     let before = tokens.verify_only();
     let problem = |problem: SecretProblem| problem.to_string();
     let seals = HmacSeals::new(&signing, &before).map_err(problem)?;
-    Ok((JwtTokens::new(&signing, &before).map_err(problem)?, seals))
+    let notary = HmacNotary::new(&signing, &before).map_err(problem)?;
+    Ok((JwtTokens::new(&signing, &before).map_err(problem)?, seals, notary))
 }
 
 /// The secret kept in the data directory.

@@ -13,7 +13,7 @@ use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::{App, Caller, Error, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
@@ -85,7 +85,7 @@ pub(crate) async fn service(
     let (stream, wake) = stream(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
-    let (tokens, seals) = secrets::keys(&config.tokens, data)?;
+    let (tokens, seals, notary) = secrets::keys(&config.tokens, data)?;
     let directory = config.tokens.signing_keys.as_deref().map(KeyDirectory::at);
     let signing_keys =
         directory.map(|directory| Follower::start(directory, tokens.ring())).transpose()?;
@@ -109,7 +109,7 @@ pub(crate) async fn service(
     let replica = Arc::new(Replica::new(Arc::clone(&store), known, pace, started, wake));
     let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
     let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
-    let app = app(config, store, (tokens, seals), memory, observer, mailer.is_some())?;
+    let app = app(config, store, (tokens, seals, notary), memory, observer, mailer.is_some())?;
     let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
     // Only now: a start is busy enough with its first connections.
     let replica = replica.start();
@@ -156,7 +156,7 @@ impl Observer for Unwatched {
 fn app(
     config: &Config,
     store: Arc<dyn Store>,
-    (tokens, seals): (JwtTokens, HmacSeals),
+    (tokens, seals, notary): (JwtTokens, HmacSeals, HmacNotary),
     (checks, replicas): (Arc<dyn Checks>, Arc<dyn Confirm>),
     observer: Arc<dyn Observer>,
     mail: bool,
@@ -174,6 +174,7 @@ fn app(
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
         seals: Arc::new(seals),
+        notary: Arc::new(notary),
         observer,
     };
     let rules = Rules {

@@ -20,7 +20,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::sample::{
-    account, group_id, invite_id, key_id, metadata, moment, org_id, platform_invite_id,
+    account, audit, group_id, invite_id, key_id, metadata, moment, org_id, platform_invite_id,
     signing_key, user,
 };
 
@@ -294,7 +294,7 @@ fn changes() -> impl Strategy<Value = Change> {
 pub fn commits() -> impl Strategy<Value = Commit> {
     let guards = prop_oneof![4 => Just(Vec::new()), 1 => vec(guards(), 1..=2)];
     (guards, vec(changes(), 0..=3), moments(), users()).prop_map(|(guards, changes, at, actor)| {
-        Commit { actor: format!("user:{actor}"), at, guards, changes }
+        Commit { actor: format!("user:{actor}"), at, guards, changes, audit: audit() }
     })
 }
 

@@ -4,7 +4,8 @@
 //! `fresh` is an `async fn` that gives an empty store and whatever must outlive it. There is a case for
 //! every promise in a doc comment of [`auth_domain::ports`] and [`auth_domain::change`], one module per noun; [`races`] and
 //! [`group_races`] hold those that only show when several writers meet. [`arbitrary`] makes up histories of commits, with
-//! which two stores can be compared, and [`trees`] is a third party to compare their groups with.
+//! which two stores can be compared, and [`trees`] is a third party to compare their groups with; [`tampering`]
+//! is what somebody may do to the audit trail who can write to the database.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -17,6 +18,7 @@
 
 pub mod accounts;
 pub mod arbitrary;
+pub mod audit;
 pub mod backups;
 pub mod commits;
 pub mod cutoffs;
@@ -40,6 +42,7 @@ pub mod sample;
 pub mod signing_keys;
 pub mod sinks;
 pub mod standings;
+pub mod tampering;
 pub mod trees;
 
 use std::sync::Arc;
@@ -73,6 +76,19 @@ macro_rules! store_contract {
                 lists_filter_by_a_part_of_the_address
                 lists_are_ordered_and_paged
                 addresses_find_enabled_accounts_once
+            }
+            audit {
+                every_fact_has_its_record
+                a_record_says_who_from_where_and_in_which_org
+                roles_are_told_old_and_new
+                a_failed_commit_leaves_no_record
+                what_has_no_fact_has_no_record
+                a_restore_leaves_its_records_or_none
+                racing_commits_make_one_chain
+                attempts_are_a_chain_of_their_own
+                records_are_listed_newest_first_and_filtered
+                a_trimmed_trail_is_still_proved
+                an_end_that_was_tampered_with_is_noted
             }
             backups {
                 what_is_brought_back_is_what_a_snapshot_shows

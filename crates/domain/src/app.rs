@@ -3,6 +3,7 @@
 //! [`App::execute`] finds out who is asking, checks that they may, runs the operation and records
 //! what happened. Nothing else does any of that.
 
+mod attempts;
 mod cx;
 mod turns;
 
@@ -17,6 +18,8 @@ use tracing::{Instrument, Span};
 pub use self::cx::Cx;
 use self::turns::Turns;
 pub use self::turns::{Turn, Work};
+use crate::audit::Notary;
+use crate::audit::attempts::Attempts;
 use crate::backup::Seals;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -50,6 +53,8 @@ pub struct Ports {
     pub throttle: Arc<dyn Throttle>,
     /// Proves that backups are ours.
     pub seals: Arc<dyn Seals>,
+    /// Chains and seals the audit trail.
+    pub notary: Arc<dyn Notary>,
     /// Watches operations.
     pub observer: Arc<dyn Observer>,
 }
@@ -102,6 +107,7 @@ struct Inner {
     ports: Ports,
     rules: Rules,
     turns: Arc<Turns>,
+    attempts: Attempts,
 }
 
 /// What a transport knows of whoever is asking, before anything is proved.
@@ -113,6 +119,8 @@ pub enum Caller {
     Bearer(Token),
     /// A sibling service that the transport recognised, by its name.
     Service(Arc<str>),
+    /// Whoever runs a command on this machine.
+    Operator,
     /// This process itself: start-up and housekeeping.
     System,
 }
@@ -126,6 +134,8 @@ pub enum Actor {
     User(Identity),
     /// A sibling service.
     Service(Arc<str>),
+    /// Whoever runs a command on this machine.
+    Operator,
     /// This process itself.
     System,
 }
@@ -153,6 +163,7 @@ impl fmt::Display for Actor {
             Self::User(Identity { user, key: None, .. }) => write!(f, "user:{user}"),
             Self::User(Identity { user, key: Some(key), .. }) => write!(f, "user:{user}/key:{key}"),
             Self::Service(name) => write!(f, "service:{name}"),
+            Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }
     }
@@ -197,7 +208,7 @@ impl App {
     /// The service on these ports, by these rules.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self(Arc::new(Inner { ports, rules, turns: Arc::default() }))
+        Self(Arc::new(Inner { ports, rules, turns: Arc::default(), attempts: Attempts::default() }))
     }
 
     /// The store, for probes: operations get it from [`Cx::store`].
@@ -226,7 +237,27 @@ impl App {
         span: &Span,
     ) -> Result<O::Output> {
         let now = self.0.ports.clock.now();
-        let mut cx = Cx::new(&self.0, now);
+        let mut cx = Cx::new(&self.0, now, O::NAME);
+        let result = self.admit(&mut cx, caller, access, span).await;
+        let admitted = result.is_ok();
+        let result = match result {
+            Ok(()) => operation.run(&mut cx).await,
+            Err(refusal) => Err(refusal),
+        };
+        // What is asked all the time is counted by the observer alone.
+        if !O::HOT && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
+            self.count_attempt(&cx, access, O::NAME, result.as_ref().err());
+        }
+        result
+    }
+
+    async fn admit(
+        &self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        access: Access,
+        span: &Span,
+    ) -> Result<()> {
         if access != Access::Anyone {
             cx.actor = cx.authenticate(caller).await?;
             cx.authorize(access).await?;
@@ -234,7 +265,7 @@ impl App {
         if !span.is_disabled() {
             span.record("actor", tracing::field::display(&cx.actor));
         }
-        operation.run(&mut cx).await
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::audit::Context;
 use crate::backup::Rows;
 use crate::model::{
     Account, Action, EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupRole,
@@ -21,6 +22,8 @@ pub struct Commit {
     pub guards: Vec<Guard>,
     /// The writes, in order.
     pub changes: Vec<Change>,
+    /// What the audit trail says of all of them.
+    pub audit: Context,
 }
 
 /// What the decision to write was based on. A store checks it again under a lock, so that a role

@@ -93,8 +93,9 @@ impl Record {
     #[must_use]
     pub fn org(&self) -> Option<&str> {
         match self.kind.split('.').next() {
-            Some("org" | "membership") => Some(&self.object),
-            Some("invite") => self.payload.get("org").and_then(Value::as_str),
+            Some("org" | "membership" | "invite") => {
+                org_of(&self.kind, &self.object, &self.payload)
+            }
             _ => None,
         }
     }
@@ -367,6 +368,15 @@ impl Fact {
             object: account.id.to_string(),
             payload: json!({ "status": account.status.as_str() }),
         }
+    }
+}
+
+/// The org that a fact says it happened in, if it says so.
+pub(crate) fn org_of<'a>(kind: &str, object: &'a str, payload: &'a Value) -> Option<&'a str> {
+    match kind.split('.').next() {
+        Some("org" | "membership") => Some(object),
+        Some("invite" | "group") => payload.get("org").and_then(Value::as_str),
+        _ => None,
     }
 }
 

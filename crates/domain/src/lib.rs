@@ -7,13 +7,14 @@
 //! 3. [`app`], the pipeline every operation goes through, whoever asks for it.
 //! 4. [`ops`], the verbs, one file per noun.
 //! 5. [`change`], writes as values, and [`fact`], what the change log says of them.
-//! 6. [`ports`], what the outside implements.
+//! 6. [`audit`], what the audit trail says of all that, and [`ports`], what the outside implements.
 //! 7. [`directory`], who people are, and what becomes of what a directory says; [`checks`], what
 //!    requests are decided on where nothing is remembered.
 //! 8. [`backup`], everything as one document and the way back, and [`json`], how strictly text is read.
 //! 9. [`error`], the one error type, with the texts and codes clients see.
 
 pub mod app;
+pub mod audit;
 pub mod backup;
 pub mod change;
 pub mod checks;

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::audit::{AuditQuery, AuditRecord, Entry, Head, Notary, Origin, Trail};
 use crate::backup::Backups;
 use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
@@ -38,13 +39,15 @@ pub trait Store:
     + CutOffs
     + SigningKeys
     + ChangeLog
+    + AuditTrail
     + Sinks
     + Replicas
     + Mails
     + Backups
 {
     /// Checks every guard, applies every change in order and appends their facts to the change log
-    /// under one new revision, in one transaction; or does none of it.
+    /// under one new revision, and what there is to say of them to the audit trail, in one transaction; or
+    /// does none of it.
     ///
     /// Gives that revision. Revision order is commit order. A commit whose changes have no facts takes
     /// no revision.
@@ -242,6 +245,33 @@ pub trait ChangeLog: Send + Sync {
 
     /// The records of all commits after this revision, oldest first, at most `limit` of them.
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>>;
+}
+
+/// The audit trail. Its records are never changed, and deleted from the beginning only.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// Where it begins and ends.
+    async fn audit_head(&self, trail: Trail) -> Result<Head>;
+
+    /// The records after this place, oldest first, at most `limit` of them.
+    async fn audit_after(&self, trail: Trail, place: i64, limit: u32) -> Result<Vec<AuditRecord>>;
+
+    /// The records that match, newest first; `part.after` is a place.
+    async fn audit(&self, query: &AuditQuery, part: &Part<i64>) -> Result<Vec<AuditRecord>>;
+
+    /// Appends what no commit is about to [`Trail::Attempts`]: all of it or nothing.
+    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()>;
+
+    /// Deletes the oldest records, as far as they were written before this moment, some thousands at most, and
+    /// never the last one; and appends that it did: what the trail begins with from then on is sealed. Gives
+    /// how many.
+    async fn trim(
+        &self,
+        trail: Trail,
+        older_than: Timestamp,
+        at: Timestamp,
+        notary: &dyn Notary,
+    ) -> Result<u64>;
 }
 
 /// Who people are, wherever that is kept. What it answers is checked by whoever asks, because another
@@ -527,6 +557,11 @@ pub trait Throttle: Send + Sync {
 pub trait Observer: Send + Sync {
     /// An operation ended: its name, `ok` or an [`crate::Error::outcome`], and how long it took.
     fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration);
+
+    /// Where the request that is under way comes from, for the audit trail.
+    fn origin(&self) -> Origin {
+        Origin::default()
+    }
 
     /// Something was committed: whoever passes it on may look now.
     fn committed(&self) {}

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use auth_domain::{Caller, Error, Unauthenticated};
+use auth_domain::{App, Caller, Error, Unauthenticated};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use axum::extract::ConnectInfo;
@@ -210,8 +210,9 @@ fn parse_methods(text: &str) -> Result<Vec<Method>, BadAllowList> {
 }
 
 /// [`Callers`], ready to be asked.
-#[derive(Debug)]
 pub(crate) struct Gate {
+    /// Hears of those who are refused.
+    app: App,
     trust: Trust,
     tokens: Vec<(Arc<str>, Digest)>,
     allow: AllowList,
@@ -221,11 +222,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(callers: Callers) -> Self {
+    pub(crate) fn new(callers: Callers, app: App) -> Self {
         let tokens = callers.tokens.iter().map(|(name, token)| {
             (Arc::from(name.as_str()), digest(&SHA256, token.expose_secret().as_bytes()))
         });
         Self {
+            app,
             trust: callers.trust,
             tokens: tokens.collect(),
             allow: callers.allow,
@@ -239,16 +241,16 @@ impl Gate {
     /// Fails with `Unauthenticated` for somebody unknown and with `Forbidden` for a known service
     /// that is not on the list for this method.
     pub(crate) fn admit<T>(&self, method: Method, request: &Request<T>) -> Result<Caller, Error> {
-        let mut known = false;
+        let mut known = None;
         for name in certified(request).map(Arc::from).chain(self.by_token(request)) {
             if self.allow.allows(&name, method) {
                 return Ok(Caller::Service(name));
             }
-            known = true;
+            known = Some(name);
         }
         let by_position = match self.trust {
             Trust::Network => Some(&self.network),
-            Trust::Loopback if self.tokens.is_empty() && !known && is_local(request) => {
+            Trust::Loopback if self.tokens.is_empty() && known.is_none() && is_local(request) => {
                 Some(&self.loopback)
             }
             Trust::Loopback | Trust::Credentials => None,
@@ -257,8 +259,13 @@ impl Gate {
             return Ok(Caller::Service(Arc::clone(name)));
         }
         let method = method.name();
-        tracing::info!(method, known, "a call by somebody who may not make it");
-        Err(if known { Error::Forbidden } else { Unauthenticated::UnknownService.into() })
+        tracing::info!(method, known = known.is_some(), "a call by somebody who may not make it");
+        let refusal = match &known {
+            Some(_) => Error::Forbidden,
+            None => Unauthenticated::UnknownService.into(),
+        };
+        self.app.note_refusal(known, method, &refusal);
+        Err(refusal)
     }
 
     /// The service whose token the caller shows. Every token is compared, each in constant time

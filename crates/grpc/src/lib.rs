@@ -205,7 +205,7 @@ impl Default for Options {
 pub fn router(app: App, options: Options) -> axum::Router {
     let Options { accounts, reflection, callers, max_message, max_metadata, deadline, health } =
         options;
-    let gate = Arc::new(Gate::new(callers));
+    let gate = Arc::new(Gate::new(callers, app.clone()));
     let auth = AuthServiceServer::new(AuthRpc { app: app.clone(), gate: Arc::clone(&gate) })
         .max_decoding_message_size(max_message);
     let checks = ChecksServer::new(ChecksRpc { app: app.clone() });

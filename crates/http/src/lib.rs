@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -17,6 +17,7 @@
 
 mod accounts;
 mod answer;
+mod audit;
 mod backup;
 mod bearer;
 mod body;
@@ -52,6 +53,7 @@ use http::Method;
 
 use crate::openapi::Docs;
 
+pub use audit::audit_record_json;
 pub use backup::report_json;
 pub use docs_page::docs_router;
 pub use limits::Limits;
@@ -210,6 +212,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         roles::ROUTES,
         explain::ROUTES,
         mails::ROUTES,
+        audit::ROUTES,
         accounts,
         backup::ROUTES,
         public_keys::ROUTES,

@@ -4,10 +4,12 @@
 //! [`keys`] holds the secrets and says how far each is trusted, [`pairs`] holds a key of a pair and [`ring`]
 //! those there are, [`proofs`] remembers what they signed, [`parse`] reads untrusted text. The order of checks in [`JwtTokens::verify`] is the point of
 //! this crate: length, shape, key, its algorithm, the signature, and only then what the token says.
-//! [`cursors`] marks places in lists, under a derived key. [`seals`] proves the same of documents.
+//! [`cursors`] marks places in lists, under a derived key. [`seals`] proves the same of documents, and
+//! [`notary`] of the audit trail.
 
 mod cursors;
 mod keys;
+mod notary;
 mod pairs;
 mod parse;
 mod proofs;
@@ -25,6 +27,7 @@ use serde::Serialize;
 pub use cursors::HmacCursors;
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
+pub use notary::HmacNotary;
 pub use pairs::{Algorithm, BadKey, SigningKey};
 use proofs::Proofs;
 pub use ring::{KeyRing, RingKey};

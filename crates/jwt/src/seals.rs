@@ -28,13 +28,17 @@ impl HmacSeals {
     ) -> Result<Self, SecretProblem> {
         check_secret(signing)?;
         let strong = verify_only.iter().filter(|secret| check_secret(secret).is_ok());
-        Ok(Self { sealing: derived(signing), before: strong.map(derived).collect() })
+        Ok(Self {
+            sealing: derived(signing, PURPOSE),
+            before: strong.map(|secret| derived(secret, PURPOSE)).collect(),
+        })
     }
 }
 
-fn derived(secret: &SecretString) -> hmac::Key {
+/// The key for this purpose.
+pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
     let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, PURPOSE).as_ref())
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose).as_ref())
 }
 
 impl Seals for HmacSeals {
@@ -130,7 +134,8 @@ mod tests {
         let mac = seal(&seals(OLD, &[]), &[b"x"]);
         assert!(is_right(&seals(NEW, &[OLD]), b"x", &mac));
         let weak: SecretString = "secret".into();
-        let forged = seal(&HmacSeals { sealing: derived(&weak), before: Vec::new() }, &[b"x"]);
+        let forged =
+            seal(&HmacSeals { sealing: derived(&weak, PURPOSE), before: Vec::new() }, &[b"x"]);
         assert!(!is_right(&seals(NEW, &["secret"]), b"x", &forged));
     }
 

@@ -236,37 +236,47 @@ pub(crate) async fn roles(
     listing::<GrantRow, _>(rows)
 }
 
-pub(crate) async fn put_role(db: &mut PgConnection, grant: &GroupGrant) -> Result<()> {
+/// Gives the role that it replaced.
+pub(crate) async fn put_role(db: &mut PgConnection, grant: &GroupGrant) -> Result<Option<String>> {
     if let Scope::Org(org) = hold_group(db, grant.group, Hold::Alone).await? {
         hold_members(db, org, &[grant.user]).await?;
     }
-    query(
-        "INSERT INTO keyward_group_roles (user_id, group_id, role, created_at, updated_at) \
+    query_scalar(
+        "WITH before AS \
+         (SELECT role FROM keyward_group_roles WHERE user_id = $1 AND group_id = $2) \
+         INSERT INTO keyward_group_roles (user_id, group_id, role, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, group_id) \
-         DO UPDATE SET role = excluded.role, updated_at = excluded.updated_at",
+         DO UPDATE SET role = excluded.role, updated_at = excluded.updated_at \
+         RETURNING (SELECT role FROM before)",
     )
     .bind(grant.user.uuid())
     .bind(grant.group.uuid())
     .bind(grant.role.as_str())
     .bind(Moment(grant.created_at))
     .bind(Moment(grant.updated_at))
-    .execute(db)
+    .fetch_one(db)
     .await
-    .map_err(failure)?;
-    Ok(())
+    .map_err(failure)
 }
 
-pub(crate) async fn remove_role(db: &mut PgConnection, group: GroupId, user: UserId) -> Result<()> {
+/// Gives the role that it took.
+pub(crate) async fn remove_role(
+    db: &mut PgConnection,
+    group: GroupId,
+    user: UserId,
+) -> Result<String> {
     let none = || Error::NotFound(Entity::GroupRole);
     hold_group(db, group, Hold::Alone).await.map_err(|error| match error {
         Error::NotFound(_) => none(),
         other => other,
     })?;
-    let removed = query("DELETE FROM keyward_group_roles WHERE user_id = $1 AND group_id = $2")
-        .bind(user.uuid())
-        .bind(group.uuid())
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    if removed.rows_affected() == 0 { Err(none()) } else { Ok(()) }
+    let removed = query_scalar(
+        "DELETE FROM keyward_group_roles WHERE user_id = $1 AND group_id = $2 RETURNING role",
+    )
+    .bind(user.uuid())
+    .bind(group.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?;
+    removed.ok_or_else(none)
 }

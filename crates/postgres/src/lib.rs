@@ -3,10 +3,11 @@
 //! Read [`PgStore`] first, then `transaction`, where a commit happens, and one file per noun (`keys`,
 //! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which
 //! hold the statements; `log` holds those of the change log, `sinks` those about how far it was passed on,
-//! `mails` those of the queue, and `backup` those about all of it. `connections` is the pool and its
+//! `mails` those of the queue, `audit` those of the audit trail, and `backup` those about all of it. `connections` is the pool and its
 //! deadlines, `open` and `schema` prepare the database, `failure` says what a database failure means.
 
 mod accounts;
+mod audit;
 mod backup;
 mod config;
 mod connections;
@@ -36,6 +37,7 @@ mod wakeups;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::audit::{AuditQuery, AuditRecord, Entry, Head, Notary, Trail};
 use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
@@ -254,6 +256,35 @@ impl ports::ChangeLog for PgStore {
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
         log::records(&self.registry, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::AuditTrail for PgStore {
+    async fn audit_head(&self, trail: Trail) -> Result<Head> {
+        audit::head(&self.database, trail).await
+    }
+
+    async fn audit_after(&self, trail: Trail, place: i64, limit: u32) -> Result<Vec<AuditRecord>> {
+        audit::after(&self.database, trail, place, limit).await
+    }
+
+    async fn audit(&self, query: &AuditQuery, part: &Part<i64>) -> Result<Vec<AuditRecord>> {
+        audit::list(&self.database, query, part).await
+    }
+
+    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
+        audit::note(&self.database, entries, notary).await
+    }
+
+    async fn trim(
+        &self,
+        trail: Trail,
+        older_than: Timestamp,
+        at: Timestamp,
+        notary: &dyn Notary,
+    ) -> Result<u64> {
+        audit::trim(&self.database, trail, older_than, at, notary).await
     }
 }
 

@@ -1,13 +1,15 @@
 //! The change log.
 
 use auth_domain::Timestamp;
+use auth_domain::audit::{Told, Trail};
 use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Fact, Place, Record};
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{Arguments, FromRow, PgConnection, query, query_as, query_scalar, query_scalar_with};
 
+use crate::audit;
 use crate::connections::Connections;
 use crate::failure::failure;
 use crate::moment::Moment;
@@ -103,30 +105,44 @@ pub(crate) async fn purge(db: &mut PgConnection, older_than: Timestamp) -> Resul
     Ok(())
 }
 
-/// Appends the facts of a commit under the next revision, if it has any, and gives it. Must come last: it locks the
-/// row that every other commit needs.
-pub(crate) async fn append(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
-    let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
-    if facts.is_empty() {
+/// Appends the facts of a commit under the next revision, if it has any, and what the audit trail says of them; gives
+/// the revision. Must come last: it locks the rows that every other commit needs.
+pub(crate) async fn append(
+    db: &mut PgConnection,
+    commit: &Commit,
+    told: Vec<Told>,
+) -> Result<Option<i64>> {
+    if told.is_empty() {
         return Ok(None);
     }
-    let facts = Columns::of(facts);
-    let revision = query_scalar(
-        "WITH advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value), \
-         appended AS (INSERT INTO keyward_changes \
-         (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
-         SELECT value, (place - 1)::integer, kind, subject, object, $5, payload, $6 FROM advanced, \
-         unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) \
-         WITH ORDINALITY AS fact (kind, subject, object, payload, place)) \
-         SELECT value FROM advanced, pg_notify($7, '')",
+    let mut head = audit::hold(&mut *db, Trail::Changes).await?;
+    let records = head.extend(&*commit.audit.notary, commit.entries(&told));
+    let mut arguments = audit::arguments(&head, records)?;
+    let facts = Columns::of(told.into_iter().map(|told| told.fact).collect());
+    let add = || {
+        arguments.add(facts.kinds)?;
+        arguments.add(facts.subjects)?;
+        arguments.add(facts.objects)?;
+        arguments.add(facts.payloads)?;
+        arguments.add(&commit.actor)?;
+        arguments.add(Moment(commit.at))?;
+        arguments.add(CHANNEL)
+    };
+    add().map_err(|error| failure(sqlx::Error::Encode(error)))?;
+    let revision = query_scalar_with(
+        concat!(
+            "WITH ",
+            audit::appended!(),
+            ", advanced AS (UPDATE keyward_revision SET value = value + 1 RETURNING value), \
+             appended AS (INSERT INTO keyward_changes \
+             (revision, ordinal, kind, subject, object, actor, payload, occurred_at) \
+             SELECT value, (place - 1)::integer, kind, subject, object, $26, payload, $27 \
+             FROM advanced, unnest($22::text[], $23::text[], $24::text[], $25::jsonb[]) \
+             WITH ORDINALITY AS fact (kind, subject, object, payload, place)) \
+             SELECT value FROM advanced, pg_notify($28, '')",
+        ),
+        arguments,
     )
-    .bind(facts.kinds)
-    .bind(facts.subjects)
-    .bind(facts.objects)
-    .bind(facts.payloads)
-    .bind(&commit.actor)
-    .bind(Moment(commit.at))
-    .bind(CHANNEL)
     .fetch_one(db)
     .await
     .map_err(failure)?;

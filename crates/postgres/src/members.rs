@@ -209,14 +209,15 @@ pub(crate) async fn insert(db: &mut PgConnection, membership: &Membership) -> Re
     Ok(())
 }
 
+/// Gives the role that it replaced.
 pub(crate) async fn update(
     db: &mut PgConnection,
     org: OrgId,
     member: UserId,
     role: OrgRole,
     at: Timestamp,
-) -> Result<()> {
-    hold_replaceable(db, org, member).await?;
+) -> Result<String> {
+    let before = hold_replaceable(db, org, member).await?;
     query(
         "UPDATE org_memberships SET role = $3, updated_at = $4 WHERE member_id = $1 AND org_id = $2",
     )
@@ -227,11 +228,12 @@ pub(crate) async fn update(
     .execute(db)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(before)
 }
 
-pub(crate) async fn remove(db: &mut PgConnection, org: OrgId, member: UserId) -> Result<()> {
-    hold_replaceable(db, org, member).await?;
+/// Gives the role that it took.
+pub(crate) async fn remove(db: &mut PgConnection, org: OrgId, member: UserId) -> Result<String> {
+    let before = hold_replaceable(db, org, member).await?;
     for statement in [
         "DELETE FROM org_memberships WHERE member_id = $1 AND org_id = $2",
         "UPDATE org_invites SET state = 'revoked' \
@@ -245,14 +247,16 @@ pub(crate) async fn remove(db: &mut PgConnection, org: OrgId, member: UserId) ->
             .await
             .map_err(failure)?;
     }
-    group_members::forget(db, org, member).await
+    group_members::forget(db, org, member).await?;
+    Ok(before)
 }
 
 /// Locks a membership, if there is one and it is no owner's. One with a role that does not exist is one:
-/// this is how it gets another, or goes.
-async fn hold_replaceable(db: &mut PgConnection, org: OrgId, member: UserId) -> Result<()> {
-    let is_owner: Option<bool> = query_scalar(
-        "SELECT membership.role = 'owner' OR orgs.owner_id = membership.member_id \
+/// this is how it gets another, or goes. Gives the role.
+async fn hold_replaceable(db: &mut PgConnection, org: OrgId, member: UserId) -> Result<String> {
+    let found: Option<(String, bool)> = query_as(
+        "SELECT membership.role, \
+         membership.role = 'owner' OR orgs.owner_id = membership.member_id \
          FROM org_memberships AS membership JOIN orgs ON orgs.id = membership.org_id \
          WHERE membership.member_id = $1 AND membership.org_id = $2 FOR UPDATE OF membership",
     )
@@ -261,10 +265,10 @@ async fn hold_replaceable(db: &mut PgConnection, org: OrgId, member: UserId) -> 
     .fetch_optional(db)
     .await
     .map_err(failure)?;
-    match is_owner {
+    match found {
         None => Err(Error::NotFound(Entity::Membership)),
-        Some(true) => Err(Error::Forbidden),
-        Some(false) => Ok(()),
+        Some((_, true)) => Err(Error::Forbidden),
+        Some((role, false)) => Ok(role),
     }
 }
 

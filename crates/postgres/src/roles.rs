@@ -7,7 +7,7 @@ use auth_domain::error::{Conflict, Entity, Error, Result};
 use auth_domain::model::{
     Evidence, Listing, Membership, OrgId, OrgRole, Page, PlatformRole, RoleHolder, Standing, UserId,
 };
-use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{FromRow, PgConnection, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::connections::Connections;
@@ -183,35 +183,40 @@ pub(crate) async fn lock_roots(db: &mut PgConnection) -> Result<()> {
     }
 }
 
-pub(crate) async fn put(db: &mut PgConnection, user: UserId, role: PlatformRole) -> Result<()> {
+/// Gives the role that it replaced; nobody else writes it meanwhile, see [`lock_roots`].
+pub(crate) async fn put(
+    db: &mut PgConnection,
+    user: UserId,
+    role: PlatformRole,
+) -> Result<Option<String>> {
     if role != PlatformRole::Root && is_last_root(db, user).await? == Some(true) {
         return Err(Error::Conflict(Conflict::LastRoot));
     }
-    query(
-        "INSERT INTO users_roles (user_id, role) VALUES ($1, $2) \
-         ON CONFLICT (user_id) DO UPDATE SET role = excluded.role",
+    query_scalar(
+        "WITH before AS (SELECT role FROM users_roles WHERE user_id = $1) \
+         INSERT INTO users_roles (user_id, role) VALUES ($1, $2) \
+         ON CONFLICT (user_id) DO UPDATE SET role = excluded.role \
+         RETURNING (SELECT role FROM before)",
     )
     .bind(user.uuid())
     .bind(role.as_str())
-    .execute(db)
+    .fetch_one(db)
     .await
-    .map_err(failure)?;
-    Ok(())
+    .map_err(failure)
 }
 
-pub(crate) async fn remove(db: &mut PgConnection, user: UserId) -> Result<()> {
+/// Gives the role that it took.
+pub(crate) async fn remove(db: &mut PgConnection, user: UserId) -> Result<Option<String>> {
     if is_last_root(db, user).await? == Some(true) {
         return Err(Error::Conflict(Conflict::LastRoot));
     }
-    let removed = query("DELETE FROM users_roles WHERE user_id = $1")
-        .bind(user.uuid())
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    match removed.rows_affected() {
-        0 => Err(Error::NotFound(Entity::PlatformRole)),
-        _ => Ok(()),
-    }
+    let removed: Option<Option<String>> =
+        query_scalar("DELETE FROM users_roles WHERE user_id = $1 RETURNING role")
+            .bind(user.uuid())
+            .fetch_optional(db)
+            .await
+            .map_err(failure)?;
+    removed.ok_or(Error::NotFound(Entity::PlatformRole))
 }
 
 /// Whether nobody else is root; `None` when the user has no role at all.

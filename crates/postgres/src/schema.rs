@@ -35,7 +35,7 @@ const INDEXES: [(i64, &str, &str); 7] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 9] = [
+const TABLES: [(i64, &str, &str); 10] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -45,6 +45,7 @@ const TABLES: [(i64, &str, &str); 9] = [
     statements!(31, "0031", "keyward_replicas"),
     statements!(32, "0032", "keyward_foreign_writes"),
     statements!(35, "0035", "keyward_withdrawn_keys"),
+    statements!(40, "0040", "keyward_audit"),
 ];
 
 /// The first of ours.

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use auth_domain::audit::Told;
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::{Conflict, Error, Result};
 use sqlx::{Connection, PgConnection};
@@ -94,7 +95,7 @@ fn undone(error: Error) -> Attempt {
     }
 }
 
-/// Guards, changes, log: in this order, because advancing the revision holds up every other commit
+/// Guards, changes, log and audit trail: in this order, because advancing those holds up every other commit
 /// until this one ends. Only sessions are looked at after that, see [`guards::comes_last`].
 async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
     if commit.changes.iter().any(takes_a_role) {
@@ -105,10 +106,12 @@ async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
     for guard in first {
         guards::check(db, guard, &commit.changes).await?;
     }
+    let mut told = Vec::new();
     for change in &commit.changes {
-        apply(db, change).await?;
+        let role_before = apply(db, change).await?;
+        told.extend(Told::of(change, role_before.as_deref()));
     }
-    let revision = log::append(db, commit).await?;
+    let revision = log::append(db, commit, told).await?;
     for guard in last {
         guards::check(db, guard, &commit.changes).await?;
     }
@@ -120,57 +123,61 @@ const fn takes_a_role(change: &Change) -> bool {
     matches!(change, Change::PutPlatformRole { .. } | Change::RemovePlatformRole { .. })
 }
 
-pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<()> {
+/// Applies a change. Gives the role that it replaced or took, if it is about one.
+pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Option<String>> {
     match change {
-        Change::InsertKey(key) => keys::insert(db, key).await,
-        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
-        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
-        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await,
-        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
-        Change::PurgeRecords { older_than } => log::purge(db, *older_than).await,
-        Change::InsertOrg(org) => orgs::insert(db, org).await,
-        Change::UpdateOrg(edit) => orgs::update(db, edit).await,
-        Change::RemoveOrg(id) => orgs::remove(db, *id).await,
-        Change::InsertMembership(membership) => members::insert(db, membership).await,
+        Change::InsertKey(key) => keys::insert(db, key).await?,
+        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await?,
+        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await?,
+        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await?,
+        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await?,
+        Change::PurgeRecords { older_than } => log::purge(db, *older_than).await?,
+        Change::InsertOrg(org) => orgs::insert(db, org).await?,
+        Change::UpdateOrg(edit) => orgs::update(db, edit).await?,
+        Change::RemoveOrg(id) => orgs::remove(db, *id).await?,
+        Change::InsertMembership(membership) => members::insert(db, membership).await?,
         Change::UpdateMembership { org, member, role, at } => {
-            members::update(db, *org, *member, *role, *at).await
+            return members::update(db, *org, *member, *role, *at).await.map(Some);
         }
-        Change::RemoveMembership { org, member } => members::remove(db, *org, *member).await,
+        Change::RemoveMembership { org, member } => {
+            return members::remove(db, *org, *member).await.map(Some);
+        }
         Change::TransferOrg { org, from, to, at } => {
-            members::transfer(db, *org, *from, *to, *at).await
+            members::transfer(db, *org, *from, *to, *at).await?;
         }
-        Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
-        Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
-        Change::InsertInvite(invite) => invites::insert(db, invite).await,
+        Change::PutPlatformRole { user, role } => return roles::put(db, *user, *role).await,
+        Change::RemovePlatformRole { user } => return roles::remove(db, *user).await,
+        Change::InsertInvite(invite) => invites::insert(db, invite).await?,
         Change::InsertDormantInvite { invite, platform_invite } => {
-            invites::insert_dormant(db, invite, *platform_invite).await
+            invites::insert_dormant(db, invite, *platform_invite).await?;
         }
         Change::ActivateInvite { id, org, invitee, expires_at } => {
-            invites::activate(db, *id, *org, *invitee, *expires_at).await
+            invites::activate(db, *id, *org, *invitee, *expires_at).await?;
         }
-        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
-        Change::InsertGroup(group) => groups::insert(db, group).await,
-        Change::UpdateGroup(edit) => groups::update(db, edit).await,
-        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
-        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await?,
+        Change::InsertGroup(group) => groups::insert(db, group).await?,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await?,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await?,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await?,
         Change::AssignMembers { group, kind, members, at } => {
-            group_members::assign(db, *group, kind, members, *at).await
+            group_members::assign(db, *group, kind, members, *at).await?;
         }
         Change::UnassignMembers { group, members } => {
-            group_members::unassign(db, *group, members).await
+            group_members::unassign(db, *group, members).await?;
         }
-        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::PutGroupRole(grant) => return group_members::put_role(db, grant).await,
         Change::RemoveGroupRole { group, user } => {
-            group_members::remove_role(db, *group, *user).await
+            return group_members::remove_role(db, *group, *user).await.map(Some);
         }
-        Change::InsertAccount(account) => accounts::insert(db, account).await,
-        Change::QueueMail(mail) => mails::insert(db, mail).await,
-        Change::RetryMail(id) => mails::retry(db, *id).await,
-        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
-        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
+        Change::InsertAccount(account) => accounts::insert(db, account).await?,
+        Change::QueueMail(mail) => mails::insert(db, mail).await?,
+        Change::RetryMail(id) => mails::retry(db, *id).await?,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
+        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await?,
         // All there is of it is its fact.
-        Change::NoteRestore(_) => Ok(()),
+        Change::NoteRestore(_) => {}
     }
+    Ok(None)
 }
 
 /// Somewhere between nothing and `longest`, so that those who met do not meet again.

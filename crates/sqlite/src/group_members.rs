@@ -241,10 +241,21 @@ pub(crate) async fn roles(
     listing::<GrantRow, _>(rows)
 }
 
-pub(crate) async fn put_role(db: &mut SqliteConnection, grant: &GroupGrant) -> Result<()> {
+/// Gives the role that it replaced.
+pub(crate) async fn put_role(
+    db: &mut SqliteConnection,
+    grant: &GroupGrant,
+) -> Result<Option<String>> {
     if let (Some(org), _) = scope(db, grant.group).await? {
         check_member(db, org, grant.user).await?;
     }
+    let before =
+        query_scalar("SELECT role FROM keyward_group_roles WHERE user_id = ?1 AND group_id = ?2")
+            .bind(grant.user.uuid())
+            .bind(grant.group.uuid())
+            .fetch_optional(&mut *db)
+            .await
+            .map_err(failure)?;
     query(
         "INSERT INTO keyward_group_roles (user_id, group_id, role, created_at, updated_at) \
          VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_id, group_id) \
@@ -258,22 +269,22 @@ pub(crate) async fn put_role(db: &mut SqliteConnection, grant: &GroupGrant) -> R
     .execute(db)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(before)
 }
 
+/// Gives the role that it took.
 pub(crate) async fn remove_role(
     db: &mut SqliteConnection,
     group: GroupId,
     user: UserId,
-) -> Result<()> {
-    let removed = query("DELETE FROM keyward_group_roles WHERE user_id = ?1 AND group_id = ?2")
-        .bind(user.uuid())
-        .bind(group.uuid())
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    match removed.rows_affected() {
-        0 => Err(Error::NotFound(Entity::GroupRole)),
-        _ => Ok(()),
-    }
+) -> Result<String> {
+    let removed: Option<String> = query_scalar(
+        "DELETE FROM keyward_group_roles WHERE user_id = ?1 AND group_id = ?2 RETURNING role",
+    )
+    .bind(user.uuid())
+    .bind(group.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?;
+    removed.ok_or(Error::NotFound(Entity::GroupRole))
 }

@@ -2,10 +2,11 @@
 //!
 //! Read [`SqliteStore`] and its `commit` here first, then one file per noun (`keys`, `orgs`, `members`,
 //! `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which hold the statements,
-//! and `log` for the change log, `sinks` for how far it was passed on, `mails` for the queue, `backup` for
+//! and `log` for the change log, `audit` for the audit trail, `sinks` for how far the log was passed on, `mails` for the queue, `backup` for
 //! all of it. `open` prepares the data directory and the schema; `failure` says what a database failure means.
 
 mod accounts;
+mod audit;
 mod backup;
 mod cutoffs;
 mod failure;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::audit::{AuditQuery, AuditRecord, Entry, Head, Notary, Told, Trail};
 use auth_domain::backup::{Backups, Restoring, Snapshot};
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
@@ -70,10 +72,12 @@ impl ports::Store for SqliteStore {
         for guard in &commit.guards {
             guards::check(&mut tx, guard).await?;
         }
+        let mut told = Vec::new();
         for change in &commit.changes {
-            apply(&mut tx, &self.replicas, change).await?;
+            let role_before = apply(&mut tx, &self.replicas, change).await?;
+            told.extend(Told::of(change, role_before.as_deref()));
         }
-        let revision = log::append(&mut tx, &commit).await?;
+        let revision = log::append(&mut tx, &commit, &told).await?;
         tx.commit().await.map_err(failure)?;
         Ok(revision)
     }
@@ -83,59 +87,67 @@ impl ports::Store for SqliteStore {
     }
 }
 
-async fn apply(db: &mut SqliteConnection, replicas: &Registry, change: &Change) -> Result<()> {
+/// Applies a change. Gives the role that it replaced or took, if it is about one.
+async fn apply(
+    db: &mut SqliteConnection,
+    replicas: &Registry,
+    change: &Change,
+) -> Result<Option<String>> {
     match change {
-        Change::InsertKey(key) => keys::insert(db, key).await,
-        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await,
-        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await,
-        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await,
-        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await,
+        Change::InsertKey(key) => keys::insert(db, key).await?,
+        Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await?,
+        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await?,
+        Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await?,
+        Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await?,
         Change::PurgeRecords { older_than } => {
-            log::purge(db, *older_than, replicas.applied_by_all(*older_than)).await
+            log::purge(db, *older_than, replicas.applied_by_all(*older_than)).await?;
         }
-        Change::InsertOrg(org) => orgs::insert(db, org).await,
-        Change::UpdateOrg(edit) => orgs::update(db, edit).await,
-        Change::RemoveOrg(id) => orgs::remove(db, *id).await,
-        Change::InsertMembership(membership) => members::insert(db, membership).await,
+        Change::InsertOrg(org) => orgs::insert(db, org).await?,
+        Change::UpdateOrg(edit) => orgs::update(db, edit).await?,
+        Change::RemoveOrg(id) => orgs::remove(db, *id).await?,
+        Change::InsertMembership(membership) => members::insert(db, membership).await?,
         Change::UpdateMembership { org, member, role, at } => {
-            members::update(db, *org, *member, *role, *at).await
+            return members::update(db, *org, *member, *role, *at).await.map(Some);
         }
-        Change::RemoveMembership { org, member } => members::remove(db, *org, *member).await,
+        Change::RemoveMembership { org, member } => {
+            return members::remove(db, *org, *member).await.map(Some);
+        }
         Change::TransferOrg { org, from, to, at } => {
-            members::transfer(db, *org, *from, *to, *at).await
+            members::transfer(db, *org, *from, *to, *at).await?;
         }
-        Change::PutPlatformRole { user, role } => roles::put(db, *user, *role).await,
-        Change::RemovePlatformRole { user } => roles::remove(db, *user).await,
-        Change::InsertInvite(invite) => invites::insert(db, invite).await,
+        Change::PutPlatformRole { user, role } => return roles::put(db, *user, *role).await,
+        Change::RemovePlatformRole { user } => return roles::remove(db, *user).await,
+        Change::InsertInvite(invite) => invites::insert(db, invite).await?,
         Change::InsertDormantInvite { invite, platform_invite } => {
-            invites::insert_dormant(db, invite, *platform_invite).await
+            invites::insert_dormant(db, invite, *platform_invite).await?;
         }
         Change::ActivateInvite { id, org, invitee, expires_at } => {
-            invites::activate(db, *id, *org, *invitee, *expires_at).await
+            invites::activate(db, *id, *org, *invitee, *expires_at).await?;
         }
-        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await,
-        Change::InsertGroup(group) => groups::insert(db, group).await,
-        Change::UpdateGroup(edit) => groups::update(db, edit).await,
-        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await,
-        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await,
+        Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await?,
+        Change::InsertGroup(group) => groups::insert(db, group).await?,
+        Change::UpdateGroup(edit) => groups::update(db, edit).await?,
+        Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await?,
+        Change::RemoveGroup { id, subtree } => groups::remove(db, *id, *subtree).await?,
         Change::AssignMembers { group, kind, members, at } => {
-            group_members::assign(db, *group, kind, members, *at).await
+            group_members::assign(db, *group, kind, members, *at).await?;
         }
         Change::UnassignMembers { group, members } => {
-            group_members::unassign(db, *group, members).await
+            group_members::unassign(db, *group, members).await?;
         }
-        Change::PutGroupRole(grant) => group_members::put_role(db, grant).await,
+        Change::PutGroupRole(grant) => return group_members::put_role(db, grant).await,
         Change::RemoveGroupRole { group, user } => {
-            group_members::remove_role(db, *group, *user).await
+            return group_members::remove_role(db, *group, *user).await.map(Some);
         }
-        Change::InsertAccount(account) => accounts::insert(db, account).await,
-        Change::QueueMail(mail) => mails::insert(db, mail).await,
-        Change::RetryMail(id) => mails::retry(db, *id).await,
-        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await,
-        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await,
+        Change::InsertAccount(account) => accounts::insert(db, account).await?,
+        Change::QueueMail(mail) => mails::insert(db, mail).await?,
+        Change::RetryMail(id) => mails::retry(db, *id).await?,
+        Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
+        Change::InsertRows(rows) => backup::bulk::insert(db, rows).await?,
         // All there is of it is its fact.
-        Change::NoteRestore(_) => Ok(()),
+        Change::NoteRestore(_) => {}
     }
+    Ok(None)
 }
 
 #[async_trait]
@@ -316,6 +328,35 @@ impl ports::ChangeLog for SqliteStore {
 
     async fn records(&self, after: i64, limit: u32) -> Result<Vec<Record>> {
         log::records(&self.readers, after, limit).await
+    }
+}
+
+#[async_trait]
+impl ports::AuditTrail for SqliteStore {
+    async fn audit_head(&self, trail: Trail) -> Result<Head> {
+        audit::head(&self.readers, trail).await
+    }
+
+    async fn audit_after(&self, trail: Trail, place: i64, limit: u32) -> Result<Vec<AuditRecord>> {
+        audit::after(&self.readers, trail, place, limit).await
+    }
+
+    async fn audit(&self, query: &AuditQuery, part: &Part<i64>) -> Result<Vec<AuditRecord>> {
+        audit::list(&self.readers, query, part).await
+    }
+
+    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
+        audit::note(&self.writer, entries, notary).await
+    }
+
+    async fn trim(
+        &self,
+        trail: Trail,
+        older_than: Timestamp,
+        at: Timestamp,
+        notary: &dyn Notary,
+    ) -> Result<u64> {
+        audit::trim(&self.writer, trail, older_than, at, notary).await
     }
 }
 

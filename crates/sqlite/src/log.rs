@@ -1,12 +1,14 @@
 //! The change log.
 
 use auth_domain::Timestamp;
+use auth_domain::audit::{Told, Trail};
 use auth_domain::change::Commit;
 use auth_domain::error::{Error, Result};
-use auth_domain::fact::{Fact, Place, Record};
+use auth_domain::fact::{Place, Record};
 use serde_json::{Value, json};
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 
+use crate::audit;
 use crate::failure::failure;
 use crate::rows::moment;
 
@@ -105,14 +107,18 @@ pub(crate) async fn purge(
     Ok(())
 }
 
-/// Appends the facts of a commit under the next revision, if it has any, and gives it.
-pub(crate) async fn append(db: &mut SqliteConnection, commit: &Commit) -> Result<Option<i64>> {
-    let facts: Vec<Fact> = commit.changes.iter().flat_map(Fact::of).collect();
-    if facts.is_empty() {
+/// Appends the facts of a commit under the next revision, if it has any, and what the audit trail says of them; gives
+/// the revision.
+pub(crate) async fn append(
+    db: &mut SqliteConnection,
+    commit: &Commit,
+    told: &[Told],
+) -> Result<Option<i64>> {
+    if told.is_empty() {
         return Ok(None);
     }
     let revision = advance(db).await?;
-    write(db, (revision, 0), &facts, &commit.actor, commit.at).await?;
+    write(db, (revision, 0), told, commit).await?;
     Ok(Some(revision))
 }
 
@@ -124,17 +130,18 @@ pub(crate) async fn advance(db: &mut SqliteConnection) -> Result<i64> {
         .map_err(failure)
 }
 
-/// Writes facts from this place on: a revision, and the place within it.
+/// Writes facts from this place on, a revision and the place within it, and what the audit trail says of them.
 pub(crate) async fn write(
     db: &mut SqliteConnection,
     (revision, first): (i64, i32),
-    facts: &[Fact],
-    actor: &str,
-    at: Timestamp,
+    told: &[Told],
+    commit: &Commit,
 ) -> Result<()> {
-    let rows: Vec<Value> = facts
+    let rows: Vec<Value> = told
         .iter()
-        .map(|fact| json!([fact.kind, fact.subject, fact.object, fact.payload.to_string()]))
+        .map(|Told { fact, .. }| {
+            json!([fact.kind, fact.subject, fact.object, fact.payload.to_string()])
+        })
         .collect();
     query(
         "INSERT INTO keyward_changes \
@@ -144,11 +151,11 @@ pub(crate) async fn write(
     )
     .bind(revision)
     .bind(first)
-    .bind(actor)
-    .bind(at.micros())
+    .bind(&commit.actor)
+    .bind(commit.at.micros())
     .bind(Value::Array(rows).to_string())
-    .execute(db)
+    .execute(&mut *db)
     .await
     .map_err(failure)?;
-    Ok(())
+    audit::append(db, Trail::Changes, commit.entries(told), &*commit.audit.notary).await
 }

@@ -194,14 +194,15 @@ pub(crate) async fn insert(db: &mut SqliteConnection, membership: &Membership) -
     Ok(())
 }
 
+/// Gives the role that it replaced.
 pub(crate) async fn update(
     db: &mut SqliteConnection,
     org: OrgId,
     member: UserId,
     role: OrgRole,
     at: Timestamp,
-) -> Result<()> {
-    check_replaceable(db, org, member).await?;
+) -> Result<String> {
+    let before = check_replaceable(db, org, member).await?;
     query(
         "UPDATE org_memberships SET role = ?3, updated_at = ?4 WHERE member_id = ?1 AND org_id = ?2",
     )
@@ -212,11 +213,16 @@ pub(crate) async fn update(
     .execute(db)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(before)
 }
 
-pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId) -> Result<()> {
-    check_replaceable(db, org, member).await?;
+/// Gives the role that it took.
+pub(crate) async fn remove(
+    db: &mut SqliteConnection,
+    org: OrgId,
+    member: UserId,
+) -> Result<String> {
+    let before = check_replaceable(db, org, member).await?;
     for statement in [
         "DELETE FROM org_memberships WHERE member_id = ?1 AND org_id = ?2",
         "UPDATE org_invites SET state = 'revoked' \
@@ -230,13 +236,18 @@ pub(crate) async fn remove(db: &mut SqliteConnection, org: OrgId, member: UserId
             .await
             .map_err(failure)?;
     }
-    group_members::forget(db, org, member).await
+    group_members::forget(db, org, member).await?;
+    Ok(before)
 }
 
-/// Whether this is a member, and no owner.
-async fn check_replaceable(db: &mut SqliteConnection, org: OrgId, member: UserId) -> Result<()> {
-    let is_owner: Option<bool> = query_scalar(
-        "SELECT role = 'owner' OR owner_id = member_id \
+/// The role of somebody who is a member, and no owner.
+async fn check_replaceable(
+    db: &mut SqliteConnection,
+    org: OrgId,
+    member: UserId,
+) -> Result<String> {
+    let found: Option<(String, bool)> = query_as(
+        "SELECT role, role = 'owner' OR owner_id = member_id \
          FROM org_memberships JOIN orgs ON id = org_id WHERE member_id = ?1 AND org_id = ?2",
     )
     .bind(member.uuid())
@@ -244,10 +255,10 @@ async fn check_replaceable(db: &mut SqliteConnection, org: OrgId, member: UserId
     .fetch_optional(db)
     .await
     .map_err(failure)?;
-    match is_owner {
+    match found {
         None => Err(Error::NotFound(Entity::Membership)),
-        Some(true) => Err(Error::Forbidden),
-        Some(false) => Ok(()),
+        Some((_, true)) => Err(Error::Forbidden),
+        Some((role, false)) => Ok(role),
     }
 }
 

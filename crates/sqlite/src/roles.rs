@@ -152,10 +152,20 @@ pub(crate) async fn list(db: &SqlitePool, page: Page<()>) -> Result<Listing<Role
     listing::<HolderRow, _>(rows)
 }
 
-pub(crate) async fn put(db: &mut SqliteConnection, user: UserId, role: PlatformRole) -> Result<()> {
+/// Gives the role that it replaced.
+pub(crate) async fn put(
+    db: &mut SqliteConnection,
+    user: UserId,
+    role: PlatformRole,
+) -> Result<Option<String>> {
     if role != PlatformRole::Root && is_last_root(db, user).await? == Some(true) {
         return Err(Error::Conflict(Conflict::LastRoot));
     }
+    let before = sqlx::query_scalar("SELECT role FROM users_roles WHERE user_id = ?1")
+        .bind(user.uuid())
+        .fetch_optional(&mut *db)
+        .await
+        .map_err(failure)?;
     query(
         "INSERT INTO users_roles (user_id, role) VALUES (?1, ?2) \
          ON CONFLICT (user_id) DO UPDATE SET role = excluded.role",
@@ -165,21 +175,21 @@ pub(crate) async fn put(db: &mut SqliteConnection, user: UserId, role: PlatformR
     .execute(db)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(before)
 }
 
-pub(crate) async fn remove(db: &mut SqliteConnection, user: UserId) -> Result<()> {
+/// Gives the role that it took.
+pub(crate) async fn remove(db: &mut SqliteConnection, user: UserId) -> Result<Option<String>> {
     match is_last_root(db, user).await? {
         None => return Err(Error::NotFound(Entity::PlatformRole)),
         Some(true) => return Err(Error::Conflict(Conflict::LastRoot)),
         Some(false) => {}
     }
-    query("DELETE FROM users_roles WHERE user_id = ?1")
+    sqlx::query_scalar("DELETE FROM users_roles WHERE user_id = ?1 RETURNING role")
         .bind(user.uuid())
-        .execute(db)
+        .fetch_optional(db)
         .await
-        .map_err(failure)?;
-    Ok(())
+        .map_err(failure)
 }
 
 /// Whether nobody else is root; `None` when the user has no role at all.

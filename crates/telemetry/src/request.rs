@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::LazyLock;
@@ -21,10 +22,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use auth_domain::audit::Origin;
 use auth_domain::model::Token;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::Response;
 use axum::routing::Route;
 use axum::routing::future::RouteFuture;
@@ -63,6 +65,8 @@ pub(crate) struct Current {
     id: HeaderValue,
     transport: &'static str,
     trace: Option<TraceId>,
+    /// The address it came from, as the accept loop knows it.
+    peer: Option<IpAddr>,
     /// The method and the route's pattern; a gRPC line has the operation's name instead.
     route: Option<(Method, MatchedPath)>,
     marks: Cell<Marks>,
@@ -109,6 +113,15 @@ impl Current {
             fields.insert("path", Value::text(path.as_str()));
         }
         fields
+    }
+
+    /// Where it comes from, for the audit trail.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            peer: self.peer,
+            request: self.id.to_str().ok().map(str::to_owned),
+            trace: self.trace.map(|trace| trace.to_string()),
+        }
     }
 
     /// What a panic counts under.
@@ -187,10 +200,12 @@ impl Service<Request> for Guarded {
         };
         let long_token = has_long_token(request.headers());
         let trace = parent.map(|parent| parent.trace);
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let current = Current {
             id: id.clone(),
             transport: self.transport,
             trace,
+            peer: peer.map(|peer| peer.0.ip().to_canonical()),
             route,
             marks: Cell::default(),
         };

@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// by itself.
     #[command(subcommand)]
     Keys(Keys),
+    /// Read the audit trail. With the embedded store the service must be stopped; with PostgreSQL it may go on.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Print a script that makes a shell complete what is typed after `auth`.
     Completions {
         /// Which shell.
@@ -205,6 +208,55 @@ pub(crate) struct Restore {
     /// refused.
     #[arg(long, value_enum, default_value = "skip")]
     pub(crate) existing: Existing,
+}
+
+/// What `auth audit` can do.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Audit {
+    /// Check that every record is as it was written and in its place: prints what was found, and fails if
+    /// something is wrong.
+    Verify(AuditVerify),
+    /// Print the records of a trail, oldest first, one JSON object a line.
+    List(AuditList),
+}
+
+/// What `auth audit verify` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct AuditVerify {
+    /// The end of the changes that an earlier run printed: the record must be there still, and unchanged. This is
+    /// what finds out that the database was put back to an earlier state.
+    #[arg(long, value_name = "PLACE:DIGEST", value_parser = parse_end)]
+    pub(crate) expect: Option<(i64, auth_domain::audit::Digest)>,
+}
+
+/// What `auth audit list` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct AuditList {
+    /// Which trail: what was changed, or sign-ins and refusals.
+    #[arg(long, value_enum, default_value = "changes")]
+    pub(crate) trail: TrailName,
+
+    /// Only records after this place: what an export that goes on has written last.
+    #[arg(long, value_name = "PLACE", default_value_t = 0)]
+    pub(crate) after: i64,
+}
+
+/// One of the two trails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrailName {
+    /// What was changed.
+    Changes,
+    /// Sign-ins and refusals.
+    Attempts,
+}
+
+fn parse_end(text: &str) -> Result<(i64, auth_domain::audit::Digest), &'static str> {
+    let parts = text.split_once(':').and_then(|(place, digest)| {
+        Some((place.parse().ok()?, auth_domain::audit::unhex(digest)?))
+    });
+    parts.ok_or(
+        "must be a place, a colon and 64 hexadecimal digits, as `auth audit verify` prints it",
+    )
 }
 
 /// What becomes of rows that are there already.

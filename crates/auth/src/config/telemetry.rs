@@ -9,8 +9,7 @@ use auth_telemetry::{Format, Level, LogSettings};
 #[command(next_help_heading = "Logs and traces")]
 pub(crate) struct Telemetry {
     /// The least important lines that are logged: `error`, `warn`, `info`, `debug` or `trace`. The
-    /// line of each operation, which is the audit trail, has level `info`; the original's default,
-    /// `error`, would leave it out.
+    /// line of each operation has level `info`; the original's default, `error`, would leave it out.
     #[arg(long, env = "MF_AUTH_LOG_LEVEL", default_value = "info", value_parser = str::parse::<Level>)]
     pub(crate) log_level: Level,
 

@@ -26,7 +26,7 @@ pub(crate) async fn create(config: &Config, told: &CreateAdmin) -> Result<ExitCo
     let password = password(&told.password_file)?;
     let app = app(config).await?;
     let open = BootstrapAdmin { email, password, may_exist: false };
-    app.execute(Caller::System, open).await.map_err(|error| match error {
+    app.execute(Caller::Operator, open).await.map_err(|error| match error {
         Error::AlreadyExists(_) => format!("there is an account {} already", told.email),
         Error::Invalid(_) => {
             "the password must match MF_USERS_PASS_REGEX and have at most 72 bytes".to_owned()

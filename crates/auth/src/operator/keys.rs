@@ -1,6 +1,5 @@
 //! `auth keys`: the life of signing keys, from the one that signs next to the one nobody needs any more.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use auth_domain::{Caller, Timestamp};
 use auth_jwt::{Algorithm, RingKey};
 use serde_json::{Value, json};
 
-use super::{app, note, said};
+use super::{app, note, print, said};
 use crate::clock::SystemClock;
 use crate::config::{Config, KeyAlgorithm, Keys, StoreKind, Tokens};
 use crate::signing_keys::{Contents, KeyDirectory, LOOK, Phase, SHORTEST_NOTICE};
@@ -52,8 +51,7 @@ pub(crate) async fn run(config: &Config, command: &Keys) -> Result<ExitCode, Str
 /// Says what came of it on standard output.
 fn tell(as_json: bool, document: &Value, words: impl FnOnce() -> String) -> Result<(), String> {
     let text = if as_json { format!("{document:#}") } else { words() };
-    writeln!(std::io::stdout().lock(), "{text}")
-        .map_err(|error| format!("standard output: {error}"))
+    print(&text).map(drop)
 }
 
 fn list(directory: &KeyDirectory, tokens: &Tokens, as_json: bool) -> Result<(), String> {
@@ -160,7 +158,7 @@ async fn retire(
         let from = Timestamp::from_seconds(one.signs_from);
         let made = CountKeysMade { from, before: end.plus(LATE) };
         let app = app(config).await?;
-        let keys = app.execute(Caller::System, made).await.map_err(|error| said(&error))?;
+        let keys = app.execute(Caller::Operator, made).await.map_err(|error| said(&error))?;
         if keys > 0 {
             return Err(format!(
                 "{keys} API keys signed by {key} still count; --force ends them now"
@@ -181,7 +179,7 @@ async fn revoke(
     let stored = match app(config).await {
         Ok(app) => {
             let withdraw = WithdrawSigningKey { key };
-            app.execute(Caller::System, withdraw).await.map_err(|error| said(&error))
+            app.execute(Caller::Operator, withdraw).await.map_err(|error| said(&error))
         }
         Err(problem) => Err(problem),
     };

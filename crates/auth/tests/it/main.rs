@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod audit;
 mod backup;
 mod balancer;
 mod client;

@@ -1,14 +1,17 @@
 //! What an operation runs with, and the only ways to decide and to write.
 
+use std::sync::Arc;
+
 use tracing::Span;
 
 use crate::app::turns::{Turn, Work};
 use crate::app::{Access, Actor, Caller, Identity, Inner, Rules};
+use crate::audit::{Context, Entry, Notary};
 use crate::backup::{Restoring, Seals};
 use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
-use crate::model::{GroupId, GroupStanding, KeyKind};
+use crate::model::{GroupId, GroupStanding, KeyKind, OrgId, UserId};
 use crate::ports::{Checks, Confirmation, Cursors, Directory, Passwords, Store, Throttle, Tokens};
 use crate::{Timestamp, ops, policy};
 
@@ -18,14 +21,18 @@ pub struct Cx<'a> {
     pub actor: Actor,
     /// When: taken once, so that all an operation writes carries the same time.
     pub now: Timestamp,
+    /// Whom a sign-in is about, for the audit trail: nobody is proved to be anybody yet.
+    pub(crate) about: Option<UserId>,
+    operation: &'static str,
     inner: &'a Inner,
     guards: Vec<Guard>,
     standings: Vec<GroupStanding>,
 }
 
 impl<'a> Cx<'a> {
-    pub(super) const fn new(inner: &'a Inner, now: Timestamp) -> Self {
-        Self { actor: Actor::Anonymous, now, inner, guards: Vec::new(), standings: Vec::new() }
+    pub(super) fn new(inner: &'a Inner, now: Timestamp, operation: &'static str) -> Self {
+        let (guards, standings) = (Vec::new(), Vec::new());
+        Self { actor: Actor::Anonymous, now, about: None, operation, inner, guards, standings }
     }
 }
 
@@ -78,6 +85,22 @@ impl Cx<'_> {
         &*self.inner.ports.seals
     }
 
+    /// Chains and seals the audit trail.
+    #[must_use]
+    pub fn notary(&self) -> &dyn Notary {
+        &*self.inner.ports.notary
+    }
+
+    /// The attempts that are to be written, which are forgotten here.
+    pub(crate) fn attempts(&self) -> Vec<Entry> {
+        self.inner.attempts.take(self.now)
+    }
+
+    /// Counts attempts that could not be written.
+    pub(crate) fn lose_attempts(&self, times: i64) {
+        self.inner.attempts.lose(times);
+    }
+
     /// Our turn to do long work. Fails with `Unavailable` while others have all there are.
     pub fn turn(&self, work: Work) -> Result<Turn> {
         self.inner.turns.take(work)
@@ -109,6 +132,7 @@ impl Cx<'_> {
             Caller::Anonymous => Ok(Actor::Anonymous),
             Caller::Bearer(token) => ops::access::identify(self, &token).await.map(Actor::User),
             Caller::Service(name) => Ok(Actor::Service(name)),
+            Caller::Operator => Ok(Actor::Operator),
             Caller::System => Ok(Actor::System),
         }
     }
@@ -119,7 +143,7 @@ impl Cx<'_> {
         match access {
             Access::Anyone => Ok(()),
             Access::Service => match self.actor {
-                Actor::Service(_) | Actor::System => Ok(()),
+                Actor::Service(_) | Actor::Operator | Actor::System => Ok(()),
                 Actor::Anonymous | Actor::User(_) => Err(Unauthenticated::UnknownService.into()),
             },
             Access::SignedIn => self.signed_in().map(drop),
@@ -176,7 +200,7 @@ impl Cx<'_> {
                 Err(Unauthenticated::NotHonoured.into())
             }
             Actor::User(identity) => Ok(identity),
-            Actor::Anonymous | Actor::Service(_) | Actor::System => {
+            Actor::Anonymous | Actor::Service(_) | Actor::Operator | Actor::System => {
                 Err(Unauthenticated::MissingToken.into())
             }
         }
@@ -238,7 +262,25 @@ impl Cx<'_> {
                 None => Guard::SessionLives { user: *user, issued_at: *issued_at },
             });
         }
-        Commit { actor: self.actor.to_string(), at: self.now, guards, changes }
+        let audit = Context {
+            operation: self.operation,
+            origin: self.inner.ports.observer.origin(),
+            org: self.org(),
+            notary: Arc::clone(&self.inner.ports.notary),
+        };
+        Commit { actor: self.actor.to_string(), at: self.now, guards, changes, audit }
+    }
+
+    /// The org in which the operation was authorized.
+    fn org(&self) -> Option<OrgId> {
+        let of_guard = |guard: &Guard| match guard {
+            Guard::InOrg { org, .. }
+            | Guard::MayInvite { org, .. }
+            | Guard::IsMember { org, .. } => Some(*org),
+            _ => None,
+        };
+        let in_group = self.standings.iter().find_map(|standing| standing.org);
+        self.guards.iter().find_map(of_guard).or(in_group)
     }
 
     /// For a write that finds its work done: waits until that is true on every replica, because whoever did

@@ -176,12 +176,10 @@ impl Operation for Login {
 }
 
 /// The account, if there is an enabled one with this address and the password is right.
-async fn prove(cx: &Cx<'_>, email: &Email, password: SecretString) -> Result<Option<Account>> {
-    let account = cx
-        .store()
-        .account_by_email(email)
-        .await?
-        .filter(|account| account.status == AccountStatus::Enabled);
+async fn prove(cx: &mut Cx<'_>, email: &Email, password: SecretString) -> Result<Option<Account>> {
+    let account = cx.store().account_by_email(email).await?;
+    cx.about = account.as_ref().map(|account| account.id);
+    let account = account.filter(|account| account.status == AccountStatus::Enabled);
     let hash = account.as_ref().map(|account| account.password.clone());
     let right = cx.passwords().verify(password, hash).await?;
     Ok(account.filter(|_| right))

@@ -31,6 +31,7 @@ impl Operation for IssueToken {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
+        cx.about = Some(self.user);
         // The same as is demanded of tokens when they come back.
         if self.email.len() > Email::MAX || self.email.chars().any(char::is_control) {
             return Err(Error::malformed(

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod audit;
 pub mod backup;
 pub mod changes;
 pub mod checks;
@@ -100,4 +101,10 @@ pub const NAMES: &[&str] = &[
     backup::Restore::NAME,
     member_backup::BackupMembers::NAME,
     member_backup::RestoreMembers::NAME,
+    audit::ListAudit::NAME,
+    audit::ListOrgAudit::NAME,
+    audit::ReadAudit::NAME,
+    audit::VerifyAudit::NAME,
+    audit::NoteAttempts::NAME,
+    audit::TrimAudit::NAME,
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::app::Ports;
+use auth_domain::audit::Context;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
@@ -18,7 +19,7 @@ use auth_domain::ports::{
     Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -77,9 +78,21 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         seals: Arc::new(
             HmacSeals::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap(),
         ),
+        notary: notary(),
         observer: seen.clone(),
     };
     World { app: App::new(ports, rules), store, tokens, clock, seen }
+}
+
+/// What chains and seals the audit trail.
+pub fn notary() -> Arc<HmacNotary> {
+    let secret = "a signing secret of more than 32 bytes".into();
+    Arc::new(HmacNotary::new(&secret, &[]).unwrap())
+}
+
+/// What a commit that nobody asked for has for the audit trail.
+pub fn audit() -> Context {
+    Context::plain("test", notary())
 }
 
 /// The user with this number.
@@ -173,6 +186,7 @@ impl World {
             at: self.clock.now(),
             guards: vec![],
             changes: vec![change],
+            audit: audit(),
         };
         self.store.commit(commit).await.map(drop)
     }

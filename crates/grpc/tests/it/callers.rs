@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use auth_domain::Caller;
+use auth_domain::audit::Trail;
+use auth_domain::ops::audit::NoteAttempts;
+use auth_domain::ports::AuditTrail;
 use auth_grpc::callers::{BadAllowList, Method};
 use auth_grpc::{AllowList, Callers, Options, PeerNames, Trust, proto};
 use axum::Extension;
@@ -242,4 +246,39 @@ fn s76_every_method_of_the_interface_is_either_open_on_purpose_or_guarded() {
     names.sort_unstable();
     expected.sort_unstable();
     assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn s94_whom_the_gate_refuses_is_in_the_audit_trail() {
+    let tokens = [("things", "thing token")];
+    let world =
+        world_with(callers(Trust::Loopback, &tokens, AllowList::default()), |router| router).await;
+    let channel = world.channel().await;
+    for _ in 0..3 {
+        assert_eq!(call(&channel, Method::Issue, None).await, Gate::Unknown);
+    }
+    let known = Some("Bearer thing token");
+    assert_eq!(call(&channel, Method::AssignRole, known).await, Gate::Forbidden);
+    assert_eq!(call(&channel, Method::RetrieveRole, known).await, Gate::Open);
+    world.app.execute(Caller::System, NoteAttempts).await.unwrap();
+    let mut said: Vec<_> = world
+        .store
+        .audit_after(Trail::Attempts, 0, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| record.entry)
+        .map(|it| (it.actor, it.operation, it.outcome, it.count))
+        .collect();
+    said.sort();
+    let one = |actor: &str, operation: &str, outcome: &str, count| {
+        (actor.to_owned(), operation.to_owned(), outcome.to_owned(), count)
+    };
+    assert_eq!(
+        said,
+        [
+            one("anonymous", "Issue", "unknown_service", 3),
+            one("service:things", "AssignRole", "forbidden", 1),
+        ]
+    );
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::app::Ports;
+use auth_domain::audit::Context;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
@@ -21,7 +22,7 @@ use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
 use auth_grpc::{Callers, Options, Trust};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::SecretString;
 use tonic::transport::Channel;
@@ -30,6 +31,11 @@ use uuid::Uuid;
 
 /// What signs the tokens of a world.
 pub const SECRET: &str = "a signing secret of more than 32 bytes";
+
+/// What chains and seals the audit trail.
+fn notary() -> Arc<HmacNotary> {
+    Arc::new(HmacNotary::new(&SECRET.into(), &[]).unwrap())
+}
 
 /// A running service and its insides.
 pub struct World {
@@ -71,6 +77,7 @@ pub async fn world_with(
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
         seals: Arc::new(HmacSeals::new(&SECRET.into(), &[]).unwrap()),
+        notary: notary(),
         observer: Arc::new(Nothing),
     };
     let app = App::new(ports, Rules::default());
@@ -178,7 +185,13 @@ impl World {
     /// Writes one change that nobody asked for.
     async fn commit(&self, change: Change) {
         let at = self.clock.now();
-        let commit = Commit { actor: "test".into(), at, guards: vec![], changes: vec![change] };
+        let commit = Commit {
+            actor: "test".into(),
+            at,
+            guards: vec![],
+            changes: vec![change],
+            audit: Context::plain("test", notary()),
+        };
         self.store.commit(commit).await.unwrap();
     }
 }

@@ -1,11 +1,14 @@
 //! What a list can be asked for.
 
+use auth_domain::audit::Trail;
 use auth_domain::model::{
     Direction, InviteState, MAX_DEPTH, MAX_LIMIT, MAX_OFFSET, MailState, OrgRole,
 };
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type};
+use utoipa::openapi::{
+    ContentBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Schema, SchemaFormat, Type,
+};
 
 use super::types;
 use crate::query::DEFAULT_LIMIT;
@@ -103,6 +106,31 @@ impl Asked {
     pub(crate) fn cursor() -> Self {
         let about = "The `next_cursor` of the page before, instead of an offset.";
         Self { name: "cursor", about, schema: types::text().build().into() }
+    }
+
+    /// Which records of the audit trail.
+    pub(crate) fn audit() -> [Self; 6] {
+        let text = |name, about| Self { name, about, schema: types::text().build().into() };
+        [
+            Self::word(
+                "trail",
+                Trail::ALL.map(Trail::as_str),
+                "What was changed, or sign-ins and refusals.",
+            ),
+            text(
+                "actor",
+                "Only what these asked for: an `actor`, or `user:` and an id for all a user did.",
+            ),
+            text("action", "Only this `action`."),
+            text("object", "Only what happened to this object or user: an id."),
+            Self::moment("from", "Only what was asked for at this moment or later (RFC 3339)."),
+            Self::moment("to", "Only what was asked for before this moment (RFC 3339)."),
+        ]
+    }
+
+    fn moment(name: &'static str, about: &'static str) -> Self {
+        let schema = types::text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        Self { name, about, schema: schema.build().into() }
     }
 
     /// How many levels of a tree.

@@ -92,6 +92,33 @@ wire_type! {
 }
 
 wire_type! {
+    /// A trail.
+    Trail = words(auth_domain::audit::Trail::ALL.map(auth_domain::audit::Trail::as_str))
+        .description(Some(
+            "What was changed (`changes`), or sign-ins and calls that were refused (`attempts`).",
+        ))
+}
+
+wire_type! {
+    /// How somebody proved who they are.
+    ActorKind = words(auth_domain::audit::ACTOR_KINDS)
+        .description(Some(
+            "How whoever asked proved who they are: by a login token (`session`), by an API key (`key`), as a \
+             sibling service, from the command line on the server (`operator`), as the server itself (`system`), \
+             or not at all.",
+        ))
+}
+
+wire_type! {
+    /// What else a record says.
+    Details = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .description(Some("Members that depend on what happened."))
+        .examples([serde_json::json!({ "role": "admin", "role_before": "editor" })])
+}
+
+wire_type! {
     /// An org's name.
     Name = text()
         .min_length(Some(1))

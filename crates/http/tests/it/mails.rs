@@ -8,7 +8,7 @@ use auth_domain::model::{Mail, MailId, Message, PlatformRole, Verdict};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{NOW, World};
+use crate::support::{NOW, World, audit};
 
 const FORBIDDEN: &str = "failed to perform authorization over the entity";
 const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
@@ -28,7 +28,8 @@ pub async fn queued(world: &World, numbers: std::ops::RangeInclusive<u128>) {
         let expires_at = Timestamp::from_seconds(32_000_000_000);
         let mail = Mail { id: mail_id(number), message, created_at: at, expires_at };
         let changes = vec![Change::QueueMail(mail)];
-        let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
+        let commit =
+            Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
         world.store().commit(commit).await.unwrap();
     }
     let holder = Uuid::from_u128(1);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::described::{API, fault, operation, resolved, takes_null};
 use crate::mails;
-use crate::support::{CENTURY, NOW, World};
+use crate::support::{CENTURY, NOW, World, audit};
 
 /// Every operation with its route.
 fn operations() -> impl Iterator<Item = (&'static Route, &'static Value)> {
@@ -222,7 +222,8 @@ async fn invite(world: &World, org: &str, invitee: UserId) -> String {
     };
     let (id, changes) = (invite.id.to_string(), vec![Change::InsertInvite(invite)]);
     let at = Timestamp::from_seconds(NOW);
-    let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
+    let commit =
+        Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
     world.store().commit(commit).await.unwrap();
     id
 }

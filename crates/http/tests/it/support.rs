@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::app::Ports;
+use auth_domain::audit::Context;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
@@ -16,7 +17,7 @@ use auth_domain::ops::roles::AssignRole;
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -31,6 +32,18 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::described;
+
+const SECRET: &str = "a secret that is long enough for tests of HTTP";
+
+/// What chains and seals the audit trail.
+fn notary() -> Arc<HmacNotary> {
+    Arc::new(HmacNotary::new(&SECRET.into(), &[]).unwrap())
+}
+
+/// What a commit that nobody asked for has for the audit trail.
+pub fn audit() -> Context {
+    Context::plain("test", notary())
+}
 
 /// When everything happens unless a test moves the clock.
 pub const NOW: i64 = 1_700_000_000;
@@ -78,7 +91,7 @@ impl World {
         let ids = Arc::new(CountedIds(AtomicU64::new(0)));
         let passwords = Arc::new(PlainPasswords::default());
         let observer = Arc::new(Witness::default());
-        let secret = SecretString::from("a secret that is long enough for tests of HTTP");
+        let secret = SecretString::from(SECRET);
         let tokens = JwtTokens::new(&secret, &[]).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let direct = Arc::new(Direct::new(Arc::clone(&store)));
@@ -94,6 +107,7 @@ impl World {
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
+            notary: notary(),
             observer: Arc::clone(&observer) as Arc<dyn Observer>,
         };
         let app = App::new(ports, rules);
@@ -165,7 +179,8 @@ impl World {
         let at = Timestamp::from_seconds(NOW);
         let membership = Membership { org, member, role, created_at: at, updated_at: at };
         let changes = vec![Change::InsertMembership(membership)];
-        let commit = Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes };
+        let commit =
+            Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
         self.store().commit(commit).await.unwrap();
     }
 

@@ -1,11 +1,10 @@
 //! A commit that is put together bit by bit.
 
 use async_trait::async_trait;
-use auth_domain::Timestamp;
+use auth_domain::audit::{Told, Trail};
 use auth_domain::backup::{GroupRecord, Restoring, Rows};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
-use auth_domain::fact::Fact;
 use auth_domain::model::{GroupId, InviteId, OrgId, UserId};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -17,7 +16,7 @@ use super::transaction::{Held, WRITE};
 use crate::connections::Connections;
 use crate::failure::failure;
 use crate::transaction::apply;
-use crate::{guards, log};
+use crate::{audit, guards, log};
 
 /// How many facts are held before they are written, which holds up every other commit from then on: what
 /// people restore over HTTP has fewer.
@@ -25,9 +24,9 @@ const HELD: usize = 20_000;
 
 pub(crate) struct PgRestoring {
     held: Held,
-    actor: String,
-    at: Timestamp,
-    facts: Vec<Fact>,
+    /// Who asked for it, and from where; its guards and changes are done with.
+    commit: Commit,
+    told: Vec<Told>,
     /// What is checked again in the end.
     last: Vec<Guard>,
     /// The revision of this commit, once some of its facts are written, and how many of them are.
@@ -38,10 +37,11 @@ pub(crate) struct PgRestoring {
 impl PgRestoring {
     pub(crate) async fn begin(database: &Connections, commit: Commit) -> Result<Self> {
         let held = Held::begin(database, WRITE).await?;
-        let Commit { actor, at, guards, changes } = commit;
-        let facts = Vec::new();
-        let mut this =
-            Self { held, actor, at, facts, last: Vec::new(), revision: None, written: 0 };
+        let mut commit = commit;
+        let guards = std::mem::take(&mut commit.guards);
+        let changes = std::mem::take(&mut commit.changes);
+        let (told, last) = (Vec::new(), Vec::new());
+        let mut this = Self { held, commit, told, last, revision: None, written: 0 };
         for guard in &guards {
             this.hold(guard).await?;
         }
@@ -52,18 +52,21 @@ impl PgRestoring {
     }
 
     async fn write_facts(&mut self) -> Result<()> {
-        if self.facts.is_empty() {
+        if self.told.is_empty() {
             return Ok(());
         }
+        let told = std::mem::take(&mut self.told);
+        let (entries, notary) = (self.commit.entries(&told), &*self.commit.audit.notary);
+        self.held.run(async |db| audit::append(db, Trail::Changes, entries, notary).await).await?;
         let revision = match self.revision {
             Some(revision) => revision,
             None => self.held.run(async |db| log::advance(db).await).await?,
         };
         self.revision = Some(revision);
-        let facts = std::mem::take(&mut self.facts);
-        let count = i32::try_from(facts.len()).unwrap_or(i32::MAX);
+        let count = i32::try_from(told.len()).unwrap_or(i32::MAX);
         let place = (revision, self.written);
-        let (actor, at) = (&self.actor, self.at);
+        let (actor, at) = (&*self.commit.actor, self.commit.at);
+        let facts = told.into_iter().map(|told| told.fact).collect();
         self.held.run(async |db| log::write(db, place, facts, actor, at).await).await?;
         self.written = self.written.saturating_add(count);
         Ok(())
@@ -258,9 +261,9 @@ impl Restoring for PgRestoring {
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {
-        self.held.run(async |db| apply(db, change).await).await?;
-        self.facts.extend(Fact::of(change));
-        if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
+        let role_before = self.held.run(async |db| apply(db, change).await).await?;
+        self.told.extend(Told::of(change, role_before.as_deref()));
+        if self.told.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use auth_contract::AnyStore;
 use auth_contract::arbitrary::{MANY, histories};
 use auth_contract::sample::{
-    grant, group, group_id, membership, moment, org, org_id, own_group, user,
+    Toy, audit, grant, group, group_id, membership, moment, org, org_id, own_group, user,
 };
 use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
@@ -59,6 +59,7 @@ impl World {
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             passwords: Arc::new(Nothing),
             throttle: Arc::new(Nothing),
+            notary: Arc::new(Toy),
             observer: Arc::new(Nothing),
         };
         Self { app: App::new(ports, Rules::default()), tokens }
@@ -163,7 +164,7 @@ fn beginning() -> Commit {
         Change::PutGroupRole(grant(1, user(2), GroupRole::Editor)),
         Change::PutGroupRole(grant(3, user(4), GroupRole::Viewer)),
     ];
-    Commit { actor: "test".into(), at: moment(0), guards: vec![], changes }
+    Commit { actor: "test".into(), at: moment(0), guards: vec![], changes, audit: audit() }
 }
 
 /// Applies what can be applied, and sees to it that user 99 may ask for explanations.
@@ -174,7 +175,8 @@ async fn live(store: &AnyStore, history: &[Commit]) {
         let _ = store.commit(commit.clone()).await;
     }
     let changes = vec![Change::PutPlatformRole { user: user(99), role: PlatformRole::Admin }];
-    let commit = Commit { actor: "test".into(), at: moment(0), guards: vec![], changes };
+    let commit =
+        Commit { actor: "test".into(), at: moment(0), guards: vec![], changes, audit: audit() };
     store.commit(commit).await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod agreement;
+mod audit;
 mod contract;
 mod counts;
 mod explain;

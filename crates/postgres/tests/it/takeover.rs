@@ -1,5 +1,6 @@
 //! What the original wrote we read, and what we write it could read.
 
+use auth_contract::sample::audit;
 use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
@@ -175,7 +176,8 @@ async fn what_we_write_the_original_could_read() {
         Change::InsertKey(key),
         Change::PutPlatformRole { user: user(0xa9), role: PlatformRole::Admin },
     ];
-    let commit = Commit { actor: "system".into(), at: now, guards: vec![], changes };
+    let commit =
+        Commit { actor: "system".into(), at: now, guards: vec![], changes, audit: audit() };
     store.commit(commit).await.unwrap();
 
     let mut connection = database.connect().await.unwrap();
@@ -203,7 +205,10 @@ async fn removing_an_org_takes_the_invites_of_the_original_along() {
     let (database, store) = taken_over().await;
     let changes = vec![Change::RemoveOrg(org(0xb1))];
     let at = Timestamp::from_seconds(0);
-    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    store
+        .commit(Commit { actor: "system".into(), at, guards: vec![], changes, audit: audit() })
+        .await
+        .unwrap();
     let mut connection = database.connect().await.unwrap();
     let left: i64 = query_scalar(
         "SELECT (SELECT count(*) FROM org_invites) * 10 + (SELECT count(*) FROM dormant_org_invites)",
@@ -225,7 +230,10 @@ async fn s41_go16_a_member_who_goes_takes_their_unanswered_invites_along() {
     database.execute(pending).await.unwrap();
     let changes = vec![Change::RemoveMembership { org: org(0xb1), member: user(0xa6) }];
     let at = Timestamp::from_seconds(0);
-    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    store
+        .commit(Commit { actor: "system".into(), at, guards: vec![], changes, audit: audit() })
+        .await
+        .unwrap();
     let mut connection = database.connect().await.unwrap();
     let states: String = query_scalar("SELECT string_agg(state, ' ' ORDER BY id) FROM org_invites")
         .fetch_one(&mut connection)
@@ -294,7 +302,8 @@ async fn d09_d10_invites_of_the_original_are_read_and_odd_ones_harm_nobody() {
             expires_at: ends,
         };
         let changes = vec![Change::InsertInvite(made)];
-        let commit = Commit { actor: "system".into(), at: now, guards: vec![], changes };
+        let commit =
+            Commit { actor: "system".into(), at: now, guards: vec![], changes, audit: audit() };
         store.commit(commit).await.unwrap();
     }
     let platform_invite = PlatformInviteId::new(uuid(0xe1));
@@ -322,7 +331,10 @@ async fn odd_memberships_are_not_listed_and_two_owners_become_one() {
         Change::TransferOrg { org, from: user(0xa1), to: user(0xa6), at },
         Change::UpdateMembership { org, member: boss, role: viewer, at },
     ];
-    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    store
+        .commit(Commit { actor: "system".into(), at, guards: vec![], changes, audit: audit() })
+        .await
+        .unwrap();
     for (last, role) in
         [(0xa1, OrgRole::Admin), (0xa4, OrgRole::Admin), (0xa5, viewer), (0xa6, owner)]
     {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth_domain::Timestamp;
+use auth_domain::audit::Told;
 use auth_domain::backup::{GroupRecord, Restoring, Rows};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Error, Result};
-use auth_domain::fact::Fact;
 use auth_domain::model::{GroupId, InviteId, OrgId, UserId};
 use serde_json::Value;
 use sqlx::{Sqlite, SqlitePool, Transaction, query_as, query_scalar};
@@ -26,9 +25,9 @@ const HELD: usize = 10_000;
 pub(crate) struct SqliteRestoring {
     tx: Transaction<'static, Sqlite>,
     replicas: Arc<Registry>,
-    actor: String,
-    at: Timestamp,
-    facts: Vec<Fact>,
+    /// Who asked for it, and from where; its guards and changes are done with.
+    commit: Commit,
+    told: Vec<Told>,
     /// The revision of this commit, once some of its facts are written, and how many of them are.
     revision: Option<i64>,
     written: i32,
@@ -41,9 +40,11 @@ impl SqliteRestoring {
         commit: Commit,
     ) -> Result<Self> {
         let tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-        let Commit { actor, at, guards, changes } = commit;
-        let facts = Vec::new();
-        let mut this = Self { tx, replicas, actor, at, facts, revision: None, written: 0 };
+        let mut commit = commit;
+        let guards = std::mem::take(&mut commit.guards);
+        let changes = std::mem::take(&mut commit.changes);
+        let told = Vec::new();
+        let mut this = Self { tx, replicas, commit, told, revision: None, written: 0 };
         for guard in &guards {
             this.hold(guard).await?;
         }
@@ -54,7 +55,7 @@ impl SqliteRestoring {
     }
 
     async fn write_facts(&mut self) -> Result<()> {
-        if self.facts.is_empty() {
+        if self.told.is_empty() {
             return Ok(());
         }
         let revision = match self.revision {
@@ -62,10 +63,10 @@ impl SqliteRestoring {
             None => log::advance(&mut self.tx).await?,
         };
         self.revision = Some(revision);
-        let facts = std::mem::take(&mut self.facts);
+        let told = std::mem::take(&mut self.told);
         let place = (revision, self.written);
-        log::write(&mut self.tx, place, &facts, &self.actor, self.at).await?;
-        self.written = self.written.saturating_add(i32::try_from(facts.len()).unwrap_or(i32::MAX));
+        log::write(&mut self.tx, place, &told, &self.commit).await?;
+        self.written = self.written.saturating_add(i32::try_from(told.len()).unwrap_or(i32::MAX));
         Ok(())
     }
 }
@@ -216,9 +217,9 @@ impl Restoring for SqliteRestoring {
     }
 
     async fn apply(&mut self, change: &Change) -> Result<()> {
-        apply(&mut self.tx, &self.replicas, change).await?;
-        self.facts.extend(Fact::of(change));
-        if self.facts.len() >= HELD { self.write_facts().await } else { Ok(()) }
+        let role_before = apply(&mut self.tx, &self.replicas, change).await?;
+        self.told.extend(Told::of(change, role_before.as_deref()));
+        if self.told.len() >= HELD { self.write_facts().await } else { Ok(()) }
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Option<i64>> {

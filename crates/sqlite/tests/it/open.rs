@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use auth_contract::sample::audit;
 use auth_domain::Timestamp;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{PlatformRole, UserId};
@@ -24,7 +25,10 @@ fn user() -> UserId {
 async fn write(store: &SqliteStore) {
     let changes = vec![Change::PutPlatformRole { user: user(), role: PlatformRole::Root }];
     let at = Timestamp::from_seconds(1);
-    store.commit(Commit { actor: "system".into(), at, guards: vec![], changes }).await.unwrap();
+    store
+        .commit(Commit { actor: "system".into(), at, guards: vec![], changes, audit: audit() })
+        .await
+        .unwrap();
 }
 
 /// One line, and it names the path.

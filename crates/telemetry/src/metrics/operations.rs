@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use auth_domain::audit::Origin;
 use auth_domain::ports::Observer;
 
-use crate::request::mark;
+use crate::request::{mark, with_current};
 
 /// The upper ends of the buckets, in nanoseconds and as Prometheus is told, in seconds.
 const BUCKETS: [(u64, &str); 16] = [
@@ -127,6 +128,12 @@ impl Observer for Operations {
         if let Some(series) = series {
             series.add(took);
         }
+    }
+
+    fn origin(&self) -> Origin {
+        let mut origin = Origin::default();
+        with_current(|current| origin = current.origin());
+        origin
     }
 
     fn unconfirmed(&self) {

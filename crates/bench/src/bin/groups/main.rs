@@ -20,12 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use auth_domain::audit::Context as Audit;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
     GroupId, GroupQuery, GroupRole, GroupsFrom, MAX_DEPTH, MAX_REMOVED, Metadata, Part, UserId,
 };
 use auth_domain::ports::{Groups, Store};
 use auth_domain::{Timestamp, policy};
+use auth_jwt::HmacNotary;
 use auth_postgres::{PgConfig, PgStore};
 use auth_testkit::{Database, Postgres};
 use uuid::Uuid;
@@ -300,7 +302,10 @@ fn now() -> Timestamp {
 
 /// How long a change takes as its client sees it.
 async fn commit(store: &PgStore, change: Change) -> Result<Duration> {
-    let commit = Commit { actor: "bench".into(), at: now(), guards: vec![], changes: vec![change] };
+    let notary = HmacNotary::new(&"a signing secret of more than 32 bytes".into(), &[])?;
+    let audit = Audit::plain("bench", Arc::new(notary));
+    let (actor, at) = ("bench".into(), now());
+    let commit = Commit { actor, at, guards: vec![], changes: vec![change], audit };
     let begun = Instant::now();
     store.commit(commit).await?;
     Ok(begun.elapsed())

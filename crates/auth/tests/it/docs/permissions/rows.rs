@@ -5,6 +5,7 @@
 //! difference whether everybody is answered as you meant.
 
 mod accounts;
+mod audit;
 mod backup;
 mod groups;
 mod health;
@@ -34,6 +35,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
+    ("Audit trail", audit::ROWS),
     ("Backups", backup::ROWS),
     ("Public keys", public_keys::ROWS),
     ("Health", health::ROWS),

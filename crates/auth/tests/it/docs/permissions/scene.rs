@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::app::Ports;
+use auth_domain::audit::Context;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
@@ -17,10 +18,17 @@ use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
+
+const SECRET: &str = "a signing secret of more than 32 bytes";
+
+/// What chains and seals the audit trail.
+fn notary() -> Arc<HmacNotary> {
+    Arc::new(HmacNotary::new(&SECRET.into(), &[]).unwrap())
+}
 
 /// Years ahead, because the store judges by its own clock whether an invite's time is over.
 pub const NOW: Timestamp = Timestamp::from_seconds(4_000_000_000);
@@ -113,7 +121,7 @@ pub struct Scene {
 impl Scene {
     /// The scene in which whoever stands there asks.
     pub async fn new(place: Place) -> Self {
-        let secret = SecretString::from("a signing secret of more than 32 bytes");
+        let secret = SecretString::from(SECRET);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let tokens = JwtTokens::new(&secret, &[]).unwrap();
         let ports = Ports {
@@ -128,6 +136,7 @@ impl Scene {
             passwords: Arc::new(Plain),
             throttle: Arc::new(Unlimited),
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
+            notary: notary(),
             observer: Arc::new(Nobody),
         };
         let app = App::new(ports, Rules::default());
@@ -179,7 +188,13 @@ impl Scene {
 
     /// Writes what nobody asked for.
     pub async fn commit(&self, changes: Vec<Change>) {
-        let commit = Commit { actor: "scene".to_owned(), at: NOW, guards: Vec::new(), changes };
+        let commit = Commit {
+            actor: "scene".to_owned(),
+            at: NOW,
+            guards: Vec::new(),
+            changes,
+            audit: Context::plain("scene", notary()),
+        };
         self.app.store().commit(commit).await.unwrap();
     }
 
