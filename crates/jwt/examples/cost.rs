@@ -1,6 +1,6 @@
 //! What signing and verifying a token costs, by algorithm: `cargo run --release -p auth-jwt --example cost`.
 //!
-//! `docs/adr/0014-signing-keys.md` says why a token that was verified is remembered.
+//! The figures in `docs/adr/0014-signing-keys.md` are from here.
 #![expect(clippy::unwrap_used, reason = "a measurement may fail by panicking")]
 
 use std::hint::black_box;
