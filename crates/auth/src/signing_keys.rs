@@ -4,7 +4,7 @@
 //! is ever changed in a file, and it appears by a rename; so there is no half of anything, also where the
 //! directory is shared or copied file by file. An empty file `<kid>.revoked` says that a key is withdrawn,
 //! also when its file turns up again. [`follow`] keeps a running service up to date with the directory;
-//! `docs/adr/0014-signing-keys.md` says why it is like this.
+//! `docs/adr/0013-signing-keys.md` says why it is like this.
 
 pub(crate) mod follow;
 

@@ -1,6 +1,6 @@
 //! What signing and verifying a token costs, by algorithm: `cargo run --release -p auth-jwt --example cost`.
 //!
-//! The figures in `docs/adr/0014-signing-keys.md` are from here.
+//! The figures in `docs/adr/0013-signing-keys.md` are from here.
 #![expect(clippy::unwrap_used, reason = "a measurement may fail by panicking")]
 
 use std::hint::black_box;
