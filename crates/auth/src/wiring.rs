@@ -1,5 +1,7 @@
 //! Puts the service together. The only file that knows every adapter.
 
+mod first_admin;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,11 +9,9 @@ use auth_cache::{Limits as MemoryLimits, Memory, RememberedChecks};
 use auth_domain::app::Ports;
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
-use auth_domain::model::Email;
 use auth_domain::ops::NAMES;
-use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
-use auth_domain::{App, Caller, Error, Rules};
+use auth_domain::{App, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
@@ -21,8 +21,8 @@ use auth_telemetry::Metrics;
 use axum::Router;
 use secrecy::SecretString;
 use tokio::sync::Notify;
-use tokio::time::sleep;
 
+pub(crate) use self::first_admin::FIRST_ADMIN;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
 use crate::mail::Postman;
@@ -35,11 +35,6 @@ use crate::secrets;
 use crate::signing_keys::KeyDirectory;
 use crate::signing_keys::follow::Follower;
 use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
-
-/// Whose account is opened when nobody said whose.
-pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
-/// How long to wait before something that a start needs is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// Which build this is; the build sets what the original's does.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -110,7 +105,7 @@ pub(crate) async fn service(
     let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
     let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
     let app = app(config, store, (tokens, seals, notary), memory, observer, mailer.is_some())?;
-    let opened = if config.has_accounts() { bootstrap(config, &app).await? } else { None };
+    let opened = if config.has_accounts() { first_admin::open(config, &app).await? } else { None };
     // Only now: a start is busy enough with its first connections.
     let replica = replica.start();
     let relay =
@@ -290,63 +285,6 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
         inviter: quota(limits.invites_per_inviter, 60),
         invitee: quota(limits.invites_per_invitee, 24 * 60),
     }))
-}
-
-/// Tries again while something is away, as long as a start waits for the database: what was reached a
-/// moment ago may be busy now.
-async fn patiently<T>(
-    wait: Duration,
-    work: impl AsyncFn() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let deadline = Instant::now().checked_add(wait);
-    loop {
-        match work().await {
-            Err(Error::Unavailable(_)) if deadline.is_some_and(|end| Instant::now() < end) => {
-                sleep(AGAIN).await;
-            }
-            other => return other,
-        }
-    }
-}
-
-/// Sees to it that there is a root account. Gives the account that was opened with a password made
-/// here, which nobody knows yet.
-async fn bootstrap(config: &Config, app: &App) -> Result<Option<(String, SecretString)>, String> {
-    let embedded = config.store_kind() == StoreKind::Embedded;
-    let given = &config.accounts;
-    let (address, password, made) = match (&given.admin_email, &given.admin_password) {
-        (Some(address), Some(password)) => (address.clone(), password.clone(), false),
-        (address, None) if embedded => {
-            let address = address.clone().unwrap_or_else(|| FIRST_ADMIN.to_owned());
-            (address, secrets::password()?, true)
-        }
-        _ => {
-            tracing::warn!(
-                "no root account is opened: MF_USERS_ADMIN_EMAIL and MF_USERS_ADMIN_PASSWORD are \
-                 not both set"
-            );
-            return Ok(None);
-        }
-    };
-    let email: Email =
-        address.parse().map_err(|problem: Error| format!("MF_USERS_ADMIN_EMAIL: {problem}"))?;
-    let admin =
-        || BootstrapAdmin { email: email.clone(), password: password.clone(), may_exist: true };
-    match patiently(config.db.wait, async || app.execute(Caller::System, admin()).await).await {
-        Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
-        Ok(Bootstrapped::Present) => Ok(None),
-        Ok(Bootstrapped::Disabled) => {
-            tracing::warn!("the account in MF_USERS_ADMIN_EMAIL is disabled and stays so");
-            Ok(None)
-        }
-        Err(Error::Invalid(problem)) if made => Err(format!(
-            "the password made for the first account: {problem}; set MF_USERS_ADMIN_PASSWORD"
-        )),
-        Err(Error::Unavailable(cause) | Error::Internal(cause)) => {
-            Err(format!("the root account cannot be opened: {cause}"))
-        }
-        Err(problem) => Err(format!("the root account cannot be opened: {problem}")),
-    }
 }
 
 /// What is served over HTTP.

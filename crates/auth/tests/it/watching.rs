@@ -41,7 +41,10 @@ async fn numbers(server: &Server) -> Exported {
 async fn of_a_busy_server(wanted: &BTreeMap<String, BTreeSet<String>>) -> Exported {
     let (redis, smtp) = (Redis::start().await.unwrap(), Smtp::start().await.unwrap());
     smtp.behave(Manner::RecipientNever);
-    let setup = mailing(postgres().await, &smtp).set("MF_AUTH_ES_URL", redis.address());
+    let keys = tempfile::tempdir().unwrap();
+    let setup = mailing(postgres().await, &smtp)
+        .set("MF_AUTH_ES_URL", redis.address())
+        .set("MF_AUTH_SIGNING_KEYS", keys.path().display().to_string());
     let scene = Scene::new(&setup, "Acme").await;
     identify(&scene.server, &scene.ada).await.unwrap();
     scene.invite("bob@example.com").await;
