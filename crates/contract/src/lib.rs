@@ -266,6 +266,7 @@ macro_rules! store_contract {
             }
             signing_keys {
                 a_signing_key_is_withdrawn_for_good
+                nothing_is_written_under_a_signing_key_that_was_withdrawn
                 api_keys_of_a_span_are_counted_while_they_live
             }
             replicas {

@@ -1,10 +1,11 @@
 //! Signing keys that were withdrawn, and the API keys they may have signed.
 
-use auth_domain::change::Change;
+use auth_domain::change::{Change, Guard};
+use auth_domain::error::{Error, Unauthenticated};
 use auth_domain::model::Key;
 
 use crate::AnyStore;
-use crate::sample::{given, key, moment, signing_key, user};
+use crate::sample::{given, guarded, key, moment, signing_key, user};
 
 /// None is at first; once more changes nothing.
 pub async fn a_signing_key_is_withdrawn_for_good(store: AnyStore) {
@@ -15,6 +16,21 @@ pub async fn a_signing_key_is_withdrawn_for_good(store: AnyStore) {
         assert!(store.is_withdrawn(signing_key(1)).await.unwrap());
     }
     assert!(!store.is_withdrawn(signing_key(2)).await.unwrap());
+}
+
+/// Not even by a commit that was decided on before.
+pub async fn nothing_is_written_under_a_signing_key_that_was_withdrawn(store: AnyStore) {
+    let write = || {
+        let guards = vec![Guard::SigningKeyLives { key: signing_key(1) }];
+        guarded(guards, vec![Change::EndSessions { user: user(1), until: moment(5) }])
+    };
+    store.commit(write()).await.unwrap();
+    given(&store, vec![Change::WithdrawSigningKey { key: signing_key(2), at: moment(1) }]).await;
+    store.commit(write()).await.unwrap();
+    given(&store, vec![Change::WithdrawSigningKey { key: signing_key(1), at: moment(1) }]).await;
+    let refused = store.commit(write()).await;
+    let bad = matches!(&refused, Err(Error::Unauthenticated(Unauthenticated::BadToken)));
+    assert!(bad, "{refused:?}");
 }
 
 /// Those made in the span, its end not included, that have not ended.

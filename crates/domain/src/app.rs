@@ -23,7 +23,8 @@ use crate::audit::attempts::Attempts;
 use crate::backup::Seals;
 use crate::error::{Error, Result};
 use crate::model::{
-    Action, GroupId, GroupRole, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, Token, UserId,
+    Action, GroupId, GroupRole, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, SigningKeyId,
+    Token, UserId,
 };
 use crate::ports::{
     Checks, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
@@ -153,6 +154,8 @@ pub struct Identity {
     pub key: Option<KeyId>,
     /// The second in which the token says it was made.
     pub issued_at: i64,
+    /// Which key of a pair signed the token; none if a secret did.
+    pub signed_by: Option<SigningKeyId>,
 }
 
 impl fmt::Display for Actor {

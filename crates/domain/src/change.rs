@@ -44,6 +44,11 @@ pub enum Guard {
         /// When the session began, in seconds since 1970.
         issued_at: i64,
     },
+    /// The key that signed the token has not been withdrawn. Fails with `Unauthenticated`.
+    SigningKeyLives {
+        /// Which key.
+        key: SigningKeyId,
+    },
     /// The user may do this in the org, by [`crate::policy::in_org`]; fails with its error.
     InOrg {
         /// Who.

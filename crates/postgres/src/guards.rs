@@ -13,17 +13,19 @@ use sqlx::{PgConnection, query_scalar};
 
 use crate::failure::failure;
 use crate::group_standing::Scope;
-use crate::{cutoffs, group_standing, keys, roles};
+use crate::{cutoffs, group_standing, keys, roles, signing_keys};
 
 /// Whether a guard has to be checked after the commit has taken its revision. There may be no row that could be
-/// locked for a session; but whoever ended it took a revision as well. If that was before this one, a statement
-/// that begins now sees it; if it is after, this write came first. A commit that ends the session itself would
-/// see only that.
+/// locked for a session or a signing key; but whoever ended or withdrew it took a revision as well. If that was
+/// before this one, a statement that begins now sees it; if it is after, this write came first. A commit that ends
+/// the session itself would see only that.
 pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
-    let Guard::SessionLives { user, .. } = guard else { return false };
-    !changes
-        .iter()
-        .any(|change| matches!(change, Change::EndSessions { user: ended, .. } if ended == user))
+    let ends = |change: &Change, user| matches!(change, Change::EndSessions { user: ended, .. } if *ended == user);
+    match guard {
+        Guard::SessionLives { user, .. } => !changes.iter().any(|change| ends(change, *user)),
+        Guard::SigningKeyLives { .. } => true,
+        _ => false,
+    }
 }
 
 /// Checks a guard of a commit with these changes.
@@ -40,6 +42,13 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
             Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
             _ => Ok(()),
         },
+        Guard::SigningKeyLives { key } => {
+            if signing_keys::is_withdrawn_within(db, key).await? {
+                Err(Unauthenticated::BadToken.into())
+            } else {
+                Ok(())
+            }
+        }
         Guard::InOrg { user, org, action } => {
             let standing = hold_standing(db, user, org, Hold::for_all(changes, org)).await?;
             policy::in_org(&standing, action)

@@ -3,7 +3,7 @@
 use auth_domain::Timestamp;
 use auth_domain::error::Result;
 use auth_domain::model::SigningKeyId;
-use sqlx::{PgConnection, query, query_as};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 
 use crate::connections::Connections;
 use crate::failure::failure;
@@ -17,6 +17,15 @@ pub(crate) async fn is_withdrawn(db: &Connections, key: SigningKeyId) -> Result<
         })
         .await?;
     Ok(row.is_some())
+}
+
+/// The same, as the transaction sees it.
+pub(crate) async fn is_withdrawn_within(db: &mut PgConnection, key: SigningKeyId) -> Result<bool> {
+    query_scalar("SELECT EXISTS (SELECT FROM keyward_withdrawn_keys WHERE thumbprint = $1)")
+        .bind(key.bytes().as_slice())
+        .fetch_one(db)
+        .await
+        .map_err(failure)
 }
 
 pub(crate) async fn withdraw(

@@ -96,7 +96,8 @@ fn undone(error: Error) -> Attempt {
 }
 
 /// Guards, changes, log and audit trail: in this order, because advancing those holds up every other commit
-/// until this one ends. Only sessions are looked at after that, see [`guards::comes_last`].
+/// until this one ends. Only sessions and signing keys are looked at after that, see
+/// [`guards::comes_last`].
 async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
     if commit.changes.iter().any(takes_a_role) {
         roles::lock_roots(db).await?;

@@ -5,7 +5,7 @@ use auth_domain::error::{Entity, Error, Result, Unauthenticated};
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{cutoffs, group_standing, keys, roles};
+use crate::{cutoffs, group_standing, keys, roles, signing_keys};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -20,6 +20,13 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
             Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
             _ => Ok(()),
         },
+        Guard::SigningKeyLives { key } => {
+            if signing_keys::is_withdrawn(&mut *db, key).await? {
+                Err(Unauthenticated::BadToken.into())
+            } else {
+                Ok(())
+            }
+        }
         Guard::InOrg { user, org, action } => {
             policy::in_org(&roles::standing(db, user, Some(org)).await?, action)
         }

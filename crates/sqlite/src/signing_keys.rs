@@ -3,11 +3,11 @@
 use auth_domain::Timestamp;
 use auth_domain::error::Result;
 use auth_domain::model::SigningKeyId;
-use sqlx::{SqliteConnection, SqlitePool, query, query_scalar};
+use sqlx::{SqliteConnection, SqliteExecutor, query, query_scalar};
 
 use crate::failure::failure;
 
-pub(crate) async fn is_withdrawn(db: &SqlitePool, key: SigningKeyId) -> Result<bool> {
+pub(crate) async fn is_withdrawn(db: impl SqliteExecutor<'_>, key: SigningKeyId) -> Result<bool> {
     query_scalar("SELECT EXISTS (SELECT 1 FROM keyward_withdrawn_keys WHERE thumbprint = ?1)")
         .bind(key.bytes().as_slice())
         .fetch_one(db)

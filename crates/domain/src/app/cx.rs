@@ -256,7 +256,8 @@ impl Cx<'_> {
     fn commit_of(&self, also: &[Guard], changes: Vec<Change>) -> Commit {
         let mut guards = self.guards.clone();
         guards.extend_from_slice(also);
-        if let Actor::User(Identity { user, key, issued_at, .. }) = &self.actor {
+        if let Actor::User(Identity { user, key, issued_at, signed_by, .. }) = &self.actor {
+            guards.extend(signed_by.map(|key| Guard::SigningKeyLives { key }));
             guards.push(match key {
                 Some(key) => Guard::KeyExists { key: *key, issuer: *user },
                 None => Guard::SessionLives { user: *user, issued_at: *issued_at },

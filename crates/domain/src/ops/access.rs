@@ -7,7 +7,7 @@ use crate::app::{Access, Cx, Identity, Operation};
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Proved,
-    Standing, Token, Trust, UserId,
+    SigningKeyId, Standing, Token, Trust, UserId,
 };
 use crate::{Timestamp, policy};
 
@@ -163,7 +163,7 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
         return Err(Unauthenticated::BadToken.into());
     }
     if claims.kind == KeyKind::Api {
-        return identify_key(cx, claims).await;
+        return identify_key(cx, claims, signed_by).await;
     }
     if trust == Trust::StoredKeysOnly {
         return Err(Unauthenticated::BadToken.into());
@@ -191,10 +191,15 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
         kind: claims.kind,
         key: None,
         issued_at: claims.issued_at,
+        signed_by,
     })
 }
 
-async fn identify_key(cx: &Cx<'_>, claims: Claims) -> Result<Identity> {
+async fn identify_key(
+    cx: &Cx<'_>,
+    claims: Claims,
+    signed_by: Option<SigningKeyId>,
+) -> Result<Identity> {
     check_begun(&claims, cx.now)?;
     let id = claims.id.ok_or(Unauthenticated::BadToken)?;
     let stored = cx.checks().key(claims.user, id).await?.ok_or(Unauthenticated::NotHonoured)?;
@@ -210,6 +215,7 @@ async fn identify_key(cx: &Cx<'_>, claims: Claims) -> Result<Identity> {
         kind: KeyKind::Api,
         key: Some(id),
         issued_at: claims.issued_at,
+        signed_by,
     })
 }
 

@@ -1,11 +1,13 @@
 //! Keys of pairs, as use cases meet them.
 
+use auth_domain::app::{Access, Cx};
+use auth_domain::change::Change;
 use auth_domain::model::{KeyKind, SigningKeyId};
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::signing_keys::{CountKeysMade, ListPublicKeys, WithdrawSigningKey};
 use auth_domain::ports::Tokens;
-use auth_domain::{Caller, Error, Id, Timestamp, Unauthenticated};
+use auth_domain::{Caller, Error, Id, Operation, Timestamp, Unauthenticated};
 use auth_jwt::{Algorithm, RingKey, SigningKey};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -57,6 +59,35 @@ async fn s17_what_a_withdrawn_key_signed_is_refused_and_it_signs_no_more() {
         world.app.execute(Caller::Anonymous, Identify { token: fresh }).await.unwrap();
         assert_eq!(published().await.unwrap().len(), left);
     }
+}
+
+/// Has the key withdrawn that proves who asks, once that is proved, and goes on to write.
+struct Late(auth_domain::App, SigningKeyId);
+
+impl Operation for Late {
+    type Output = ();
+    const NAME: &'static str = "late";
+
+    fn access(&self) -> Access {
+        Access::SignedIn
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> auth_domain::Result<()> {
+        let Self(app, key) = self;
+        app.execute(Caller::System, WithdrawSigningKey { key }).await?;
+        let user = Id::new(Uuid::from_u128(1));
+        cx.commit(vec![Change::EndSessions { user, until: cx.now }]).await
+    }
+}
+
+#[tokio::test]
+async fn s17_whoever_began_before_a_key_was_withdrawn_writes_nothing_after_that() {
+    let world = world().await;
+    let [_, second] = two_keys(&world);
+    let token = issue(&world).await;
+    let late = world.app.execute(Caller::Bearer(token), Late(world.app.clone(), second)).await;
+    assert!(matches!(late, Err(Error::Unauthenticated(Unauthenticated::BadToken))), "{late:?}");
+    assert_eq!(world.facts().await, ["signing_key.withdraw"]);
 }
 
 #[tokio::test]
