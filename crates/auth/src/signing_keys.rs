@@ -10,7 +10,7 @@ pub(crate) mod follow;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -225,13 +225,18 @@ impl KeyDirectory {
     /// Writes a file that appears whole or not at all, for the directory's owner only.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let draft = self.0.join(format!(".{name}.new"));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // What an earlier one left behind goes first; what somebody puts there instead is not followed.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
-        // The service need not run as whoever operates it.
+        // The service need not run as whoever operates it. The file that is open is handed over, and nothing that
+        // took its name meanwhile.
         let (about, owner) = (file.metadata()?, fs::metadata(&self.0)?);
         if about.uid() != owner.uid() {
-            chown(&draft, Some(owner.uid()), Some(owner.gid()))?;
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
         }
         file.sync_all()?;
         fs::rename(&draft, self.0.join(name))?;

@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tempfile::TempDir;
 
@@ -125,4 +125,18 @@ fn what_is_no_key_is_passed_over_and_what_looks_like_one_is_not() {
     fs::remove_file(file("mine.pem")).unwrap();
     fs::write(file("x.revoked"), "").unwrap();
     assert!(directory.read().unwrap_err().contains("x.revoked: a key's id has 43 characters"));
+}
+
+#[test]
+fn s19_a_key_is_written_past_what_lies_in_its_drafts_place() {
+    let (temporary, directory) = directory();
+    let (draft, elsewhere) =
+        (temporary.path().join(".20251129T225300Z.pem.new"), temporary.path().join("elsewhere"));
+    fs::write(&elsewhere, "somebody else's").unwrap();
+    symlink(&elsewhere, &draft).unwrap();
+    directory.add(Algorithm::EdDsa, NOW).unwrap();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "somebody else's");
+    let file = temporary.path().join("20251129T225300Z.pem");
+    assert!(file.symlink_metadata().unwrap().is_file());
+    assert_eq!(directory.read().unwrap().keys.len(), 1);
 }
