@@ -63,7 +63,9 @@ impl Follower {
     /// Takes what is new. What cannot be used leaves the keys of before, but for those that were withdrawn.
     fn look(&mut self) {
         let glance = self.directory.glance();
-        if glance.as_ref().ok() == self.glance.as_ref() && self.problem.is_none() {
+        // Only two that succeeded can be the same: told to look, it knows of none, and one that fails is said.
+        let same = glance.as_ref().is_ok_and(|glance| Some(glance) == self.glance.as_ref());
+        if same && self.problem.is_none() {
             return;
         }
         match glance.and_then(|glance| Ok((glance, self.directory.read()?))) {
@@ -142,5 +144,38 @@ impl Follower {
             }
         }
         self.noted = withdrawn.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use auth_domain::Timestamp;
+    use auth_jwt::Algorithm;
+
+    use super::*;
+
+    const THEN: Timestamp = Timestamp::from_seconds(1_764_456_780);
+
+    #[test]
+    fn s17_a_directory_that_is_gone_is_said_also_when_told_to_look() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (path, away) = (temporary.path().join("keys"), temporary.path().join("away"));
+        let directory = KeyDirectory::at(&path);
+        directory.make().unwrap();
+        directory.add(Algorithm::EdDsa, THEN).unwrap();
+        let mut follower = Follower::start(directory, KeyRing::default()).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
+        fs::rename(&path, &away).unwrap();
+        // What SIGHUP does.
+        follower.glance = None;
+        follower.look();
+        assert!(follower.problem.as_ref().is_some_and(|it| it.contains("cannot be read")));
+        assert_eq!(follower.contents.keys.len(), 1);
+        fs::rename(&away, &path).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
     }
 }
