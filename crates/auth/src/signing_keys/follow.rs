@@ -3,7 +3,7 @@
 use auth_domain::ops::signing_keys::{IsWithdrawn, WithdrawSigningKey};
 use auth_domain::ports::Clock;
 use auth_domain::{App, Caller};
-use auth_jwt::KeyRing;
+use auth_jwt::{KeyRing, RingKey};
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -68,7 +68,7 @@ impl Follower {
         if same && self.problem.is_none() {
             return;
         }
-        match glance.and_then(|glance| Ok((glance, self.directory.read()?))) {
+        match glance.and_then(|glance| Ok((glance, self.read()?))) {
             Ok((glance, contents)) => {
                 let told = self.problem.take().is_some();
                 let changed = told || Some(&glance) != self.glance.as_ref();
@@ -91,6 +91,19 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Reads the directory. One in which no key is left is taken for a mount that is lost, if it held keys before that
+    /// nobody has withdrawn: retiring leaves one, and withdrawing leaves a mark.
+    fn read(&self) -> Result<Contents, String> {
+        let contents = self.directory.read()?;
+        let is_left = |one: &RingKey| !contents.withdrawn.contains(&one.key.id());
+        if contents.keys.is_empty() && self.contents.keys.iter().any(is_left) {
+            return Err(self
+                .directory
+                .refused("holds no key any more, and what it held is not withdrawn"));
+        }
+        Ok(contents)
     }
 
     fn say(&self) {
@@ -177,5 +190,30 @@ mod tests {
         fs::rename(&away, &path).unwrap();
         follower.look();
         assert_eq!(follower.problem, None);
+    }
+
+    #[test]
+    fn s17_a_directory_that_is_suddenly_empty_takes_no_key_away() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (path, away) = (temporary.path().join("keys"), temporary.path().join("away"));
+        let directory = KeyDirectory::at(&path);
+        directory.make().unwrap();
+        let kid = directory.add(Algorithm::EdDsa, THEN).unwrap();
+        let mut follower = Follower::start(directory.clone(), KeyRing::default()).unwrap();
+        // What a mount leaves that is lost.
+        fs::rename(&path, &away).unwrap();
+        directory.make().unwrap();
+        follower.look();
+        assert!(follower.problem.as_ref().is_some_and(|it| it.contains("holds no key any more")));
+        assert_eq!(follower.contents.keys.len(), 1);
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
+        // The last one may be withdrawn.
+        directory.withdraw(kid).unwrap();
+        directory.remove(THEN.seconds()).unwrap();
+        follower.look();
+        assert_eq!((follower.problem.as_ref(), follower.contents.keys.len()), (None, 0));
     }
 }

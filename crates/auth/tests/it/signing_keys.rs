@@ -427,7 +427,8 @@ async fn metric(server: &Server, name: &str) -> String {
 #[tokio::test]
 async fn s17_what_is_wrong_later_leaves_the_keys_of_before() {
     let (setup, directory) = with_keys(&embedded());
-    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let old = signing(&setup, &directory, "EdDSA", 2020).await;
+    let key = signing(&setup, &directory, "EdDSA", 2021).await;
     let server = setup.start().await.unwrap();
     let login = signed_by(&server, &key).await;
     eventually("it is measured", PATIENCE, async || {
@@ -466,10 +467,19 @@ async fn s17_what_is_wrong_later_leaves_the_keys_of_before() {
     identify(&server, &login).await.unwrap();
 
     // A file that is taken away takes its key away.
-    fs::remove_file(file_in(&directory)).unwrap();
+    fs::remove_file(directory.join("20210101T000000Z.pem")).unwrap();
     let began = Instant::now();
     eventually("it is refused", PATIENCE, async || identify(&server, &login).await.is_err()).await;
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+
+    // But for the last one: that is how a mount looks that is lost.
+    let login = signed_by(&server, &old).await;
+    fs::remove_file(file_in(&directory)).unwrap();
+    eventually("it is noticed", PATIENCE, async || {
+        metric(&server, "auth_signing_keys_stale").await == "1"
+    })
+    .await;
+    identify(&server, &login).await.unwrap();
 }
 
 #[tokio::test]
