@@ -321,6 +321,29 @@ async fn s17_a_key_is_revoked_beside_the_one_process_of_the_embedded_store() {
 }
 
 #[tokio::test]
+async fn s17_a_revocation_that_fails_in_one_place_is_done_in_the_others() {
+    let (setup, directory) = with_keys(&postgres().await);
+    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let server = setup.start().await.unwrap();
+    let login = signed_by(&server, &key).await;
+    // In the way of the mark, also for root.
+    let in_the_way = directory.join(format!(".{key}.revoked.new"));
+    fs::create_dir(&in_the_way).unwrap();
+    let said = refused(&setup, &["revoke", &key]).await;
+    assert!(said.contains(&format!("{key}.revoked cannot be written: ")), "{said}");
+    assert_eq!(code(identify(&server, &login).await), Code::Unauthenticated);
+    fs::remove_dir(&in_the_way).unwrap();
+    keys(&setup, &["revoke", &key]).await;
+
+    // No service has a store that is not there, and none is made.
+    let (setup, directory) = with_keys(&embedded());
+    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let said = refused(&setup, &["revoke", &key]).await;
+    assert!(said.contains("there is no store in "), "{said}");
+    assert!(directory.join(format!("{key}.revoked")).exists() && !setup.data_dir().exists());
+}
+
+#[tokio::test]
 async fn s17_a_key_is_retired_when_no_token_needs_it() {
     for (store, setup) in stores().await {
         let (setup, directory) = with_keys(&setup);
