@@ -13,6 +13,7 @@ mod migrate;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
 use auth_domain::{App, Caller, Error};
@@ -34,7 +35,7 @@ async fn app(config: &Config) -> Result<App, String> {
         StoreKind::Embedded => format!("{problem}; the service must be stopped first"),
         StoreKind::Postgres => problem,
     })?;
-    wiring::operator(config, store)
+    wiring::operator(config, store, Arc::default())
 }
 
 /// `auth backup`.

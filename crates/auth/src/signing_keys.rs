@@ -10,7 +10,7 @@ pub(crate) mod follow;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,14 +197,23 @@ impl KeyDirectory {
             .map_err(|error| self.refused(format!("{name} cannot be written: {error}")))
     }
 
-    /// When this key begins to sign, if its file is here, whether it is withdrawn or not. What cannot be read is not it.
+    /// When this key begins to sign, if its file is here, whether it is withdrawn or not. Fails if it is not found and
+    /// a file is here that may be it.
     pub(crate) fn place_of(&self, key: SigningKeyId) -> Result<Option<i64>, String> {
-        let names = self.names()?;
-        let mut files = names.iter().filter_map(|(name, entry)| {
-            let signs_from = moment_of(name.strip_suffix(KEY)?)?;
-            Some((signs_from, key_in(&entry.path()).ok()?))
-        });
-        Ok(files.find(|(_, found)| found.id() == key).map(|(signs_from, _)| signs_from))
+        let mut unknown = None;
+        for (name, entry) in self.names()? {
+            let Some(moment) = name.strip_suffix(KEY) else { continue };
+            let what = match (moment_of(moment), key_in(&entry.path())) {
+                (Some(signs_from), Ok(found)) if found.id() == key => return Ok(Some(signs_from)),
+                (None, Ok(found)) if found.id() == key => "is not called after a moment".into(),
+                (_, Ok(_)) => continue,
+                // Removed a moment ago.
+                (_, Err(_)) if !entry.path().exists() => continue,
+                (_, Err(what)) => what,
+            };
+            unknown = Some(self.refused(format!("{name}: {what}; it may be {key}: remove it")));
+        }
+        unknown.map_or(Ok(None), Err)
     }
 
     /// Removes the file of the key that begins to sign then.
@@ -225,13 +234,18 @@ impl KeyDirectory {
     /// Writes a file that appears whole or not at all, for the directory's owner only.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let draft = self.0.join(format!(".{name}.new"));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // What an earlier one left behind goes first; what somebody puts there instead is not followed.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
-        // The service need not run as whoever operates it.
+        // The service need not run as whoever operates it. The file that is open is handed over, and nothing that
+        // took its name meanwhile.
         let (about, owner) = (file.metadata()?, fs::metadata(&self.0)?);
         if about.uid() != owner.uid() {
-            chown(&draft, Some(owner.uid()), Some(owner.gid()))?;
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
         }
         file.sync_all()?;
         fs::rename(&draft, self.0.join(name))?;
@@ -272,7 +286,13 @@ fn key_in(path: &Path) -> Result<SigningKey, String> {
     if about.mode() & 0o077 != 0 {
         return Err("can be read by others than its owner: chmod 600".into());
     }
-    if about.uid() != 0 && about.uid() != rustix::process::geteuid().as_raw() {
+    let (owner, me) = (about.uid(), rustix::process::geteuid());
+    // A key that root makes belongs to the directory's owner, who runs the service: root reads it again.
+    let is_handed_over = || {
+        let directory = path.parent().and_then(|directory| fs::metadata(directory).ok());
+        me.is_root() && directory.is_some_and(|directory| directory.uid() == owner)
+    };
+    if owner != 0 && owner != me.as_raw() && !is_handed_over() {
         return Err("belongs to somebody else".into());
     }
     if about.len() > LARGEST {

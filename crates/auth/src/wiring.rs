@@ -3,6 +3,7 @@
 mod first_admin;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use auth_cache::{Limits as MemoryLimits, Memory, RememberedChecks};
@@ -118,7 +119,11 @@ pub(crate) async fn service(
 
 /// The service for a command of the operator's: it serves nobody and opens no account. It remembers nothing
 /// and is no replica; what it writes is known to the replicas when it says that it is done.
-pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, String> {
+pub(crate) fn operator(
+    config: &Config,
+    store: Arc<dyn Store>,
+    watching: Arc<Unwatched>,
+) -> Result<App, String> {
     let embedded = config.store_kind() == StoreKind::Embedded;
     let data = embedded.then_some(config.store.data_dir.as_path());
     let keys = secrets::keys(&config.tokens, data)?;
@@ -126,7 +131,7 @@ pub(crate) fn operator(config: &Config, store: Arc<dyn Store>) -> Result<App, St
     let (pace, now) = (pace(config), Instant::now());
     let replica = Replica::new(Arc::clone(&store), memory, pace, now, None);
     let direct = Direct::new(Arc::clone(&store));
-    app(config, store, keys, (Arc::new(direct), Arc::new(replica)), Arc::new(Unwatched), false)
+    app(config, store, keys, (Arc::new(direct), Arc::new(replica)), watching, false)
 }
 
 fn pace(config: &Config) -> Pace {
@@ -137,13 +142,22 @@ fn pace(config: &Config) -> Pace {
     }
 }
 
-/// Watches nothing: what a command does, its own output says.
-struct Unwatched;
+/// Watches nothing but whether every replica knows: what a command does, its own output says.
+#[derive(Debug, Default)]
+pub(crate) struct Unwatched(AtomicBool);
+
+impl Unwatched {
+    /// Whether something was done of which some replica may not know yet.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Observer for Unwatched {
     fn observe(&self, _: &'static str, _: &'static str, _: Duration) {}
 
     fn unconfirmed(&self) {
+        self.0.store(true, Ordering::Relaxed);
         tracing::warn!("it is done, and some replica may not know of it yet");
     }
 }

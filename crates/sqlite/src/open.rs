@@ -96,6 +96,12 @@ impl SqliteStore {
         Ok(Self { readers, writer, replicas: Arc::default(), _lock: Some(lock) })
     }
 
+    /// Whether there is a store in this directory. Nothing is made, locked or read.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(DATABASE).exists()
+    }
+
     /// The migrations that [`SqliteStore::open`] would run on this directory, by version and name. Nothing is made,
     /// locked or changed, so another process may be using it.
     pub async fn pending(dir: &Path) -> Result<Vec<(i64, &'static str)>, OpenError> {

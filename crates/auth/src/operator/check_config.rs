@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{print, say};
 use crate::config::{CheckConfig, Config, StoreKind};
 use crate::run::Secured;
+use crate::signing_keys::KeyDirectory;
 use crate::{secrets, wiring};
 
 /// Prints the problems, and what is odd.
@@ -39,6 +40,7 @@ fn beyond(config: &Config) -> Vec<String> {
     let found = [
         secrets::check(&config.tokens, kind),
         Secured::load(config).map(drop),
+        signing_keys(config.tokens.signing_keys.as_deref()),
         wiring::mailer(&config.mail).map(drop),
         wiring::stream(&config.events).map(drop),
         wiring::remote_directory(&config.accounts).map(drop),
@@ -58,6 +60,11 @@ fn beyond(config: &Config) -> Vec<String> {
     ];
     // One that was told already, because it contradicts another, is not told again.
     found.into_iter().filter_map(Result::err).filter(|it| !config.problems.contains(it)).collect()
+}
+
+/// The directory of signing keys as a start reads it.
+fn signing_keys(directory: Option<&Path>) -> Result<(), String> {
+    directory.map_or(Ok(()), |directory| KeyDirectory::at(directory).read().map(drop))
 }
 
 fn readable(setting: &str, file: Option<&Path>) -> Result<(), String> {

@@ -1,19 +1,23 @@
 //! `auth keys`: the life of signing keys, from the one that signs next to the one nobody needs any more.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth_domain::model::SigningKeyId;
 use auth_domain::ops::signing_keys::{CountKeysMade, WithdrawSigningKey};
-use auth_domain::ports::Clock;
+use auth_domain::ports::{Clock, Store};
 use auth_domain::{Caller, Timestamp};
 use auth_jwt::{Algorithm, RingKey};
+use auth_sqlite::{OpenError, SqliteStore};
 use serde_json::{Value, json};
 
 use super::{app, note, print, said};
 use crate::clock::SystemClock;
 use crate::config::{Config, KeyAlgorithm, Keys, StoreKind, Tokens};
 use crate::signing_keys::{Contents, KeyDirectory, LOOK, Phase, SHORTEST_NOTICE};
+use crate::wiring::Unwatched;
+use crate::{secrets, wiring};
 
 /// How much longer a key is kept than the last token it can have signed lives: a replica may have read of the next
 /// key late, by a clock that is slow.
@@ -169,38 +173,60 @@ async fn retire(
 }
 
 /// Three places, so that whatever fails halfway leaves the key refused somewhere and the command can be repeated: the
-/// mark, which every service reads that has this directory; the store, which says it to all others; the file.
+/// mark, which every service reads that has this directory; the store, which says it to all others; the file. What
+/// fails in one place keeps from none of the others, and is told at the end.
 async fn revoke(
     config: &Config,
     directory: &KeyDirectory,
     key: SigningKeyId,
 ) -> Result<(), String> {
-    directory.withdraw(key)?;
-    let stored = match app(config).await {
-        Ok(app) => {
-            let withdraw = WithdrawSigningKey { key };
-            app.execute(Caller::Operator, withdraw).await.map_err(|error| said(&error))
-        }
+    let marked = directory.withdraw(key);
+    let stored = match into_store(config, key).await {
+        Ok(()) => Ok(()),
+        Err(problem) if marked.is_ok() => Err(format!(
+            "{key} is withdrawn in this directory, and services that read another are not told: \
+             {problem}; do it again"
+        )),
         Err(problem) => Err(problem),
     };
-    let removed = match directory.place_of(key) {
-        Ok(Some(signs_from)) => directory.remove(signs_from),
-        Ok(None) => Ok(()),
-        Err(problem) => Err(problem),
+    let removed = directory.place_of(key).and_then(|place| match place {
+        Some(signs_from) => directory.remove(signs_from),
+        None => Ok(()),
+    });
+    let problems: Vec<String> =
+        [marked, stored, removed].into_iter().filter_map(Result::err).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+}
+
+/// Withdraws the key in the store, and waits until no replica answers from before. A store that a running service has
+/// is left to that service, which reads the mark.
+async fn into_store(config: &Config, key: SigningKeyId) -> Result<(), String> {
+    let store: Arc<dyn Store> = match config.store_kind() {
+        StoreKind::Embedded => {
+            let data = &config.store.data_dir;
+            // One that is made now would be nobody's: the service has another.
+            if !SqliteStore::is_in(data) {
+                return Err(format!("there is no store in {}", data.display()));
+            }
+            match SqliteStore::open(data).await {
+                Ok(store) => Arc::new(store),
+                Err(OpenError::InUse(_)) => {
+                    note("the service has the store: it reads the directory within 2 s");
+                    tokio::time::sleep(READ_BY).await;
+                    return Ok(());
+                }
+                Err(problem) => return Err(problem.to_string()),
+            }
+        }
+        StoreKind::Postgres => wiring::store(config).await?,
     };
-    match (&stored, config.store_kind()) {
-        (Ok(()), _) => {}
-        // Whoever serves has the store, and reads the mark.
-        (Err(_), StoreKind::Embedded) => {
-            note("the service has the store: it reads the directory within 2 s");
-            tokio::time::sleep(READ_BY).await;
-        }
-        (Err(problem), StoreKind::Postgres) => {
-            return Err(format!(
-                "{key} is withdrawn in this directory, and services that read another are not told: \
-                 {problem}; do it again"
-            ));
-        }
+    secrets::check(&config.tokens, config.store_kind())?;
+    let watching = Arc::new(Unwatched::default());
+    let app = wiring::operator(config, store, Arc::clone(&watching))?;
+    let withdraw = WithdrawSigningKey { key };
+    app.execute(Caller::Operator, withdraw).await.map_err(|error| said(&error))?;
+    if watching.is_unconfirmed() {
+        return Err("it is in the store, and some replica may not know of it yet".into());
     }
-    removed
+    Ok(())
 }

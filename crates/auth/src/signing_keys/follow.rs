@@ -3,7 +3,7 @@
 use auth_domain::ops::signing_keys::{IsWithdrawn, WithdrawSigningKey};
 use auth_domain::ports::Clock;
 use auth_domain::{App, Caller};
-use auth_jwt::KeyRing;
+use auth_jwt::{KeyRing, RingKey};
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -63,10 +63,12 @@ impl Follower {
     /// Takes what is new. What cannot be used leaves the keys of before, but for those that were withdrawn.
     fn look(&mut self) {
         let glance = self.directory.glance();
-        if glance.as_ref().ok() == self.glance.as_ref() && self.problem.is_none() {
+        // Only two that succeeded can be the same: told to look, it knows of none, and one that fails is said.
+        let same = glance.as_ref().is_ok_and(|glance| Some(glance) == self.glance.as_ref());
+        if same && self.problem.is_none() {
             return;
         }
-        match glance.and_then(|glance| Ok((glance, self.directory.read()?))) {
+        match glance.and_then(|glance| Ok((glance, self.read()?))) {
             Ok((glance, contents)) => {
                 let told = self.problem.take().is_some();
                 let changed = told || Some(&glance) != self.glance.as_ref();
@@ -89,6 +91,19 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Reads the directory. One in which no key is left is taken for a mount that is lost, if it held keys before that
+    /// nobody has withdrawn: retiring leaves one, and withdrawing leaves a mark.
+    fn read(&self) -> Result<Contents, String> {
+        let contents = self.directory.read()?;
+        let is_left = |one: &RingKey| !contents.withdrawn.contains(&one.key.id());
+        if contents.keys.is_empty() && self.contents.keys.iter().any(is_left) {
+            return Err(self
+                .directory
+                .refused("holds no key any more, and what it held is not withdrawn"));
+        }
+        Ok(contents)
     }
 
     fn say(&self) {
@@ -142,5 +157,63 @@ impl Follower {
             }
         }
         self.noted = withdrawn.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use auth_domain::Timestamp;
+    use auth_jwt::Algorithm;
+
+    use super::*;
+
+    const THEN: Timestamp = Timestamp::from_seconds(1_764_456_780);
+
+    #[test]
+    fn s17_a_directory_that_is_gone_is_said_also_when_told_to_look() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (path, away) = (temporary.path().join("keys"), temporary.path().join("away"));
+        let directory = KeyDirectory::at(&path);
+        directory.make().unwrap();
+        directory.add(Algorithm::EdDsa, THEN).unwrap();
+        let mut follower = Follower::start(directory, KeyRing::default()).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
+        fs::rename(&path, &away).unwrap();
+        // What SIGHUP does.
+        follower.glance = None;
+        follower.look();
+        assert!(follower.problem.as_ref().is_some_and(|it| it.contains("cannot be read")));
+        assert_eq!(follower.contents.keys.len(), 1);
+        fs::rename(&away, &path).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
+    }
+
+    #[test]
+    fn s17_a_directory_that_is_suddenly_empty_takes_no_key_away() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (path, away) = (temporary.path().join("keys"), temporary.path().join("away"));
+        let directory = KeyDirectory::at(&path);
+        directory.make().unwrap();
+        let kid = directory.add(Algorithm::EdDsa, THEN).unwrap();
+        let mut follower = Follower::start(directory.clone(), KeyRing::default()).unwrap();
+        // What a mount leaves that is lost.
+        fs::rename(&path, &away).unwrap();
+        directory.make().unwrap();
+        follower.look();
+        assert!(follower.problem.as_ref().is_some_and(|it| it.contains("holds no key any more")));
+        assert_eq!(follower.contents.keys.len(), 1);
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        follower.look();
+        assert_eq!(follower.problem, None);
+        // The last one may be withdrawn.
+        directory.withdraw(kid).unwrap();
+        directory.remove(THEN.seconds()).unwrap();
+        follower.look();
+        assert_eq!((follower.problem.as_ref(), follower.contents.keys.len()), (None, 0));
     }
 }

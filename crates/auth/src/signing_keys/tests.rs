@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use tempfile::TempDir;
 
@@ -125,4 +125,54 @@ fn what_is_no_key_is_passed_over_and_what_looks_like_one_is_not() {
     fs::remove_file(file("mine.pem")).unwrap();
     fs::write(file("x.revoked"), "").unwrap();
     assert!(directory.read().unwrap_err().contains("x.revoked: a key's id has 43 characters"));
+}
+
+#[test]
+fn s19_a_key_is_written_past_what_lies_in_its_drafts_place() {
+    let (temporary, directory) = directory();
+    let (draft, elsewhere) =
+        (temporary.path().join(".20251129T225300Z.pem.new"), temporary.path().join("elsewhere"));
+    fs::write(&elsewhere, "somebody else's").unwrap();
+    symlink(&elsewhere, &draft).unwrap();
+    directory.add(Algorithm::EdDsa, NOW).unwrap();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "somebody else's");
+    let file = temporary.path().join("20251129T225300Z.pem");
+    assert!(file.symlink_metadata().unwrap().is_file());
+    assert_eq!(directory.read().unwrap().keys.len(), 1);
+}
+
+#[test]
+fn a_key_that_was_handed_to_the_directorys_owner_is_read_by_whoever_made_it() {
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can hand a file over.
+        return;
+    }
+    let (temporary, directory) = directory();
+    chown(temporary.path(), Some(1234), Some(1234)).unwrap();
+    directory.add(Algorithm::EdDsa, NOW).unwrap();
+    assert_eq!(directory.read().unwrap().keys.len(), 1);
+    let file = temporary.path().join("20251129T225300Z.pem");
+    assert_eq!(file.metadata().unwrap().uid(), 1234);
+    chown(&file, Some(1235), None).unwrap();
+    assert!(directory.read().unwrap_err().ends_with("belongs to somebody else"));
+}
+
+#[test]
+fn s17_a_file_that_may_be_the_key_is_told_when_its_place_is_asked() {
+    let (temporary, directory) = directory();
+    let kid = directory.add(Algorithm::EdDsa, NOW).unwrap();
+    let other = directory.add(Algorithm::EdDsa, NOW.plus(Duration::from_secs(1))).unwrap();
+    let file = temporary.path().join("20251129T225300Z.pem");
+    mode(&file, 0o644);
+    let line = directory.place_of(kid).unwrap_err();
+    assert!(line.contains("20251129T225300Z.pem: can be read by others"), "{line}");
+    // What is found needs no other file.
+    assert_eq!(directory.place_of(other).unwrap(), Some(NOW.seconds() + 1));
+    mode(&file, 0o600);
+    assert_eq!(directory.place_of(kid).unwrap(), Some(NOW.seconds()));
+    fs::rename(&file, temporary.path().join("mine.pem")).unwrap();
+    assert!(directory.place_of(kid).unwrap_err().contains("mine.pem: "));
+    directory.remove(NOW.seconds() + 1).unwrap();
+    fs::remove_file(temporary.path().join("mine.pem")).unwrap();
+    assert_eq!(directory.place_of(kid).unwrap(), None);
 }

@@ -58,6 +58,7 @@ async fn check_config_names_everything_that_is_wrong_each_in_one_line() {
         .set("MF_AUTH_GRPC_CLIENT_CA", &*file)
         .set("MF_AUTH_SERVER_CERT", &*file)
         .set("MF_AUTH_SERVER_KEY", &*file)
+        .set("MF_AUTH_SIGNING_KEYS", "/nowhere/keys")
         .set("MF_AUTH_ES_URL", "redis://localhost:6379/zero")
         .set("MF_EMAIL_HOST", "mail example com")
         .set("MF_EMAIL_FROM_ADDRESS", "keyward@example.com")
@@ -77,6 +78,7 @@ async fn check_config_names_everything_that_is_wrong_each_in_one_line() {
         "MF_AUTH_LEASE=forever: ",
         "MF_AUTH_DB_PASS_FILE: /nowhere/password ",
         "MF_AUTH_SERVER_CERT: ",
+        "MF_AUTH_SIGNING_KEYS: /nowhere/keys: cannot be read: ",
         "MF_AUTH_ES_URL: ",
         "MF_EMAIL_HOST: ",
         "MF_USERS_GRPC_URL: /nowhere/ca.pem",
@@ -94,7 +96,7 @@ async fn check_config_names_everything_that_is_wrong_each_in_one_line() {
         (document(&said), lines.iter().filter(|it| it.starts_with("warning: ")));
     assert_eq!(code, 1);
     assert_eq!(document["warnings"].as_array().unwrap().len(), warnings.count());
-    assert_eq!(document["problems"].as_array().unwrap().len(), 10, "{said}");
+    assert_eq!(document["problems"].as_array().unwrap().len(), 11, "{said}");
     // Each of them alone stops a start, too; what stands in the flags is told alone.
     let (code, _, said) = told(&setup, &[], "").await;
     assert_eq!((code, said.lines().count()), (1, 1), "{said}");

@@ -321,6 +321,40 @@ async fn s17_a_key_is_revoked_beside_the_one_process_of_the_embedded_store() {
 }
 
 #[tokio::test]
+async fn s17_a_revocation_that_fails_in_one_place_is_done_in_the_others() {
+    let (setup, directory) = with_keys(&postgres().await);
+    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let server = setup.start().await.unwrap();
+    let login = signed_by(&server, &key).await;
+    // In the way of the mark, also for root.
+    let in_the_way = directory.join(format!(".{key}.revoked.new"));
+    fs::create_dir(&in_the_way).unwrap();
+    let said = refused(&setup, &["revoke", &key]).await;
+    assert!(said.contains(&format!("{key}.revoked cannot be written: ")), "{said}");
+    assert_eq!(code(identify(&server, &login).await), Code::Unauthenticated);
+    fs::remove_dir(&in_the_way).unwrap();
+    keys(&setup, &["revoke", &key]).await;
+
+    // With a grace, a replica that is cut off may answer from before.
+    let setup = setup.set("MF_AUTH_OUTAGE_GRACE", "20s");
+    let key = signing(&setup, &directory, "EdDSA", 2021).await;
+    let other = setup.start().await.unwrap();
+    other.signal("STOP").await.unwrap();
+    for _ in 0..2 {
+        let said = refused(&setup, &["revoke", &key]).await;
+        assert!(said.contains("some replica may not know of it yet"), "{said}");
+    }
+    other.signal("CONT").await.unwrap();
+
+    // No service has a store that is not there, and none is made.
+    let (setup, directory) = with_keys(&embedded());
+    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let said = refused(&setup, &["revoke", &key]).await;
+    assert!(said.contains("there is no store in "), "{said}");
+    assert!(directory.join(format!("{key}.revoked")).exists() && !setup.data_dir().exists());
+}
+
+#[tokio::test]
 async fn s17_a_key_is_retired_when_no_token_needs_it() {
     for (store, setup) in stores().await {
         let (setup, directory) = with_keys(&setup);
@@ -427,7 +461,8 @@ async fn metric(server: &Server, name: &str) -> String {
 #[tokio::test]
 async fn s17_what_is_wrong_later_leaves_the_keys_of_before() {
     let (setup, directory) = with_keys(&embedded());
-    let key = signing(&setup, &directory, "EdDSA", 2020).await;
+    let old = signing(&setup, &directory, "EdDSA", 2020).await;
+    let key = signing(&setup, &directory, "EdDSA", 2021).await;
     let server = setup.start().await.unwrap();
     let login = signed_by(&server, &key).await;
     eventually("it is measured", PATIENCE, async || {
@@ -466,10 +501,19 @@ async fn s17_what_is_wrong_later_leaves_the_keys_of_before() {
     identify(&server, &login).await.unwrap();
 
     // A file that is taken away takes its key away.
-    fs::remove_file(file_in(&directory)).unwrap();
+    fs::remove_file(directory.join("20210101T000000Z.pem")).unwrap();
     let began = Instant::now();
     eventually("it is refused", PATIENCE, async || identify(&server, &login).await.is_err()).await;
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+
+    // But for the last one: that is how a mount looks that is lost.
+    let login = signed_by(&server, &old).await;
+    fs::remove_file(file_in(&directory)).unwrap();
+    eventually("it is noticed", PATIENCE, async || {
+        metric(&server, "auth_signing_keys_stale").await == "1"
+    })
+    .await;
+    identify(&server, &login).await.unwrap();
 }
 
 #[tokio::test]
