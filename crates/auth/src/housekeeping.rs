@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use auth_domain::audit::Trail;
+use auth_domain::audit::{TRIMMED, Trail};
 use auth_domain::ops::audit::{NoteAttempts, TrimAudit};
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::ops::mails::PurgeMails;
-use auth_domain::{App, Caller};
+use auth_domain::{App, Caller, Result};
 use auth_telemetry::Metrics;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -25,6 +25,8 @@ const DEAD_KEEP: Duration = Duration::from_hours(30 * 24);
 const NOTE: Duration = Duration::from_mins(1);
 /// How often a part of the audit trail that is old enough is deleted.
 const TRIM_AUDIT: Duration = Duration::from_mins(10);
+/// How many parts of it at the most: a million records each time, which is more than is written meanwhile.
+const PARTS: u32 = 100;
 /// How often measurements are summed up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -60,7 +62,9 @@ pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration, audit: &AuditT
         let app = app.clone();
         tokio::spawn(repeat("trim_audit", TRIM_AUDIT, move || {
             let app = app.clone();
-            async move { drop(app.execute(Caller::System, TrimAudit { trail, keep }).await) }
+            async move {
+                while_full(|| app.execute(Caller::System, TrimAudit { trail, keep })).await;
+            }
         }));
     }
     let metrics = metrics.clone();
@@ -68,6 +72,15 @@ pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration, audit: &AuditT
         let metrics = metrics.clone();
         async move { metrics.upkeep() }
     }));
+}
+
+/// Goes on with the next part as long as there may be more to delete, so that retention keeps up.
+async fn while_full<W: Future<Output = Result<u64>>>(part: impl Fn() -> W) {
+    for _ in 0..PARTS {
+        if !part().await.is_ok_and(|gone| gone >= u64::from(TRIMMED)) {
+            return;
+        }
+    }
 }
 
 /// Does the work once each period, the first time after one. A panic in it is logged by the panic
@@ -90,10 +103,28 @@ async fn repeat<W: Future<Output = ()> + Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use auth_domain::Error;
     use tokio::sync::mpsc;
     use tokio::time::timeout;
 
     use super::*;
+
+    #[tokio::test]
+    async fn s95_retention_goes_on_while_there_may_be_more() {
+        for (gone, parts) in [(vec![10_000, 10_000, 7], 3), (vec![0], 1), (vec![10_000; 200], 100)]
+        {
+            let asked = Cell::new(0);
+            while_full(|| {
+                let part = asked.replace(asked.get() + 1);
+                let gone = gone.get(part).copied().ok_or_else(|| Error::internal("the test's own"));
+                async move { gone }
+            })
+            .await;
+            assert_eq!(asked.get(), parts);
+        }
+    }
 
     #[tokio::test]
     async fn s83_work_that_panics_is_tried_again() {

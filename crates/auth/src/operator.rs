@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
 use auth_domain::{App, Caller, Error};
+use auth_sqlite::SqliteStore;
 use serde_json::{Value, json};
 
 pub(crate) use self::admin::create as create_admin;
@@ -26,7 +27,7 @@ pub(crate) use self::completions::print as completions;
 pub(crate) use self::keys::run as keys;
 pub(crate) use self::migrate::run as migrate;
 use crate::config::{self, Config, StoreKind};
-use crate::{secrets, wiring};
+use crate::{database, secrets, wiring};
 use files::{Input, Output};
 
 async fn app(config: &Config) -> Result<App, String> {
@@ -36,6 +37,17 @@ async fn app(config: &Config) -> Result<App, String> {
         StoreKind::Postgres => problem,
     })?;
     wiring::operator(config, store, Arc::default())
+}
+
+/// The migrations that opening the store would run, by version and name.
+async fn pending(config: &Config) -> Result<Vec<(i64, &'static str)>, String> {
+    match config.store_kind() {
+        StoreKind::Embedded => {
+            let pending = SqliteStore::pending(&config.store.data_dir).await;
+            pending.map_err(|problem| problem.to_string())
+        }
+        StoreKind::Postgres => database::pending(&config.db).await,
+    }
 }
 
 /// `auth backup`.

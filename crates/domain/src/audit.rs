@@ -23,6 +23,10 @@ use crate::error::{Error, Invalid, Result};
 use crate::fact::{Fact, org_of};
 use crate::model::OrgId;
 
+/// How many of the oldest records go at a time: few enough that a turn ends well within its time and holds up no
+/// other writer for long.
+pub const TRIMMED: u32 = 10_000;
+
 /// Which of the two trails: each is a chain of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trail {

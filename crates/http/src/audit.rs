@@ -107,7 +107,7 @@ async fn list_of_org(
 }
 
 fn show(trail: Trail, asked: Page<()>, page: &Paged<AuditRecord>) -> Result<Response, Problem> {
-    let records = page.items.iter().map(RecordView::try_from).collect::<Result<_>>()?;
+    let records = page.items.iter().map(RecordView::from).collect();
     let view = RecordsView {
         trail: trail.as_str(),
         limit: asked.limit,
@@ -120,7 +120,7 @@ fn show(trail: Trail, asked: Page<()>, page: &Paged<AuditRecord>) -> Result<Resp
 
 /// A record, for programs: the same over HTTP and on the command line.
 pub fn audit_record_json(record: &AuditRecord) -> Result<Value> {
-    serde_json::to_value(RecordView::try_from(record)?).map_err(Error::internal)
+    serde_json::to_value(RecordView::from(record)).map_err(Error::internal)
 }
 
 /// What the audit trail says of one thing that happened.
@@ -152,7 +152,7 @@ struct RecordView<'a> {
     trace_id: Option<&'a str>,
     /// The operation that was asked for, as metrics and logs name it.
     operation: &'a str,
-    /// What happened, like `membership.update`; in the trail of attempts `sign_in`, `refusal` or `refusal.others`.
+    /// What happened, like `membership.update`; in the trail of attempts `sign_in`, `refusal` and what ends in `.others`.
     action: &'a str,
     /// The user it happened to, if to one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,11 +175,9 @@ struct RecordView<'a> {
     hash: String,
 }
 
-impl<'a> TryFrom<&'a AuditRecord> for RecordView<'a> {
-    type Error = Error;
-
-    fn try_from(AuditRecord { place, entry, hash }: &'a AuditRecord) -> Result<Self> {
-        Ok(Self {
+impl<'a> From<&'a AuditRecord> for RecordView<'a> {
+    fn from(AuditRecord { place, entry, hash }: &'a AuditRecord) -> Self {
+        Self {
             place: *place,
             at: entry.at.to_string(),
             actor: &entry.actor,
@@ -194,9 +192,11 @@ impl<'a> TryFrom<&'a AuditRecord> for RecordView<'a> {
             org_id: entry.org.as_deref(),
             outcome: &entry.outcome,
             count: entry.count,
-            details: serde_json::from_str(&entry.details).map_err(Error::internal)?,
+            // Somebody may have written into the table: their record is shown as it is, and so are all others.
+            details: serde_json::from_str(&entry.details)
+                .unwrap_or_else(|_| Value::String(entry.details.clone())),
             hash: hex(hash),
-        })
+        }
     }
 }
 
@@ -217,4 +217,25 @@ struct RecordsView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     next_cursor: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_domain::audit::Entry;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn s94_details_that_are_no_json_are_shown_as_text() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let mut entry = Entry::own("audit", "org.create", now, &json!({ "role": "root" }));
+        let shown = |entry: &Entry| {
+            let record = AuditRecord { place: 1, entry: entry.clone(), hash: [0; 32] };
+            audit_record_json(&record).unwrap()["details"].clone()
+        };
+        assert_eq!(shown(&entry), json!({ "role": "root" }));
+        entry.details = "{\"role\":".to_owned();
+        assert_eq!(shown(&entry), json!("{\"role\":"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The audit trail.
 
 use auth_domain::Timestamp;
-use auth_domain::audit::{AuditQuery, AuditRecord, Digest, Entry, Head, Notary, Trail};
+use auth_domain::audit::{AuditQuery, AuditRecord, Digest, Entry, Head, Notary, TRIMMED, Trail};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::Part;
 use sqlx::postgres::PgArguments;
@@ -12,8 +12,6 @@ use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::moment::Moment;
 
-/// How many records go at a time, so that it ends well within its time.
-const TRIMMED: i64 = 10_000;
 /// No record has it.
 const NEVER: i64 = i64::MAX;
 
@@ -302,12 +300,12 @@ async fn trim_within(
     let mut head = hold(db, trail).await?;
     let last: Option<(i64, Vec<u8>)> = query_as(
         "SELECT place, hash FROM keyward_audit WHERE trail = $1 AND place < least($2, $3, \
-         (SELECT place FROM keyward_audit WHERE trail = $1 AND occurred_at >= $4 \
-         ORDER BY place LIMIT 1)) ORDER BY place DESC LIMIT 1",
+         (SELECT place FROM keyward_audit WHERE trail = $1 AND place < $3 \
+         AND occurred_at >= $4 ORDER BY place LIMIT 1)) ORDER BY place DESC LIMIT 1",
     )
     .bind(trail.as_str())
     .bind(head.place)
-    .bind(head.first.saturating_add(TRIMMED))
+    .bind(head.first.saturating_add(i64::from(TRIMMED)))
     .bind(Moment(older_than))
     .fetch_optional(&mut *db)
     .await

@@ -1,7 +1,9 @@
 //! The audit trail.
 
 use auth_domain::Timestamp;
-use auth_domain::audit::{AuditQuery, AuditRecord, Digest, Entry, Head, Notary, Trail, hex};
+use auth_domain::audit::{
+    AuditQuery, AuditRecord, Digest, Entry, Head, Notary, TRIMMED, Trail, hex,
+};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::Part;
 use serde_json::{Value, json};
@@ -10,8 +12,6 @@ use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as};
 use crate::failure::failure;
 use crate::rows::moment;
 
-/// How many records go at a time, so that other writers are never held up for long.
-const TRIMMED: i64 = 10_000;
 /// No record has it.
 const NEVER: i64 = i64::MAX;
 
@@ -218,12 +218,12 @@ pub(crate) async fn trim(
     let mut head = head(&mut *tx, trail).await?;
     let last: Option<(i64, Vec<u8>)> = query_as(
         "SELECT place, hash FROM keyward_audit WHERE trail = ?1 AND place < min(?2, ?3, \
-         coalesce((SELECT min(place) FROM keyward_audit WHERE trail = ?1 AND occurred_at >= ?4), ?5)) \
-         ORDER BY place DESC LIMIT 1",
+         coalesce((SELECT min(place) FROM keyward_audit WHERE trail = ?1 AND place < ?3 \
+         AND occurred_at >= ?4), ?5)) ORDER BY place DESC LIMIT 1",
     )
     .bind(trail.as_str())
     .bind(head.place)
-    .bind(head.first.saturating_add(TRIMMED))
+    .bind(head.first.saturating_add(i64::from(TRIMMED)))
     .bind(older_than.micros())
     .bind(NEVER)
     .fetch_optional(&mut *tx)

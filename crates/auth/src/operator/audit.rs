@@ -6,11 +6,17 @@ use auth_domain::audit::{Trail, hex};
 use auth_domain::ops::audit::{ReadAudit, VerifyAudit};
 use auth_domain::{App, Caller};
 
-use super::{app, print, said};
+use super::{app, pending, print, said};
 use crate::config::{Audit, AuditList, AuditVerify, Config, TrailName};
 
 /// Runs the command to its end.
 pub(crate) async fn run(config: &Config, told: &Audit) -> Result<ExitCode, String> {
+    // Whoever only looks makes no tables: a trail that begins now would be a right one, whatever was there.
+    if !pending(config).await?.is_empty() {
+        return Err(
+            "there is no store, or not all migrations have run: see auth migrate".to_owned()
+        );
+    }
     let app = app(config).await?;
     match told {
         Audit::Verify(told) => verify(&app, told).await,

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use auth_sqlite::SqliteStore;
 use serde_json::json;
 
-use super::{print, say};
-use crate::config::{Config, Migrate, StoreKind};
-use crate::{database, wiring};
+use super::{pending, print, say};
+use crate::config::{Config, Migrate};
+use crate::wiring;
 
 /// The exit code for "there is something to do", which is no failure.
 const PENDING: u8 = 2;
@@ -15,13 +14,7 @@ const PENDING: u8 = 2;
 /// Says what is to be done and, unless it was only asked, does it.
 pub(crate) async fn run(config: &Config, told: &Migrate) -> Result<ExitCode, String> {
     let kind = config.store_kind();
-    let pending = match kind {
-        StoreKind::Embedded => {
-            let pending = SqliteStore::pending(&config.store.data_dir).await;
-            pending.map_err(|problem| problem.to_string())?
-        }
-        StoreKind::Postgres => database::pending(&config.db).await?,
-    };
+    let pending = pending(config).await?;
     if !told.check {
         // Whether or not there is something to do: an index that was left unfinished is finished as well.
         wiring::store(config).await?;

@@ -325,3 +325,20 @@ async fn s94_a_commit_that_was_answered_has_its_records_after_a_crash() {
         );
     }
 }
+
+/// A trail that begins with the question would be right, whatever was there.
+#[tokio::test]
+async fn s95_whoever_only_looks_makes_no_store() {
+    for (store, setup) in stores().await {
+        for told in [["audit", "verify"], ["audit", "list"]] {
+            let (status, said) = setup.run(&told).await.unwrap();
+            assert_eq!(status.code(), Some(1), "{store}: {said}");
+            assert!(said.contains("auth migrate"), "{store}: {said}");
+        }
+        let (status, said) = setup.run(&["migrate", "--check"]).await.unwrap();
+        assert_eq!(status.code(), Some(2), "{store}: {said}");
+        assert!(said.contains("pending: 0001_"), "{store}: {said}");
+        assert!(setup.run(&["migrate"]).await.unwrap().0.success());
+        assert!(verify(&setup, &[]).await.0, "{store}");
+    }
+}

@@ -97,8 +97,8 @@ impl Cx<'_> {
     }
 
     /// Counts attempts that could not be written.
-    pub(crate) fn lose_attempts(&self, times: i64) {
-        self.inner.attempts.lose(times);
+    pub(crate) fn put_back_attempts(&self, entries: Vec<Entry>) {
+        self.inner.attempts.put_back(entries);
     }
 
     /// Our turn to do long work. Fails with `Unavailable` while others have all there are.

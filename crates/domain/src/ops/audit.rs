@@ -176,10 +176,9 @@ impl Operation for NoteAttempts {
         if entries.is_empty() {
             return Ok(());
         }
-        let times = entries.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.count));
-        let noted = cx.store().note(entries, cx.notary()).await;
+        let noted = cx.store().note(entries.clone(), cx.notary()).await;
         if noted.is_err() {
-            cx.lose_attempts(times);
+            cx.put_back_attempts(entries);
         }
         noted
     }
