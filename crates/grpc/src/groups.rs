@@ -4,8 +4,8 @@
 
 use auth_domain::model::{Direction, EntityType, GroupId, MAX_LIMIT, Metadata, Page, USERS};
 use auth_domain::ops::group_members::{AssignMembers, ListGroupMembers};
-use auth_domain::ops::groups::PartAsked;
 use auth_domain::ops::members::Batch;
+use auth_domain::ops::paging::PartAsked;
 use auth_domain::{App, Caller, Invalid, Result};
 use tonic::{Request, Response, Status};
 

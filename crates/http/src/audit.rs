@@ -5,7 +5,7 @@ mod docs;
 use auth_domain::audit::{AuditQuery, AuditRecord, Trail, hex};
 use auth_domain::model::Page;
 use auth_domain::ops::audit::{ListAudit, ListOrgAudit};
-use auth_domain::ops::groups::Paged;
+use auth_domain::ops::paging::Paged;
 use auth_domain::{App, Error, Invalid, Operation, Result, Timestamp};
 use axum::extract::State;
 use axum::response::Response;
@@ -16,11 +16,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::bearer::Credential;
-use crate::groups::GroupPartAsked;
 use crate::openapi::types;
 use crate::path::Segment;
 use crate::problem::Problem;
-use crate::query::{FromParameters, Parameters, Query};
+use crate::query::{FromParameters, PageOrCursor, Parameters, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -35,7 +34,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Which records are asked for.
 struct AuditAsked {
-    part: GroupPartAsked,
+    part: PageOrCursor,
     trail: &'static str,
     actor: String,
     action: String,
@@ -47,7 +46,7 @@ struct AuditAsked {
 impl FromParameters for AuditAsked {
     fn from_parameters(parameters: &Parameters) -> Result<Self> {
         Ok(Self {
-            part: GroupPartAsked::from_parameters(parameters)?,
+            part: PageOrCursor::from_parameters(parameters)?,
             trail: parameters.word("trail", Trail::ALL.map(Trail::as_str))?,
             actor: parameters.text("actor")?,
             action: parameters.text("action")?,

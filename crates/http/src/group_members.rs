@@ -9,8 +9,8 @@ use auth_domain::ops::group_members::{
     AssignMembers, ListGroupMembers, ListGroupsOf, UnassignMembers,
 };
 use auth_domain::ops::group_roles::{GrantGroupRole, ListGroupRoles, RemoveGroupRole};
-use auth_domain::ops::groups::{Paged, PartAsked};
 use auth_domain::ops::members::Batch;
+use auth_domain::ops::paging::{Paged, PartAsked};
 use auth_domain::{App, Invalid, Operation, Result};
 use axum::extract::State;
 use axum::response::Response;
@@ -21,11 +21,11 @@ use utoipa::ToSchema;
 
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, Members};
-use crate::groups::{GroupPartAsked, GroupsView};
+use crate::groups::GroupsView;
 use crate::openapi::types;
 use crate::path::{Segment, TwoSegments};
 use crate::problem::Problem;
-use crate::query::{FromParameters, PageAsked, Parameters, Query};
+use crate::query::{FromParameters, PageAsked, PageOrCursor, Parameters, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -134,7 +134,7 @@ async fn unassign(
 
 /// Which members are asked for.
 struct MembersAsked {
-    part: GroupPartAsked,
+    part: PageOrCursor,
     kind: String,
     metadata: Metadata,
 }
@@ -144,7 +144,7 @@ impl FromParameters for MembersAsked {
         // It says how groups are shown, and none are here; older clients send it all the same.
         parameters.flag("tree")?;
         Ok(Self {
-            part: GroupPartAsked::from_parameters(parameters)?,
+            part: PageOrCursor::from_parameters(parameters)?,
             kind: parameters.text("type")?,
             metadata: parameters.metadata()?,
         })
@@ -212,13 +212,13 @@ impl<'a> MembersView<'a> {
 
 /// Which groups of a member are asked for.
 struct GroupsAsked {
-    part: GroupPartAsked,
+    part: PageOrCursor,
     metadata: Metadata,
 }
 
 impl FromParameters for GroupsAsked {
     fn from_parameters(parameters: &Parameters) -> Result<Self> {
-        let part = GroupPartAsked::from_parameters(parameters)?;
+        let part = PageOrCursor::from_parameters(parameters)?;
         Ok(Self { part, metadata: parameters.metadata()? })
     }
 }

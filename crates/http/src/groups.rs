@@ -4,9 +4,10 @@ pub(crate) mod docs;
 
 use auth_domain::model::{Group, GroupId, MAX_DEPTH, Metadata, OrgId, Placed};
 use auth_domain::ops::groups::{
-    CreateGroup, Home, ListChildren, ListGroups, ListParents, MoveGroup, Paged, PartAsked,
-    RemoveGroup, UpdateGroup, ViewGroup, levels,
+    CreateGroup, Home, ListChildren, ListGroups, ListParents, MoveGroup, RemoveGroup, UpdateGroup,
+    ViewGroup, levels,
 };
+use auth_domain::ops::paging::{Paged, PartAsked};
 use auth_domain::{App, Invalid, Operation, Result};
 use axum::extract::State;
 use axum::response::Response;
@@ -21,7 +22,7 @@ use crate::body::{FromMembers, Json, Members};
 use crate::openapi::types;
 use crate::path::Segment;
 use crate::problem::Problem;
-use crate::query::{FromParameters, PageAsked, Parameters, Query};
+use crate::query::{FromParameters, PageOrCursor, Parameters, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -214,7 +215,7 @@ async fn relocate(
 
 /// Which part of a tree is asked for, and how it is shown.
 struct TreeAsked {
-    part: GroupPartAsked,
+    part: PageOrCursor,
     level: u64,
     tree: bool,
     org: String,
@@ -224,32 +225,12 @@ struct TreeAsked {
 impl FromParameters for TreeAsked {
     fn from_parameters(parameters: &Parameters) -> Result<Self> {
         Ok(Self {
-            part: GroupPartAsked::from_parameters(parameters)?,
+            part: PageOrCursor::from_parameters(parameters)?,
             level: parameters.whole("level", 1)?,
             tree: parameters.flag("tree")?,
             org: parameters.text("org_id")?,
             metadata: parameters.metadata()?,
         })
-    }
-}
-
-/// Which part of a list is asked for: by number, or by the cursor of the page before.
-pub(crate) struct GroupPartAsked {
-    page: PageAsked,
-    cursor: String,
-}
-
-impl FromParameters for GroupPartAsked {
-    fn from_parameters(parameters: &Parameters) -> Result<Self> {
-        let page = PageAsked::from_parameters(parameters)?;
-        Ok(Self { page, cursor: parameters.text("cursor")? })
-    }
-}
-
-impl GroupPartAsked {
-    pub(crate) fn part(&self) -> Result<PartAsked> {
-        let page = self.page.unordered()?;
-        Ok(PartAsked { page, cursor: (!self.cursor.is_empty()).then(|| self.cursor.clone()) })
     }
 }
 

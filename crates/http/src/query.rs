@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use auth_domain::model::{Direction, Metadata, Page};
+use auth_domain::ops::paging::PartAsked;
 use auth_domain::{Error, Invalid, Result, json};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -179,6 +180,26 @@ impl PageAsked {
     /// The page of a list that has one order and one direction.
     pub(crate) fn unordered(&self) -> Result<Page<()>> {
         Page::new(self.offset, self.limit, (), Direction::Ascending)
+    }
+}
+
+/// Which part of a list is asked for: by number, or by the cursor of the page before.
+pub(crate) struct PageOrCursor {
+    page: PageAsked,
+    cursor: String,
+}
+
+impl FromParameters for PageOrCursor {
+    fn from_parameters(parameters: &Parameters) -> Result<Self> {
+        let page = PageAsked::from_parameters(parameters)?;
+        Ok(Self { page, cursor: parameters.text("cursor")? })
+    }
+}
+
+impl PageOrCursor {
+    pub(crate) fn part(&self) -> Result<PartAsked> {
+        let page = self.page.unordered()?;
+        Ok(PartAsked { page, cursor: (!self.cursor.is_empty()).then(|| self.cursor.clone()) })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::audit::verify::{Finding, Verdict, Verifier};
 use crate::audit::{AuditQuery, AuditRecord, Digest, Trail};
 use crate::error::Result;
 use crate::model::{Action, OrgId, PlatformRole};
-use crate::ops::groups::{Paged, PartAsked};
+use crate::ops::paging::{Paged, PartAsked};
 
 /// How many records are read at a time.
 pub const READ: u32 = 1_000;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::groups::{Paged, PartAsked};
 use super::members::Batch;
+use super::paging::{Paged, PartAsked};
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::directory;

@@ -17,6 +17,7 @@ pub mod mails;
 pub mod member_backup;
 pub mod members;
 pub mod orgs;
+pub mod paging;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;

@@ -9,8 +9,8 @@ use auth_domain::model::{
 };
 use auth_domain::ops::access::{Authorize, Identify, Question};
 use auth_domain::ops::audit::{ListAudit, ListOrgAudit, NoteAttempts, TrimAudit, VerifyAudit};
-use auth_domain::ops::groups::PartAsked;
 use auth_domain::ops::orgs::{CreateOrg, RemoveOrgs, ViewOrg};
+use auth_domain::ops::paging::PartAsked;
 use auth_domain::ops::roles::GrantRole;
 use auth_domain::ports::AuditTrail;
 use auth_domain::{Caller, Error};

@@ -9,9 +9,10 @@ use auth_domain::ops::explain::Explain;
 use auth_domain::ops::group_members::{AssignMembers, ListGroupsOf};
 use auth_domain::ops::group_roles::GrantGroupRole;
 use auth_domain::ops::groups::{
-    CreateGroup, Home, ListGroups, ListParents, MoveGroup, PartAsked, RemoveGroup, ViewGroup,
+    CreateGroup, Home, ListGroups, ListParents, MoveGroup, RemoveGroup, ViewGroup,
 };
 use auth_domain::ops::members::{Batch, RemoveMembers};
+use auth_domain::ops::paging::PartAsked;
 use auth_domain::{Entity, Error, Invalid, Result};
 
 use crate::world::{World, user, world};
