@@ -8,6 +8,7 @@
 //! [`notary`] of the audit trail.
 
 mod cursors;
+mod derived;
 mod keys;
 mod notary;
 mod pairs;

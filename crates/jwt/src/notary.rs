@@ -7,29 +7,22 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use secrecy::SecretString;
 
-use crate::keys::{SecretProblem, check_secret};
-use crate::seals::derived;
+use crate::derived::DerivedKeys;
+use crate::keys::SecretProblem;
 
 /// What these keys are for.
 const PURPOSE: &[u8] = b"keyward: seals of the audit trail, version 1";
 
 /// Seals by the signing secret, and knows the seals by those of before as well.
-pub struct HmacNotary {
-    sealing: hmac::Key,
-    before: Vec<hmac::Key>,
-}
+pub struct HmacNotary(DerivedKeys);
 
 impl HmacNotary {
-    /// Seals with the first secret, which must be strong, and accepts all that are: what somebody can guess
-    /// proves nothing.
+    /// Seals with the first secret, which must be strong, and accepts all that are.
     pub fn new(
         signing: &SecretString,
         verify_only: &[SecretString],
     ) -> Result<Self, SecretProblem> {
-        check_secret(signing)?;
-        let strong = verify_only.iter().filter(|secret| check_secret(secret).is_ok());
-        let before = strong.map(|secret| derived(secret, PURPOSE)).collect();
-        Ok(Self { sealing: derived(signing, PURPOSE), before })
+        DerivedKeys::new(PURPOSE, signing, verify_only).map(Self)
     }
 }
 
@@ -45,12 +38,11 @@ impl Notary for HmacNotary {
     }
 
     fn seal(&self, bytes: &[u8]) -> Digest {
-        fixed(hmac::sign(&self.sealing, bytes).as_ref())
+        fixed(hmac::sign(&self.0.signing, bytes).as_ref())
     }
 
     fn is_seal(&self, bytes: &[u8], seal: &[u8]) -> bool {
-        let mut keys = std::iter::once(&self.sealing).chain(&self.before);
-        keys.any(|key| hmac::verify(key, bytes, seal).is_ok())
+        self.0.accepted().any(|key| hmac::verify(key, bytes, seal).is_ok())
     }
 }
 
@@ -62,6 +54,7 @@ fn fixed(bytes: &[u8]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::derived::derived;
 
     const OLD: &str = "a signing secret of an earlier year";
     const NEW: &str = "a signing secret of this very year!";

@@ -4,6 +4,7 @@ use std::fmt;
 
 use auth_domain::model::{Material, PublicKey, SigningKeyId};
 use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::io::Positive;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -102,7 +103,7 @@ impl SigningKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, BadKey> {
         let pair = Pair::read(der).ok_or(BadKey::Unknown)?;
         let (algorithm, public) = pair.public();
-        let material = material(algorithm, public).ok_or(BadKey::Unknown)?;
+        let material = pair.material().ok_or(BadKey::Unknown)?;
         let public = ParsedPublicKey::new(algorithm.verification(), public);
         let public = public.map_err(|_| BadKey::Unknown)?;
         let id = thumbprint(&material);
@@ -180,6 +181,25 @@ impl Pair {
             Self::Rs256(pair) => (Algorithm::Rs256, pair.public_key().as_ref()),
         }
     }
+
+    /// The public key in the words of RFC 7518 and RFC 8037.
+    fn material(&self) -> Option<Material> {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        Some(match self {
+            Self::EdDsa(pair) => Material::Ed25519 { x: text(pair.public_key().as_ref()) },
+            Self::Es256(pair) => {
+                // Both coordinates, uncompressed (SEC 1 section 2.3.3).
+                let point = pair.public_key().as_ref();
+                let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
+                Material::P256 { x: text(x), y: text(y) }
+            }
+            Self::Rs256(pair) => {
+                let public = pair.public_key();
+                let number = |number: Positive<'_>| text(number.big_endian_without_leading_zero());
+                Material::Rsa { n: number(public.modulus()), e: number(public.exponent()) }
+            }
+        })
+    }
 }
 
 /// The order of P-256 (SEC 2 section 2.4.2).
@@ -201,46 +221,6 @@ fn lower(signature: &[u8]) -> Vec<u8> {
     }
     let lower = if s.len() == 32 && other.as_slice() < s { &other } else { s };
     [r, lower].concat()
-}
-
-/// The public key in the words of RFC 7518 and RFC 8037.
-fn material(algorithm: Algorithm, public: &[u8]) -> Option<Material> {
-    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    Some(match algorithm {
-        Algorithm::EdDsa => Material::Ed25519 { x: text(public) },
-        Algorithm::Es256 => {
-            // Both coordinates, uncompressed (SEC 1 section 2.3.3).
-            let (x, y) = public.strip_prefix(&[4])?.split_at_checked(32)?;
-            Material::P256 { x: text(x), y: text(y) }
-        }
-        Algorithm::Rs256 => {
-            // RSAPublicKey: a sequence of two integers (RFC 8017 appendix A.1.1).
-            let (sequence, _) = der(0x30, public)?;
-            let (n, rest) = der(0x02, sequence)?;
-            let (e, _) = der(0x02, rest)?;
-            let unsigned = |number: &[u8]| text(number.strip_prefix(&[0]).unwrap_or(number));
-            Material::Rsa { n: unsigned(n), e: unsigned(e) }
-        }
-    })
-}
-
-/// The content of the first element of DER text, if it has this tag, and what follows it (X.690).
-fn der(tag: u8, text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (found, rest) = text.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => {
-            let (&length, rest) = rest.split_first()?;
-            (usize::from(length), rest)
-        }
-        0x82 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        _ => return None,
-    };
-    if *found == tag { rest.split_at_checked(length) } else { None }
 }
 
 /// RFC 7638 section 3: the required members only, in alphabetical order, without blanks.

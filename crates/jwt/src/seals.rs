@@ -3,52 +3,38 @@
 //! Each is derived from a signing secret with a label that no token can have as its text, so a seal is of no use
 //! as a token's signature, nor the other way round.
 
+use auth_domain::audit::hex;
 use auth_domain::backup::{Checking, Sealing, Seals};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use crate::keys::{SecretProblem, check_secret};
+use crate::derived::DerivedKeys;
+use crate::keys::SecretProblem;
 
 /// What these keys are for.
 const PURPOSE: &[u8] = b"keyward: seals of backups, version 1";
 
 /// Seals by the signing secret, and checks by those of before as well.
-pub struct HmacSeals {
-    sealing: hmac::Key,
-    before: Vec<hmac::Key>,
-}
+pub struct HmacSeals(DerivedKeys);
 
 impl HmacSeals {
-    /// Seals with the first secret, which must be strong, and accepts all that are: what somebody can guess
-    /// proves nothing.
+    /// Seals with the first secret, which must be strong, and accepts all that are.
     pub fn new(
         signing: &SecretString,
         verify_only: &[SecretString],
     ) -> Result<Self, SecretProblem> {
-        check_secret(signing)?;
-        let strong = verify_only.iter().filter(|secret| check_secret(secret).is_ok());
-        Ok(Self {
-            sealing: derived(signing, PURPOSE),
-            before: strong.map(|secret| derived(secret, PURPOSE)).collect(),
-        })
+        DerivedKeys::new(PURPOSE, signing, verify_only).map(Self)
     }
-}
-
-/// The key for this purpose.
-pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
-    let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose).as_ref())
 }
 
 impl Seals for HmacSeals {
     fn sealing(&self) -> Box<dyn Sealing> {
-        Box::new(Seal(hmac::Context::with_key(&self.sealing)))
+        Box::new(Seal(hmac::Context::with_key(&self.0.signing)))
     }
 
     fn checking(&self) -> Box<dyn Checking> {
-        let keys = std::iter::once(&self.sealing).chain(&self.before);
-        Box::new(Check(keys.map(hmac::Context::with_key).collect()))
+        Box::new(Check(self.0.accepted().map(hmac::Context::with_key).collect()))
     }
 }
 
@@ -82,18 +68,10 @@ impl Checking for Check {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::derived::derived;
 
     const OLD: &str = "a signing secret of an earlier year";
     const NEW: &str = "a signing secret of this very year!";
@@ -134,8 +112,7 @@ mod tests {
         let mac = seal(&seals(OLD, &[]), &[b"x"]);
         assert!(is_right(&seals(NEW, &[OLD]), b"x", &mac));
         let weak: SecretString = "secret".into();
-        let forged =
-            seal(&HmacSeals { sealing: derived(&weak, PURPOSE), before: Vec::new() }, &[b"x"]);
+        let forged = hex(hmac::sign(&derived(&weak, PURPOSE), b"x").as_ref());
         assert!(!is_right(&seals(NEW, &["secret"]), b"x", &forged));
     }
 
