@@ -9,7 +9,7 @@
 pub(crate) mod follow;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -282,7 +282,9 @@ fn name_of(moment: Timestamp) -> String {
 /// The key in a file.
 fn key_in(path: &Path) -> Result<SigningKey, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let about = fs::metadata(path).map_err(unreadable)?;
+    // What is looked at is what is read, whatever takes its name meanwhile.
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
     if about.mode() & 0o077 != 0 {
         return Err("can be read by others than its owner: chmod 600".into());
     }
@@ -298,7 +300,10 @@ fn key_in(path: &Path) -> Result<SigningKey, String> {
     if about.len() > LARGEST {
         return Err("is too large for a private key".into());
     }
-    let text = SecretSlice::from(fs::read(path).map_err(unreadable)?);
+    let mut text = Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default());
+    let read = file.take(LARGEST).read_to_end(&mut text);
+    let text = SecretSlice::from(text);
+    read.map_err(unreadable)?;
     let none = || "holds no private key as PKCS#8 in PEM (BEGIN PRIVATE KEY)".to_owned();
     let mut found = PrivatePkcs8KeyDer::pem_slice_iter(text.expose_secret());
     let mut der = found.next().and_then(Result::ok).ok_or_else(none)?;

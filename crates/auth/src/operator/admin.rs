@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use auth_domain::model::Email;
 use auth_domain::ops::accounts::BootstrapAdmin;
 use auth_domain::{Caller, Error};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{app, is_standard, note, print, said, say};
@@ -43,7 +43,8 @@ pub(crate) async fn create(config: &Config, told: &CreateAdmin) -> Result<ExitCo
 fn password(file: &Path) -> Result<SecretString, String> {
     let shown = if is_standard(file) { "standard input".into() } else { file.to_string_lossy() };
     let unreadable = |error: io::Error| format!("{shown} cannot be read: {error}");
-    let mut text = String::new();
+    // As large as it gets, so that nothing of it is left behind where it was first.
+    let mut text = String::with_capacity(usize::try_from(LONGEST).unwrap_or_default());
     let read = if is_standard(file) {
         if io::IsTerminal::is_terminal(&io::stdin()) {
             note("the password, on one line; it is shown as it is typed");
@@ -52,8 +53,9 @@ fn password(file: &Path) -> Result<SecretString, String> {
     } else {
         File::open(file).map_err(unreadable)?.take(LONGEST).read_to_string(&mut text)
     };
+    let text = SecretString::from(text);
     read.map_err(unreadable)?;
-    match text.lines().next() {
+    match text.expose_secret().lines().next() {
         Some(password) if !password.is_empty() => Ok(SecretString::from(password)),
         _ => Err(format!("{shown} has no password on its first line")),
     }
