@@ -143,6 +143,14 @@ fn identify(headers: &mut HeaderMap) -> HeaderValue {
     id
 }
 
+/// The value, for an answer: never to be kept in the table of headers that HTTP/2 compresses with
+/// (RFC 7541, section 7.1.3). It is said once, and would push out what is said again.
+fn once(value: &HeaderValue) -> HeaderValue {
+    let mut value = value.clone();
+    value.set_sensitive(true);
+    value
+}
+
 /// What may go into headers, problem documents and log lines as it is.
 fn is_sane(id: &[u8]) -> bool {
     let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
@@ -302,7 +310,7 @@ impl Future for Answering {
         if let Some(current) = this.inner.take_value() {
             say(current.marks.get(), &mut response);
         }
-        response.headers_mut().insert(REQUEST_ID, this.id.clone());
+        response.headers_mut().insert(REQUEST_ID, once(this.id));
         if let Some(started) = this.started {
             let status = response.status().as_u16();
             this.span.record("status", status);
@@ -454,6 +462,14 @@ mod tests {
             assert!(is_sane(seen.as_bytes()), "{seen}");
             assert!(!ids.contains(&seen.as_bytes()), "{seen}");
             assert_eq!(response.headers()[REQUEST_ID], seen.as_str());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_id_is_not_kept_in_the_table_that_compresses_headers() {
+        for sent in [[b"abc".as_slice()].as_slice(), &[]] {
+            let (response, _) = ask(&router("grpc"), "/echo/1", sent).await;
+            assert!(response.headers()[REQUEST_ID].is_sensitive());
         }
     }
 
