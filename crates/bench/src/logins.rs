@@ -1,20 +1,19 @@
 //! What logins at full rate do to those who only ask.
 
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use auth_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bars::Bars;
 use crate::calls::ROUNDS;
-use crate::load::{self, Shape};
+use crate::load::{self, Call, Shape};
 use crate::report::median;
-use crate::scene::Scene;
+use crate::scene::{Bare, Scene};
 
 /// How many sign in at once, again and again: more than are hashed at a time.
 const PEOPLE: usize = 4;
@@ -22,61 +21,59 @@ const PEOPLE: usize = 4;
 /// Rounds of this: a percentile of few seconds is moved by whatever else the machine does.
 const SERIES: usize = ROUNDS * 4;
 
-/// Measures `Identify` at a steady rate: alone, with as many logins as the service hashes, and beside a process
-/// that does nothing but keep a core busy when nobody else wants it. The last shows what any work at all costs
-/// on this machine, so that what logins add to it is the service's own.
-pub async fn measure(scene: &Scene, bars: &mut Bars) -> Result<()> {
-    let call = scene.identify_login().times(5000);
-    let (mut alone, mut beside, mut with) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut raised, mut added, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+/// Measures `Identify` at a steady rate, alone and with as many logins as the service hashes, and the same of
+/// the bare server, which hashes nothing: what logins do to that one is what any work does to a call on this
+/// machine, and what they do to ours beyond it is the service's own.
+pub async fn measure(scene: &Scene, bare: &Bare, bars: &mut Bars) -> Result<()> {
+    let calls = [scene.identify_login().times(5000), bare.call()?.times(5000)];
+    let [mut ours, mut theirs] = [Pairs::default(), Pairs::default()];
+    let (mut added, mut rates) = (Vec::new(), Vec::new());
     for _ in 0..SERIES {
-        let quiet = load::run(&call, &[], Shape::PACED).await?.p99_ms;
-        let spinner = Spinner::start()?;
-        let spun = load::run(&call, &[], Shape::PACED).await?.p99_ms;
-        drop(spinner);
+        let [quiet, bare_quiet] = p99(&calls).await?;
         let people = People::come(scene);
-        let busy = load::run(&call, &[], Shape::PACED).await?.p99_ms;
+        let [busy, bare_busy] = p99(&calls).await?;
         rates.push(people.leave().await?);
-        raised.push(busy / quiet);
-        added.push(busy / spun);
-        alone.push(quiet);
-        beside.push(spun);
-        with.push(busy);
+        added.push(ours.add(quiet, busy) / theirs.add(bare_quiet, bare_busy));
     }
     println!(
-        "## Logins at full rate\n\n`Identify` of a login token at 2,000 calls a second: p99 {:.2} ms alone, {:.2} ms \
-         while {:.0} logins a second are served, {:.2} ms beside a process of the idle class that only spins.\n",
-        median(&mut alone),
-        median(&mut with),
-        median(&mut rates),
-        median(&mut beside),
+        "## Logins at full rate\n\n{:.0} logins a second are served meanwhile.\n\n\
+         | 2,000 calls a second | p99 alone | p99 with logins | ratio |\n| --- | --- | --- | --- |",
+        median(&mut rates)
     );
-    bars.at_most(
-        "`Identify` p99 with logins at full rate, against alone",
-        median(&mut raised),
-        1.1,
-        "",
-    );
-    bars.at_most("the same, against a core that is busy with nothing", median(&mut added), 1.1, "");
+    let raised = ours.row("Identify, login token");
+    theirs.row("bare tonic call, by a process that hashes nothing");
+    println!();
+    bars.at_most("`Identify` p99 with logins at full rate, against alone", raised, 1.1, "");
+    let added = median(&mut added);
+    bars.at_most("the same, against what they do to a bare server", added, 1.1, "");
     Ok(())
 }
 
-/// A process of the idle class that keeps one core busy, until this is dropped.
-struct Spinner(Child);
-
-impl Spinner {
-    fn start() -> Result<Self> {
-        let spinner =
-            Command::new("chrt").args(["--idle", "0", "sh", "-c", "while :; do :; done"]).spawn();
-        Ok(Self(spinner.context("chrt (package util-linux)")?))
-    }
+/// The p99 of each call, in milliseconds.
+async fn p99(calls: &[Call; 2]) -> Result<[f64; 2]> {
+    let [ours, theirs] = calls;
+    let ours = load::run(ours, &[], Shape::PACED).await?.p99_ms;
+    Ok([ours, load::run(theirs, &[], Shape::PACED).await?.p99_ms])
 }
 
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        // It has no other end, and whoever drops it cannot be told.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// Figures of one call: alone, with logins, and how many times as much that is.
+#[derive(Default)]
+struct Pairs([Vec<f64>; 3]);
+
+impl Pairs {
+    fn add(&mut self, alone: f64, with: f64) -> f64 {
+        let ratio = with / alone;
+        for (figures, figure) in self.0.iter_mut().zip([alone, with, ratio]) {
+            figures.push(figure);
+        }
+        ratio
+    }
+
+    /// Prints the medians and gives that of the ratio.
+    fn row(&mut self, name: &str) -> f64 {
+        let [alone, with, ratio] = self.0.each_mut().map(|figures| median(figures));
+        println!("| {name} | {alone:.2} ms | {with:.2} ms | {ratio:.2} |");
+        ratio
     }
 }
 

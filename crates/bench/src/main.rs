@@ -58,7 +58,8 @@ async fn main() -> Result<()> {
         barred(&auth, &bare, &mut bars).await?;
     }
     if ["garbage", "logins", "growth"].into_iter().any(|part| parts.has(part)) {
-        postgres(&auth, &parts, &mut bars).await?;
+        let bare = Bare::start(&binaries.join("bare")).await?;
+        postgres(&auth, &bare, &parts, &mut bars).await?;
     }
     if parts.has("revoke") {
         revoke::measure(&auth, &mut bars).await?;
@@ -167,7 +168,7 @@ async fn barred(auth: &Path, bare: &Bare, bars: &mut Bars) -> Result<()> {
 }
 
 /// Everything else that needs a server full of people.
-async fn postgres(auth: &Path, parts: &Parts, bars: &mut Bars) -> Result<()> {
+async fn postgres(auth: &Path, bare: &Bare, parts: &Parts, bars: &mut Bars) -> Result<()> {
     let postgres = Postgres::start().await?;
     let database = postgres.database().await?;
     let scene = crowded(auth, &database, &postgres).await?;
@@ -175,7 +176,7 @@ async fn postgres(auth: &Path, parts: &Parts, bars: &mut Bars) -> Result<()> {
         garbage::measure(&scene, bars).await?;
     }
     if parts.has("logins") {
-        logins::measure(&scene, bars).await?;
+        logins::measure(&scene, bare, bars).await?;
     }
     if parts.has("growth") {
         growth(&scene, &database, bars).await?;
