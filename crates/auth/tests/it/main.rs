@@ -17,6 +17,7 @@ mod contract;
 mod crash;
 mod docs;
 mod events;
+mod faults;
 mod fleet;
 mod floods;
 mod group_rights;
@@ -42,6 +43,7 @@ mod start;
 mod stop;
 mod tls;
 mod traces;
+
 mod users;
 mod watching;
 mod wire;
