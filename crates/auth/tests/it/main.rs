@@ -43,7 +43,7 @@ mod start;
 mod stop;
 mod tls;
 mod traces;
-
+mod upgrading;
 mod users;
 mod watching;
 mod wire;
