@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use auth_testkit::{Postgres, Proxy};
 use tokio::time::sleep;
 
-use super::load::{Load, RECOVERY, Size, Target};
+use super::load::{Load, Size, Target};
 use super::table::span;
 use crate::world::embedded;
 
@@ -31,7 +31,7 @@ async fn r4_a_standby_is_promoted_under_load_and_no_acknowledged_write_is_lost()
     let promoting = Instant::now();
     standby.promote().await.unwrap();
     let promoted = Instant::now();
-    load.recovers_within(promoted, RECOVERY).await;
+    load.recovers(promoted).await;
     load.nothing_was_decided(read_only + Duration::from_secs(1), promoting);
     load.row("PostgreSQL fails over to its standby", began, promoted).print();
 
@@ -61,7 +61,7 @@ async fn r4_connections_to_a_server_that_became_read_only_are_left() {
     let promoted = Instant::now();
     // Only who connects anew gets there: what is open to the old one is not closed for anybody.
     proxy.lead_new_to(standby.address());
-    load.recovers_within(promoted, RECOVERY).await;
+    load.recovers(promoted).await;
     load.row("PostgreSQL made read-only, then replaced", began, promoted).print();
     load.end(&server).await;
 }
