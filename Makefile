@@ -8,10 +8,15 @@ COMMIT := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
 PROFILE ?= single
 COMPOSE := docker compose --env-file .env --file docker/compose.yml
 
-.PHONY: help run test test-races check deny sbom bench release image up down
+# For how many minutes to soak.
+MINUTES ?= 10
+# The release before this one: a tag or a commit. Unset: the last tag.
+PREVIOUS ?=
+
+.PHONY: help run test test-races test-faults test-upgrade soak check deny sbom bench release image up down
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the service on the embedded store in ./data
 	MF_AUTH_LOG_FORMAT=$${MF_AUTH_LOG_FORMAT:-human} cargo run --locked --package auth
@@ -24,6 +29,15 @@ test-races: ## Judge 200,000 answers of three replicas under attack, and 200,000
 	scripts/setup-tests
 	KEYWARD_SIMULATION_SEEDS=200000 cargo test --locked --package auth-cache --test it simulation
 	KEYWARD_RACES=200000 cargo test --locked --package auth --test it revocation_races -- --nocapture
+
+test-faults: ## Break PostgreSQL, Redis, mail, disks, clocks and the service itself, under load, for longer than `make test` does
+	scripts/test-faults
+
+test-upgrade: ## Run the release before (PREVIOUS=commit) and this one on one schema, under load
+	scripts/test-upgrade $(PREVIOUS)
+
+soak: ## Load two replicas for MINUTES=10, break something now and then, and fail when anything grows
+	scripts/soak $(MINUTES)
 
 check: ## Check formatting, lints, documentation and the container files
 	cargo fmt --all --check

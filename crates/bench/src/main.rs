@@ -1,6 +1,7 @@
 //! `make bench`: what a call costs, as CPU time and as a ratio to a bare tonic server in the same
 //! run; what a revocation takes; what is remembered. Prints a report in Markdown. With the names of
-//! parts, `bench logins revoke` for instance, it measures only those.
+//! parts, `bench logins revoke` for instance, it measures only those. `bench soak 10` is `make soak`, for ten
+//! minutes: whether anything grows ([`soak`]).
 //!
 //! [`load`] drives a server with h2load, [`cpu`] reads what a process used, [`scene`] is the world
 //! the calls are made in, [`report`] prints. Each of the others measures one thing, and this file says in
@@ -23,6 +24,7 @@ mod logins;
 mod report;
 mod revoke;
 mod scene;
+mod soak;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -44,6 +46,9 @@ const IDLE: Duration = Duration::from_secs(2);
 async fn main() -> Result<()> {
     let binaries = std::env::current_exe()?.parent().context("its directory")?.to_owned();
     let auth = binaries.join("auth");
+    if let Some(minutes) = soaked() {
+        return soak::run(&auth, Duration::from_mins(minutes?)).await;
+    }
     println!("# What a call costs\n");
     println!("{}\n", machine());
 
@@ -70,6 +75,12 @@ async fn main() -> Result<()> {
     let missed = bars.print();
     ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
+}
+
+/// For how many minutes to soak, if that is what is asked for.
+fn soaked() -> Option<Result<u64>> {
+    let mut asked = std::env::args().skip(1);
+    (asked.next()? == "soak").then(|| Ok(asked.next().context("for how many minutes?")?.parse()?))
 }
 
 /// What is measured: everything, or what the command names.

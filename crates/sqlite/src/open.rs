@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool, query_scalar};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool, query_scalar};
 
 use crate::SqliteStore;
 
@@ -145,7 +145,7 @@ impl SqliteStore {
     /// An empty store in memory; it is gone when it is dropped.
     pub async fn in_memory() -> Result<Self, OpenError> {
         let database = "the database in memory";
-        let only = pool(options().in_memory(true), 1, database).await?;
+        let only = in_memory(database).await?;
         migrate(&only, database).await?;
         Ok(Self { readers: only.clone(), writer: only, replicas: Arc::default(), _lock: None })
     }
@@ -193,17 +193,39 @@ async fn pool(
     size: u32,
     database: &str,
 ) -> Result<SqlitePool, OpenError> {
+    connect(connections(size).before_acquire(|db, _| Box::pin(is_fit(db))), options, database).await
+}
+
+/// The one connection to a database in memory: it *is* the database, so it must never be replaced.
+async fn in_memory(database: &str) -> Result<SqlitePool, OpenError> {
+    connect(connections(1), options().in_memory(true), database).await
+}
+
+fn connections(size: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(size)
         .acquire_timeout(PATIENCE)
-        // Nothing between us and a local file can drop a connection; and in memory the connection is
-        // the database, so it must never be replaced.
+        // Nothing between us and a local file can drop a connection.
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+}
+
+async fn connect(
+    connections: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+    database: &str,
+) -> Result<SqlitePool, OpenError> {
+    connections
         .connect_with(options)
         .await
         .map_err(|cause| OpenError::Unusable { database: database.to_owned(), cause: cause.into() })
+}
+
+/// Whether a connection may be used again. When the disk is full or fails, SQLite ends the transaction by itself, of
+/// which sqlx does not hear: it counts one more for ever, and begins none on that connection any more.
+async fn is_fit(db: &mut SqliteConnection) -> sqlx::Result<bool> {
+    Ok(!db.is_in_transaction())
 }
 
 async fn migrate(writer: &SqlitePool, database: &str) -> Result<(), OpenError> {

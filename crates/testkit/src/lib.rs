@@ -2,11 +2,14 @@
 
 mod port;
 mod postgres;
+mod proxy;
 mod redis;
 mod server;
 mod smtp;
 
-pub use postgres::{Database, Postgres};
+pub use port::Port;
+pub use postgres::{Crowd, Database, Postgres};
+pub use proxy::{Network, Proxy};
 pub use redis::Redis;
 pub use server::{ADMIN_EMAIL, ADMIN_PASSWORD, SECRET, Server, Setup, workspace};
 pub use smtp::{Manner, Received, Smtp, SmtpSetup};

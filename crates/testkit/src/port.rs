@@ -9,20 +9,29 @@ use tokio::net::TcpSocket;
 /// there: a bound socket that does not listen refuses connections, and lets a server with `SO_REUSEADDR`
 /// listen beside it. So a server that was stopped can be started where it was.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _held: TcpSocket,
 }
 
 impl Port {
-    pub(crate) fn take() -> Result<Self> {
+    /// Takes one that is free.
+    pub fn take() -> Result<Self> {
         let held = TcpSocket::new_v4()?;
         held.set_reuseaddr(true)?;
         held.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         Ok(Self { number: held.local_addr()?.port(), _held: held })
     }
 
-    pub(crate) const fn number(&self) -> u16 {
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
         self.number
+    }
+
+    /// Where a server on it is reached.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.number))
     }
 }

@@ -68,6 +68,13 @@ impl Setup {
         self
     }
 
+    /// The same with another binary.
+    #[must_use]
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = binary.into();
+        self
+    }
+
     /// On this database instead of the embedded store.
     #[must_use]
     pub fn on(self, database: &crate::Database) -> Self {

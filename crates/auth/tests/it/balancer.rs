@@ -20,10 +20,13 @@ use crate::world::{eventually, postgres};
 const SOON: Duration = Duration::from_secs(20);
 
 /// nginx, on ports of its own; killed when dropped.
-struct Balancer {
+pub struct Balancer {
     _child: Child,
     _dir: TempDir,
-    http: String,
+    /// The URL of its HTTP port.
+    pub http: String,
+    /// The URL of its gRPC port.
+    pub grpc: String,
     channel: Channel,
     client: Client,
 }
@@ -52,7 +55,7 @@ fn configuration(replicas: &[Server; 3], ports: [u16; 2], dir: &Path) -> String 
 }
 
 impl Balancer {
-    async fn before(replicas: &[Server; 3]) -> Self {
+    pub async fn before(replicas: &[Server; 3]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let file = dir.path().join("nginx.conf");
@@ -76,8 +79,8 @@ impl Balancer {
         })
         .await;
         let [http, grpc] = ports.map(|port| format!("http://127.0.0.1:{port}"));
-        let channel = Channel::from_shared(grpc).unwrap().connect().await.unwrap();
-        Self { _child: child, _dir: dir, http, channel, client: Client::new() }
+        let channel = Channel::from_shared(grpc.clone()).unwrap().connect().await.unwrap();
+        Self { _child: child, _dir: dir, http, grpc, channel, client: Client::new() }
     }
 
     async fn ask(

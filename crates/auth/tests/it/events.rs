@@ -66,7 +66,8 @@ fn assert_in_order(events: &[Event]) {
     assert!(places.is_sorted(), "out of order: {places:?}");
 }
 
-async fn arrive(redis: &Redis, orgs: &[String]) -> Vec<Event> {
+/// Waits until each of these is told.
+pub async fn arrive(redis: &Redis, orgs: &[String]) -> Vec<Event> {
     let mut all = Vec::new();
     eventually("every org's event is there", SOON, async || {
         all = events(redis).await;

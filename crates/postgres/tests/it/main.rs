@@ -8,6 +8,7 @@ mod contract;
 mod counts;
 mod explain;
 mod faults;
+mod interrupted;
 mod schema;
 mod takeover;
 mod world;

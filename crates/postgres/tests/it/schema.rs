@@ -13,8 +13,10 @@ use crate::world::{config, database};
 /// What v0.33 leaves behind.
 pub const ORIGINAL: &str = include_str!("../mainflux_v033.sql");
 
-/// Everything that the catalogue says of everything in the database except what is ours, as text.
-const CATALOGUE: &str = "
+/// A line for everything there is.
+macro_rules! everything {
+    () => {
+        "
     SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
         SELECT concat_ws(' ', 'column', table_name, column_name, ordinal_position, column_default,
             is_nullable, data_type, character_maximum_length, datetime_precision) AS line,
@@ -37,7 +39,14 @@ const CATALOGUE: &str = "
         UNION ALL
         SELECT concat_ws(' ', 'function', proname, prosrc), proname
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    ) AS everything WHERE name NOT LIKE 'keyward%'";
+    ) AS everything"
+    };
+}
+
+/// Everything that the catalogue says of everything in the database except what is ours, as text.
+pub const CATALOGUE: &str = concat!(everything!(), " WHERE name NOT LIKE 'keyward%'");
+/// The same of what is ours.
+pub const OURS: &str = concat!(everything!(), " WHERE name LIKE 'keyward%'");
 
 /// Every row of the original's tables, with the place it is stored at, and its ledger.
 const ROWS: &str = "
@@ -53,7 +62,7 @@ const ROWS: &str = "
 
 /// Our indexes on the original's tables, as far as they are whole: each is built on its own and can be
 /// interrupted.
-const INDEXES: &str = "
+pub const INDEXES: &str = "
     SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text)
     FROM pg_index WHERE indisvalid AND indisready AND indrelid::regclass::text NOT LIKE 'keyward%'
     AND indexrelid::regclass::text LIKE 'keyward%'";
@@ -86,7 +95,7 @@ fn all_indexes() -> String {
     names.join(" ")
 }
 
-async fn read(database: &Database, question: &'static str) -> String {
+pub async fn read(database: &Database, question: &'static str) -> String {
     let mut connection = database.connect().await.unwrap();
     let answer: Option<String> = query_scalar(question).fetch_one(&mut connection).await.unwrap();
     answer.unwrap_or_default()
