@@ -17,6 +17,7 @@ mod mail;
 #[cfg(test)]
 mod manual;
 mod memory;
+mod rates;
 mod server;
 mod store;
 mod telemetry;
@@ -43,10 +44,12 @@ pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::invites::Invites;
 pub(crate) use self::mail::Mail;
 pub(crate) use self::memory::Memory;
+pub(crate) use self::rates::{Proxies, RateLimits};
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
 pub(crate) use self::tokens::Tokens;
+pub(crate) use self::values::duration;
 
 /// Keyward: identity and access for a fleet of services.
 ///
@@ -84,6 +87,10 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) proxies: Proxies,
+    #[command(flatten)]
+    pub(crate) rates: RateLimits,
     #[command(flatten)]
     _later: later::Later,
     /// A setting that only matters to PostgreSQL, if one is given.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use auth_domain::audit::Origin;
 use auth_domain::fact::Backlog;
-use auth_domain::ports::{Clock, Ids, Observer, Publisher};
+use auth_domain::ports::{Clock, Ids, Observer, Publisher, Source};
 use auth_domain::{App, Error};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -249,6 +249,10 @@ impl Observer for Waking {
 
     fn origin(&self) -> Origin {
         self.observer.origin()
+    }
+
+    fn source(&self) -> Source {
+        self.observer.source()
     }
 
     fn committed(&self) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, SecretProblem, check_secret};
+use auth_jwt::{HmacNotary, HmacPseudonyms, HmacSeals, JwtTokens, SecretProblem, check_secret};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -47,12 +47,19 @@ pub(crate) fn check_kept(tokens: &Tokens, data: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What signs and checks tokens, what seals backups, and what seals the audit trail. The data directory is that of
+/// What is made by the signing secret.
+pub(crate) struct Keys {
+    /// Signs and checks tokens.
+    pub(crate) tokens: JwtTokens,
+    /// Seals backups.
+    pub(crate) seals: HmacSeals,
+    /// Seals the audit trail.
+    pub(crate) notary: HmacNotary,
+}
+
+/// What is made by the signing secret, and what names those by whom limits count. The data directory is that of
 /// the embedded store, which holds it locked; a secret is made there if none was given and none was made before.
-pub(crate) fn keys(
-    tokens: &Tokens,
-    data: Option<&Path>,
-) -> Result<(JwtTokens, HmacSeals, HmacNotary), String> {
+pub(crate) fn keys(tokens: &Tokens, data: Option<&Path>) -> Result<(Keys, HmacPseudonyms), String> {
     let signing = match (&tokens.secret, data) {
         (Some(secret), _) => secret.clone(),
         (None, Some(data)) => kept(data)?,
@@ -62,7 +69,9 @@ pub(crate) fn keys(
     let problem = |problem: SecretProblem| problem.to_string();
     let seals = HmacSeals::new(&signing, &before).map_err(problem)?;
     let notary = HmacNotary::new(&signing, &before).map_err(problem)?;
-    Ok((JwtTokens::new(&signing, &before).map_err(problem)?, seals, notary))
+    let pseudonyms = HmacPseudonyms::new(&signing).map_err(problem)?;
+    let tokens = JwtTokens::new(&signing, &before).map_err(problem)?;
+    Ok((Keys { tokens, seals, notary }, pseudonyms))
 }
 
 /// The secret kept in the data directory.

@@ -12,10 +12,11 @@ use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
+use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
-use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
+use auth_jwt::HmacPseudonyms;
+use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
 use auth_telemetry::Metrics;
@@ -25,7 +26,7 @@ use tokio::sync::Notify;
 
 pub(crate) use self::first_admin::FIRST_ADMIN;
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
+use crate::config::{Accounts, Config, Events, Mail, RateLimits, StoreKind, Trusted};
 use crate::mail::Postman;
 use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
@@ -35,7 +36,7 @@ use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
 use crate::signing_keys::KeyDirectory;
 use crate::signing_keys::follow::Follower;
-use crate::throttle::{Limiter, Quota, Quotas, Unlimited};
+use crate::throttle::{Limiter, Quotas, Unlimited};
 
 /// Which build this is; the build sets what the original's does.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -78,14 +79,14 @@ pub(crate) async fn service(
     mailer: Option<Arc<SmtpMailer>>,
 ) -> Result<Service, String> {
     let metrics = Metrics::install(NAMES);
-    let (stream, wake) = stream(&config.events)?;
+    let Redis { stream, wakeups, counts } = redis(&config.events)?;
     let kind = config.store_kind();
     let data = (kind == StoreKind::Embedded).then_some(config.store.data_dir.as_path());
-    let (tokens, seals, notary) = secrets::keys(&config.tokens, data)?;
+    let (keys, pseudonyms) = secrets::keys(&config.tokens, data)?;
     let directory = config.tokens.signing_keys.as_deref().map(KeyDirectory::at);
     let signing_keys =
-        directory.map(|directory| Follower::start(directory, tokens.ring())).transpose()?;
-    let weak = u32::try_from(tokens.weak_keys()).unwrap_or(u32::MAX);
+        directory.map(|directory| Follower::start(directory, keys.tokens.ring())).transpose()?;
+    let weak = u32::try_from(keys.tokens.weak_keys()).unwrap_or(u32::MAX);
     if weak > 0 {
         tracing::warn!(keys = weak, "MF_AUTH_VERIFY_SECRETS has weak secrets: remove them soon");
     }
@@ -102,13 +103,18 @@ pub(crate) async fn service(
     let bytes = u64::try_from(config.memory.bytes).unwrap_or(u64::MAX);
     let (memory, started) = (Arc::new(Memory::new(MemoryLimits::bytes(bytes))), Instant::now());
     let (pace, known) = (pace(config), Arc::clone(&memory));
-    let replica = Arc::new(Replica::new(Arc::clone(&store), known, pace, started, wake));
+    let replica = Arc::new(Replica::new(Arc::clone(&store), known, pace, started, wakeups));
     let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
     let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
-    let app = app(config, store, (tokens, seals, notary), memory, observer, mailer.is_some())?;
+    let counts = counts.filter(|_| config.rates.on);
+    let throttle = throttle(&config.rates, pseudonyms, counts.clone());
+    let app = app(config, store, keys, memory, throttle, observer, mailer.is_some())?;
     let opened = if config.has_accounts() { first_admin::open(config, &app).await? } else { None };
     // Only now: a start is busy enough with its first connections.
     let replica = replica.start();
+    if let Some(counts) = counts {
+        tokio::spawn(async move { counts.stay_connected(auth_telemetry::counting_together).await });
+    }
     let relay =
         stream.map(|stream| Relay::new(app.clone(), STREAM, stream, Arc::clone(&committed)));
     let postman = mailer.map(|mailer| {
@@ -126,12 +132,13 @@ pub(crate) fn operator(
 ) -> Result<App, String> {
     let embedded = config.store_kind() == StoreKind::Embedded;
     let data = embedded.then_some(config.store.data_dir.as_path());
-    let keys = secrets::keys(&config.tokens, data)?;
+    let (keys, _) = secrets::keys(&config.tokens, data)?;
     let memory = Arc::new(Memory::new(MemoryLimits::bytes(0)));
     let (pace, now) = (pace(config), Instant::now());
     let replica = Replica::new(Arc::clone(&store), memory, pace, now, None);
     let direct = Direct::new(Arc::clone(&store));
-    app(config, store, keys, (Arc::new(direct), Arc::new(replica)), watching, false)
+    let memory = (Arc::new(direct) as Arc<dyn Checks>, Arc::new(replica) as Arc<dyn Confirm>);
+    app(config, store, keys, memory, Arc::new(Unlimited), watching, false)
 }
 
 fn pace(config: &Config) -> Pace {
@@ -165,8 +172,9 @@ impl Observer for Unwatched {
 fn app(
     config: &Config,
     store: Arc<dyn Store>,
-    (tokens, seals, notary): (JwtTokens, HmacSeals, HmacNotary),
+    keys: secrets::Keys,
     (checks, replicas): (Arc<dyn Checks>, Arc<dyn Confirm>),
+    throttle: Arc<dyn Throttle>,
     observer: Arc<dyn Observer>,
     mail: bool,
 ) -> Result<App, String> {
@@ -178,12 +186,12 @@ fn app(
         store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        cursors: Arc::new(tokens.cursors()),
-        tokens: Arc::new(tokens),
+        cursors: Arc::new(keys.tokens.cursors()),
+        tokens: Arc::new(keys.tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
-        throttle: throttle(&config.limits),
-        seals: Arc::new(seals),
-        notary: Arc::new(notary),
+        throttle,
+        seals: Arc::new(keys.seals),
+        notary: Arc::new(keys.notary),
         observer,
     };
     let rules = Rules {
@@ -246,25 +254,32 @@ fn writing(mail: &Mail) -> (Writer, Vec<String>) {
     (writer, problems.into_iter().map(warning).collect())
 }
 
-/// Where Redis is, if there is one.
-fn redis(events: &Events) -> Option<StreamConfig> {
-    events.es_url.clone().map(|address| StreamConfig {
+/// What Redis is used for, if there is one.
+#[derive(Default)]
+pub(crate) struct Redis {
+    /// Where events go.
+    stream: Option<Arc<RedisStream>>,
+    /// What else wakes other replicas.
+    wakeups: Option<Arc<dyn Wake>>,
+    /// What replicas count together.
+    counts: Option<Arc<RedisCounts>>,
+}
+
+/// Nothing is connected to yet.
+pub(crate) fn redis(events: &Events) -> Result<Redis, String> {
+    let Some(address) = events.es_url.clone() else { return Ok(Redis::default()) };
+    let config = StreamConfig {
         address,
         password: events.es_pass.clone(),
         database: events.es_db,
         max_len: events.es_stream_maxlen,
-    })
-}
-
-/// Where events go, if anywhere, and what else wakes other replicas.
-pub(crate) type Redis = (Option<Arc<RedisStream>>, Option<Arc<dyn Wake>>);
-
-pub(crate) fn stream(events: &Events) -> Result<Redis, String> {
-    let Some(config) = redis(events) else { return Ok((None, None)) };
+    };
     let refused = |problem| format!("MF_AUTH_ES_URL: {problem}");
-    let stream = RedisStream::new(&config).map_err(refused)?;
-    let wakeups = RedisWakeups::new(&config).map_err(refused)?;
-    Ok((Some(Arc::new(stream)), Some(Arc::new(wakeups))))
+    Ok(Redis {
+        stream: Some(Arc::new(RedisStream::new(&config).map_err(refused)?)),
+        wakeups: Some(Arc::new(RedisWakeups::new(&config).map_err(refused)?)),
+        counts: Some(Arc::new(RedisCounts::new(&config).map_err(refused)?)),
+    })
 }
 
 /// Who people are: the users service, if there is one, or the accounts in the store.
@@ -288,17 +303,29 @@ pub(crate) fn remote_directory(accounts: &Accounts) -> Result<Option<RemoteDirec
     remote.map(Some).map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))
 }
 
-fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
-    if !limits.rates {
+/// What slows down who asks too much; alone, or together with other replicas.
+fn throttle(
+    rates: &RateLimits,
+    pseudonyms: HmacPseudonyms,
+    shared: Option<Arc<RedisCounts>>,
+) -> Arc<dyn Throttle> {
+    if !rates.on {
         return Arc::new(Unlimited);
     }
-    let quota = |attempts, minutes| Quota { attempts, within: Duration::from_mins(minutes) };
-    Arc::new(Limiter::new(Quotas {
-        address: quota(limits.login_failures_per_address, 1),
-        account: quota(limits.login_failures_per_account, 10),
-        inviter: quota(limits.invites_per_inviter, 60),
-        invitee: quota(limits.invites_per_invitee, 24 * 60),
-    }))
+    let quota = |attempts, minutes| Quota::new(attempts, Duration::from_mins(minutes));
+    let quotas = Quotas {
+        address: quota(rates.login_failures_per_address, 1),
+        account: quota(rates.login_failures_per_account, 10),
+        inviter: quota(rates.invites_per_inviter, 60),
+        invitee: quota(rates.invites_per_invitee, 24 * 60),
+        invite_mails: quota(rates.invite_mails_per_invitee, 24 * 60),
+        sign_ins: rates.rate_sign_ins,
+        reads: rates.rate_reads,
+        writes: rates.rate_writes,
+        backups: rates.rate_backups,
+        checks: rates.rate_checks,
+    };
+    Arc::new(Limiter::new(&quotas, pseudonyms, shared))
 }
 
 /// What is served over HTTP.
@@ -318,7 +345,8 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
             long_request: limits.http_backup_timeout,
         },
     };
-    auth_telemetry::layers(auth_http::router(app.clone(), options), "http")
+    let proxies = config.proxies.believed();
+    auth_telemetry::layers(auth_http::router(app.clone(), options), "http", Some(proxies))
 }
 
 /// What is served over gRPC, whose health the last argument tells.
@@ -336,7 +364,7 @@ pub(crate) fn grpc(
         deadline: config.limits.grpc_request_timeout,
         health,
     };
-    Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc"))
+    Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc", None))
 }
 
 /// What the operator's machines ask, and the description of the HTTP interface.

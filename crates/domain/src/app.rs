@@ -1,10 +1,11 @@
 //! The pipeline every operation goes through, whoever asks for it.
 //!
-//! [`App::execute`] finds out who is asking, checks that they may, runs the operation and records
-//! what happened. Nothing else does any of that.
+//! [`App::execute`] finds out who is asking, checks that they may and that they do not ask too much, runs the
+//! operation and records what happened. Nothing else does any of that.
 
 mod attempts;
 mod cx;
+mod limits;
 mod turns;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 pub use self::cx::Cx;
+pub(crate) use self::limits::count_check;
 use self::turns::Turns;
 pub use self::turns::{Turn, Work};
 use crate::audit::Notary;
@@ -27,7 +29,8 @@ use crate::model::{
     Token, UserId,
 };
 use crate::ports::{
-    Checks, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Checks, Class, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle,
+    Tokens,
 };
 
 /// Everything operations need from outside.
@@ -50,7 +53,7 @@ pub struct Ports {
     pub cursors: Arc<dyn Cursors>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
-    /// Slows down guessing.
+    /// Slows down who asks too much.
     pub throttle: Arc<dyn Throttle>,
     /// Proves that backups are ours.
     pub seals: Arc<dyn Seals>,
@@ -199,6 +202,8 @@ pub trait Operation: Send {
     const NAME: &'static str;
     /// Whether it is asked so often that it is logged only when somebody debugs.
     const HOT: bool = false;
+    /// Which limits it counts against: those of writes, unless it says that it is something else.
+    const CLASS: Class = Class::Writes;
 
     /// Who may run it.
     fn access(&self) -> Access;
@@ -243,6 +248,8 @@ impl App {
         let mut cx = Cx::new(&self.0, now, O::NAME);
         let result = self.admit(&mut cx, caller, access, span).await;
         let admitted = result.is_ok();
+        // What siblings ask all the time counts itself, if it is counted at all.
+        let result = if O::HOT { result } else { limits::count::<O>(&cx, result).await };
         let result = match result {
             Ok(()) => operation.run(&mut cx).await,
             Err(refusal) => Err(refusal),

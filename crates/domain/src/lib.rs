@@ -11,7 +11,8 @@
 //! 7. [`directory`], who people are, and what becomes of what a directory says; [`checks`], what
 //!    requests are decided on where nothing is remembered.
 //! 8. [`backup`], everything as one document and the way back, and [`json`], how strictly text is read.
-//! 9. [`error`], the one error type, with the texts and codes clients see.
+//! 9. [`quota`], the arithmetic of rate limits.
+//! 10. [`error`], the one error type, with the texts and codes clients see.
 
 pub mod app;
 pub mod audit;
@@ -27,6 +28,7 @@ pub mod model;
 pub mod ops;
 pub mod policy;
 pub mod ports;
+pub mod quota;
 pub mod timestamp;
 
 pub use app::{Access, Actor, App, Caller, Cx, Operation, Rules};

@@ -1,12 +1,14 @@
 //! What the outside implements. Reads are grouped by noun; there is one way to write.
 
-use std::net::IpAddr;
+mod throttle;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+pub use self::throttle::{Attempt, Call, Class, Source, Throttle};
 use crate::Timestamp;
 use crate::audit::{AuditQuery, AuditRecord, Entry, Head, Notary, Origin, Trail};
 use crate::backup::Backups;
@@ -527,32 +529,6 @@ pub trait Passwords: Send + Sync {
     async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool>;
 }
 
-/// Something that is counted, so that nobody does too much of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt<'a> {
-    /// Somebody signs in.
-    SignIn {
-        /// Where they are, if that is known.
-        from: Option<IpAddr>,
-        /// The account, by its address.
-        account: &'a str,
-    },
-    /// This user invites somebody, whom they may only guess at.
-    Inviting(UserId),
-    /// This user gets an invite.
-    BeingInvited(UserId),
-}
-
-/// Slows down guessing, and who would flood others.
-pub trait Throttle: Send + Sync {
-    /// Counts an attempt, or fails with `RateLimited`. It is counted before it is known how it ends,
-    /// so that many at once are no way around the limit.
-    fn enter(&self, attempt: Attempt<'_>) -> Result<()>;
-
-    /// Takes an attempt back that ended as nothing to be counted.
-    fn take_back(&self, attempt: Attempt<'_>);
-}
-
 /// Watches operations, for metrics and for whoever waits for commits.
 pub trait Observer: Send + Sync {
     /// An operation ended: its name, `ok` or an [`crate::Error::outcome`], and how long it took.
@@ -561,6 +537,11 @@ pub trait Observer: Send + Sync {
     /// Where the request that is under way comes from, for the audit trail.
     fn origin(&self) -> Origin {
         Origin::default()
+    }
+
+    /// Where the request that is under way came in, for limits by address.
+    fn source(&self) -> Source {
+        Source::default()
     }
 
     /// Something was committed: whoever passes it on may look now.

@@ -2,17 +2,13 @@
 
 mod docs;
 
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
-
 use auth_domain::model::Metadata;
 use auth_domain::ops::accounts::{Login, Profile, Register, ViewProfile};
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
-use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::on;
 use http::StatusCode;
-use http::request::Parts;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -101,12 +97,8 @@ impl FromMembers for LoginBody {
     }
 }
 
-async fn login(
-    State(app): State<App>,
-    Peer(from): Peer,
-    Json(body): Json<LoginBody>,
-) -> Result<Response, Problem> {
-    let operation = Login { email: body.email.parse()?, password: body.password, from };
+async fn login(State(app): State<App>, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
+    let operation = Login { email: body.email.parse()?, password: body.password };
     let token = app.execute(Caller::Anonymous, operation).await?;
     answer::json(StatusCode::CREATED, &TokenView { token: token.expose() })
 }
@@ -114,19 +106,6 @@ async fn login(
 async fn profile(State(app): State<App>, credential: Credential) -> Result<Response, Problem> {
     let profile = app.execute(credential.caller()?, ViewProfile).await?;
     answer::json(StatusCode::OK, &ProfileView::from(&profile))
-}
-
-/// Where the connection comes from, if the listener said.
-struct Peer(Option<IpAddr>);
-
-impl<S: Sync> FromRequestParts<S> for Peer {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        // One address, whether it came in over a dual-stack socket or not.
-        Ok(Self(peer.map(|peer| peer.0.ip().to_canonical())))
-    }
 }
 
 /// A login token.

@@ -222,8 +222,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     .flatten()
 }
 
-/// The router of the public listener. It expects the peer's address as the extension
-/// `ConnectInfo<SocketAddr>` and a request id in the header `x-request-id`; it works without them.
+/// The router of the public listener. It expects a request id in the header `x-request-id`; it works without.
 pub fn router(app: App, options: Options) -> Router {
     let options = Arc::new(options);
     let mut router = Router::new();

@@ -5,7 +5,7 @@
 //! those there are, [`proofs`] remembers what they signed, [`parse`] reads untrusted text. The order of checks in [`JwtTokens::verify`] is the point of
 //! this crate: length, shape, key, its algorithm, the signature, and only then what the token says.
 //! [`cursors`] marks places in lists, under a derived key. [`seals`] proves the same of documents, and
-//! [`notary`] of the audit trail.
+//! [`notary`] of the audit trail. [`pseudonyms`] stand for what must not be recognised.
 
 mod cursors;
 mod derived;
@@ -14,6 +14,7 @@ mod notary;
 mod pairs;
 mod parse;
 mod proofs;
+mod pseudonyms;
 mod ring;
 mod seals;
 
@@ -31,6 +32,7 @@ pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
 pub use notary::HmacNotary;
 pub use pairs::{Algorithm, BadKey, SigningKey};
 use proofs::Proofs;
+pub use pseudonyms::HmacPseudonyms;
 pub use ring::{KeyRing, RingKey};
 pub use seals::HmacSeals;
 

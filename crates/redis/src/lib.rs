@@ -1,9 +1,11 @@
-//! Publishes what happened to a Redis stream, as Mainflux `auth` does, and wakes replicas.
+//! Publishes what happened to a Redis stream, as Mainflux `auth` does, wakes replicas, and counts for all of them.
 //!
 //! Read [`RedisStream`] first, then `event`, which says what an entry looks like, and `address`, which
-//! understands where Redis is. [`RedisWakeups`] tells replicas of commits.
+//! understands where Redis is. [`RedisWakeups`] tells replicas of commits; [`RedisCounts`] has the rate limits
+//! that replicas share.
 
 mod address;
+mod counts;
 mod event;
 mod wakeups;
 
@@ -19,6 +21,7 @@ use redis::{AsyncConnectionConfig, Client, Pipeline};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
+pub use counts::{DECIDE, PAUSE, PREFIX, RedisCounts, Verdict};
 pub use wakeups::RedisWakeups;
 
 /// The stream that the original's consumers read.

@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. [`layers`], what every request goes through before a router sees it: it gets an id and a
-//!    span, and a panic becomes an answer.
+//!    span, and a panic becomes an answer. Behind [`Proxies`] it finds out who is asking.
 //! 2. [`init`], where log lines and spans go: one line each to standard output, and over OTLP to a
 //!    collector if there is one.
 //! 3. [`Metrics`], the numbers, in the text format of Prometheus.
@@ -13,6 +13,7 @@
 
 mod log;
 mod metrics;
+mod proxies;
 mod request;
 mod settings;
 mod subscriber;
@@ -20,10 +21,11 @@ mod trace;
 mod traceparent;
 
 pub use metrics::{
-    MemoryNumbers, Metrics, build_info, confirmed, mail_died, mail_dropped, mail_failed, mail_sent,
-    mail_tried, mails, memory, not_published, not_renewed, outbox, published, refused,
-    signing_keys, signing_keys_stale,
+    MemoryNumbers, Metrics, build_info, confirmed, counted_alone, counting_together, mail_died,
+    mail_dropped, mail_failed, mail_sent, mail_tried, mails, memory, not_published, not_renewed,
+    outbox, published, refused, signing_keys, signing_keys_stale,
 };
+pub use proxies::{BadNetwork, Network, Proxies};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
 pub use subscriber::{Telemetry, check, init, init_for_commands};

@@ -17,13 +17,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use auth_domain::audit::Origin;
 use auth_domain::model::Token;
+use auth_domain::ports::Source;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
@@ -43,6 +44,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::log::line::Value;
 use crate::metrics::refused;
+use crate::proxies::Proxies;
 use crate::traceparent::Parent;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -55,9 +57,10 @@ const FRESHNESS: HeaderName = HeaderName::from_static("keyward-freshness");
 /// The router behind everything this module does.
 ///
 /// `transport` goes into spans and log lines; with `"grpc"` a panic is answered with a gRPC status,
-/// with anything else by a problem document (RFC 9457).
-pub fn layers(router: Router, transport: &'static str) -> Router {
-    router.layer(Guarding { transport })
+/// with anything else by a problem document (RFC 9457). With `proxies`, whoever they name is who is
+/// asking; without, whoever is connected.
+pub fn layers(router: Router, transport: &'static str, proxies: Option<Proxies>) -> Router {
+    router.layer(Guarding { transport, proxies: proxies.map(Arc::new) })
 }
 
 /// What log lines say about the request they belong to.
@@ -65,7 +68,7 @@ pub(crate) struct Current {
     id: HeaderValue,
     transport: &'static str,
     trace: Option<TraceId>,
-    /// The address it came from, as the accept loop knows it.
+    /// The address of whoever is asking, if it is known: the accept loop's, or what trusted proxies say.
     peer: Option<IpAddr>,
     /// The method and the route's pattern; a gRPC line has the operation's name instead.
     route: Option<(Method, MatchedPath)>,
@@ -124,6 +127,15 @@ impl Current {
         }
     }
 
+    /// Where it came in, for limits by address. Those who call over gRPC are services of the fleet, whose
+    /// addresses stand for everybody they ask about.
+    pub(crate) fn source(&self) -> Source {
+        match self.transport {
+            "grpc" => Source::Fleet,
+            _ => Source::Http(self.peer),
+        }
+    }
+
     /// What a panic counts under.
     pub(crate) const fn transport(&self) -> &'static str {
         self.transport
@@ -167,16 +179,17 @@ fn new_id() -> HeaderValue {
     HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Guarding {
     transport: &'static str,
+    proxies: Option<Arc<Proxies>>,
 }
 
 impl Layer<Route> for Guarding {
     type Service = Guarded;
 
     fn layer(&self, inner: Route) -> Guarded {
-        Guarded { inner, transport: self.transport }
+        Guarded { inner, transport: self.transport, proxies: self.proxies.clone() }
     }
 }
 
@@ -184,6 +197,7 @@ impl Layer<Route> for Guarding {
 struct Guarded {
     inner: Route,
     transport: &'static str,
+    proxies: Option<Arc<Proxies>>,
 }
 
 impl Service<Request> for Guarded {
@@ -208,12 +222,11 @@ impl Service<Request> for Guarded {
         };
         let long_token = has_long_token(request.headers());
         let trace = parent.map(|parent| parent.trace);
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let current = Current {
             id: id.clone(),
             transport: self.transport,
             trace,
-            peer: peer.map(|peer| peer.0.ip().to_canonical()),
+            peer: self.client(&request),
             route,
             marks: Cell::default(),
         };
@@ -226,6 +239,16 @@ impl Service<Request> for Guarded {
             transport: self.transport,
             long_token,
         }
+    }
+}
+
+impl Guarded {
+    /// Who is asking.
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+        let Some(proxies) = &self.proxies else { return Some(peer.ip().to_canonical()) };
+        proxies.warn_of_others(peer.ip(), request.headers());
+        proxies.client(peer.ip(), request.headers())
     }
 }
 
@@ -421,7 +444,11 @@ mod tests {
             assert!(ids.next().is_none());
             id
         };
-        layers(Router::new().route("/boom", get(boom)).route("/echo/{id}", get(echo)), transport)
+        layers(
+            Router::new().route("/boom", get(boom)).route("/echo/{id}", get(echo)),
+            transport,
+            None,
+        )
     }
 
     async fn ask(router: &Router, path: &str, ids: &[&[u8]]) -> (Response<()>, String) {
@@ -569,7 +596,7 @@ mod tests {
             with_current(|request| seen = request.fields());
             format!("{seen:?}")
         }
-        let router = layers(Router::new().route("/orgs/{id}", get(handler)), "http");
+        let router = layers(Router::new().route("/orgs/{id}", get(handler)), "http", None);
         let (_, seen) = ask(&router, "/orgs/7?token=secret", &[b"abc"]).await;
         for part in [r#""request_id": Text("abc")"#, r#""path": Text("/orgs/{id}")"#, "GET"] {
             assert!(seen.contains(part), "{seen}");

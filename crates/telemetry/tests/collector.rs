@@ -55,7 +55,7 @@ async fn spans_reach_the_collector_below_the_callers() {
             .in_scope(|| ());
     };
     let router = Router::new().route("/orgs/{id}", get(handler));
-    let router = auth_telemetry::layers(router, "http");
+    let router = auth_telemetry::layers(router, "http", None);
     let request = Request::builder()
         .uri("/orgs/42?token=hunter2")
         .header("x-request-id", "the-request")

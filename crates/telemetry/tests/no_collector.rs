@@ -25,7 +25,7 @@ async fn r_45_a_collector_that_never_answers_is_invisible() {
     let telemetry = auth_telemetry::init(&settings).unwrap();
     assert!(auth_telemetry::init(&settings).is_err(), "a process logs once");
 
-    let router = auth_telemetry::layers(Router::new().route("/", get(|| async {})), "http");
+    let router = auth_telemetry::layers(Router::new().route("/", get(|| async {})), "http", None);
     let started = Instant::now();
     // More spans than may wait.
     for _ in 0..10_000 {

@@ -62,6 +62,7 @@ impl Config {
                 "MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB",
             ),
             self.refuse_shared_ports(),
+            self.proxies.refuse_hops_of_nobody(),
         ];
         found.into_iter().filter_map(Result::err).collect()
     }

@@ -199,40 +199,4 @@ pub(crate) struct Limits {
         value_parser = positive_duration
     )]
     pub(crate) grpc_connection_grace: Duration,
-
-    /// `off` turns every rate limit off: for test suites and trusted networks.
-    #[arg(
-        id = "rate-limits", long = "rate-limits",
-        env = "MF_AUTH_RATE_LIMITS",
-        default_value = "on",
-        value_parser = super::values::switch,
-        action = clap::ArgAction::Set
-    )]
-    pub(crate) rates: bool,
-
-    /// The most failed sign-ins a minute from one address.
-    #[arg(
-        long,
-        env = "MF_AUTH_LOGIN_FAILURES_PER_ADDRESS",
-        default_value = "20",
-        value_parser = count
-    )]
-    pub(crate) login_failures_per_address: u32,
-
-    /// The most failed sign-ins in ten minutes from one address to one account.
-    #[arg(
-        long,
-        env = "MF_AUTH_LOGIN_FAILURES_PER_ACCOUNT",
-        default_value = "10",
-        value_parser = count
-    )]
-    pub(crate) login_failures_per_account: u32,
-
-    /// The most invites one user may try to make in an hour. Each try tells whether an address is known.
-    #[arg(long, env = "MF_AUTH_INVITES_PER_INVITER", default_value = "60", value_parser = count)]
-    pub(crate) invites_per_inviter: u32,
-
-    /// The most invites one user gets in a day.
-    #[arg(long, env = "MF_AUTH_INVITES_PER_INVITEE", default_value = "5", value_parser = count)]
-    pub(crate) invites_per_invitee: u32,
 }

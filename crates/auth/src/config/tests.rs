@@ -43,7 +43,7 @@ fn nothing_set_means_the_defaults_and_no_warning() {
     assert!(config.server.ops_host.is_loopback());
     assert_eq!(config.tokens.login_token_duration, Duration::from_hours(10));
     assert_eq!(config.store_kind(), StoreKind::Embedded);
-    assert!(config.has_accounts() && config.self_register() && config.limits.rates);
+    assert!(config.has_accounts() && config.self_register() && config.rates.on);
     assert_eq!(config.warnings, [] as [String; 0]);
 }
 

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use auth_domain::model::Email;
+use auth_telemetry::BadNetwork;
 use secrecy::{ExposeSecret, SecretString};
+
+use super::rates::Networks;
 
 /// A span of time as Go writes it: `10h`, `1h30m`, `1.5s`, `500ms`, or `0`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -149,6 +152,13 @@ pub(crate) fn redis(text: &str) -> Result<String, String> {
         None if place.is_some() && !host_and_port.is_empty() => Ok(text.to_owned()),
         _ => Err("is neither host:port nor redis://[:password@]host:port[/number]".to_owned()),
     }
+}
+
+/// Networks, separated by commas.
+pub(crate) fn networks(text: &str) -> Result<Networks, String> {
+    let network =
+        |part: &str| part.trim().parse().map_err(|problem: BadNetwork| problem.to_string());
+    text.split(',').map(network).collect::<Result<_, _>>().map(Networks)
 }
 
 /// The address of another service: `host:port`, with or without a scheme.

@@ -42,7 +42,7 @@ fn beyond(config: &Config) -> Vec<String> {
         Secured::load(config).map(drop),
         signing_keys(config.tokens.signing_keys.as_deref()),
         wiring::mailer(&config.mail).map(drop),
-        wiring::stream(&config.events).map(drop),
+        wiring::redis(&config.events).map(drop),
         wiring::remote_directory(&config.accounts).map(drop),
         auth_telemetry::check(&config.telemetry.settings())
             .map_err(|problem| format!("{problem:#}")),

@@ -1,6 +1,6 @@
 //! Three replicas behind the balancer of `docker/compose.yml`, with its own configuration.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -127,7 +127,8 @@ async fn ran(replica: &Server, operation: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_behind_the_balancer_are_one_service() {
-    let setup = postgres().await;
+    // As in the compose file: the balancer says who asks.
+    let setup = postgres().await.set("MF_AUTH_TRUSTED_PROXIES", "127.0.0.1");
     let (one, two, three) = tokio::join!(setup.start(), setup.start(), setup.start());
     let replicas = [one.unwrap(), two.unwrap(), three.unwrap()];
     let balancer = Balancer::before(&replicas).await;
@@ -141,6 +142,19 @@ async fn three_replicas_behind_the_balancer_are_one_service() {
             assert!(ran(replica, operation).await > 0, "replica {n} had no {operation}");
         }
     }
+
+    // Somebody at another address, which they cannot make up.
+    let elsewhere = Client::builder().local_address(IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    let request = elsewhere.post(format!("{}/orgs", balancer.http)).bearer_auth(&login);
+    let request = request.header("x-forwarded-for", "203.0.113.1, 127.0.0.1");
+    let founded = request.json(&json!({ "name": "acme" })).send().await.unwrap();
+    assert_eq!(founded.status(), StatusCode::CREATED);
+    let (_, trail) = balancer.ask(Method::GET, "/audit?limit=1", &login, None).await;
+    let record = &trail["records"][0];
+    assert_eq!(
+        (&record["operation"], &record["peer"]),
+        (&json!("create_org"), &json!("127.0.0.2"))
+    );
 
     // What one of them revokes all of them refuse.
     let (status, made) =

@@ -84,6 +84,11 @@ fn three_replicas_differ_in_nothing_and_only_the_balancer_is_published() {
         assert!(replica.get("ports").is_none(), "{name}");
         assert!(services["balancer"]["depends_on"][&**name].is_mapping(), "{name}");
     }
+    // Behind the balancer, and nowhere else, somebody else says who asks.
+    let believed = services["replica-1"]["environment"]["MF_AUTH_TRUSTED_PROXIES"].as_str();
+    let networks = believed.unwrap().split(',').map(str::parse::<auth_telemetry::Network>);
+    assert_eq!(networks.flatten().count(), 4, "{believed:?}");
+    assert!(services["auth"]["environment"].get("MF_AUTH_TRUSTED_PROXIES").is_none());
     assert_eq!(texts(&services["auth"]["profiles"]), ["single"]);
     assert_eq!(services["balancer"]["ports"], services["auth"]["ports"]);
     // Prometheus finds all of them by one name, on the port that is theirs.

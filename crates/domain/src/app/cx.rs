@@ -12,7 +12,9 @@ use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
 use crate::model::{GroupId, GroupStanding, KeyKind, OrgId, UserId};
-use crate::ports::{Checks, Confirmation, Cursors, Directory, Passwords, Store, Throttle, Tokens};
+use crate::ports::{
+    Checks, Confirmation, Cursors, Directory, Passwords, Source, Store, Throttle, Tokens,
+};
 use crate::{Timestamp, ops, policy};
 
 /// What an operation runs with: who asks, when, and the way to the ports.
@@ -73,7 +75,13 @@ impl Cx<'_> {
         &*self.inner.ports.cursors
     }
 
-    /// Slows down guessing.
+    /// Where the request came in.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.inner.ports.observer.source()
+    }
+
+    /// Slows down who asks too much.
     #[must_use]
     pub fn throttle(&self) -> &dyn Throttle {
         &*self.inner.ports.throttle
@@ -273,7 +281,7 @@ impl Cx<'_> {
     }
 
     /// The org in which the operation was authorized.
-    fn org(&self) -> Option<OrgId> {
+    pub(super) fn org(&self) -> Option<OrgId> {
         let of_guard = |guard: &Guard| match guard {
             Guard::InOrg { org, .. }
             | Guard::MayInvite { org, .. }

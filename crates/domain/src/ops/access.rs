@@ -3,12 +3,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::app::{Access, Cx, Identity, Operation};
+use crate::app::{Access, Cx, Identity, Operation, count_check};
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Proved,
     SigningKeyId, Standing, Token, Trust, UserId,
 };
+use crate::ports::Class;
 use crate::{Timestamp, policy};
 
 /// How far a sibling's clock may be ahead of ours before its tokens are refused.
@@ -25,13 +26,16 @@ impl Operation for Identify {
     type Output = Identity;
     const NAME: &'static str = "identify";
     const HOT: bool = true;
+    const CLASS: Class = Class::Checks;
 
     fn access(&self) -> Access {
         Access::Anyone
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Identity> {
-        identify(cx, &self.token).await
+        let identity = identify(cx, &self.token).await?;
+        count_check(cx, &identity).await?;
+        Ok(identity)
     }
 }
 
@@ -90,6 +94,7 @@ impl Operation for Authorize {
     type Output = ();
     const NAME: &'static str = "authorize";
     const HOT: bool = true;
+    const CLASS: Class = Class::Checks;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -103,12 +108,13 @@ impl Operation for Authorize {
     }
 }
 
-/// Whose token this is, if it is one to act with: a recovery token is not.
+/// Whose token this is, if it is one to act with, as a recovery token is not, and they have not asked too often.
 pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     let identity = identify(cx, token).await?;
     if identity.kind == KeyKind::Recovery {
         return Err(Unauthenticated::NotHonoured.into());
     }
+    count_check(cx, &identity).await?;
     Ok(identity)
 }
 

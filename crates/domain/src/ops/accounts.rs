@@ -1,7 +1,6 @@
 //! Accounts of the built-in directory: opening one, signing in, being found.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use secrecy::SecretString;
 
@@ -12,7 +11,7 @@ use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PlatformRole, Token,
 };
-use crate::ports::Attempt;
+use crate::ports::{Attempt, Class};
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -119,6 +118,7 @@ pub struct Register {
 impl Operation for Register {
     type Output = ();
     const NAME: &'static str = "self_register";
+    const CLASS: Class = Class::SignIns;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -148,13 +148,12 @@ pub struct Login {
     pub email: Email,
     /// The password, checked against no rule but its hash.
     pub password: SecretString,
-    /// Where the request comes from, if that is known.
-    pub from: Option<IpAddr>,
 }
 
 impl Operation for Login {
     type Output = Token;
     const NAME: &'static str = "login";
+    const CLASS: Class = Class::SignIns;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -163,12 +162,12 @@ impl Operation for Login {
     /// Unknown address, wrong password and disabled account answer alike and take as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
         let key = self.email.key().to_owned();
-        let attempt = Attempt::SignIn { from: self.from, account: &key };
-        cx.throttle().enter(attempt)?;
+        let attempt = Attempt::SignIn { source: cx.source(), account: &key };
+        cx.throttle().enter(attempt).await?;
         let proved = prove(cx, &self.email, self.password).await;
         // Only a wrong guess stays counted: an outage must not lock anybody out.
         if !matches!(proved, Ok(None)) {
-            cx.throttle().take_back(attempt);
+            cx.throttle().take_back(attempt).await;
         }
         let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
         keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login).await
@@ -201,6 +200,7 @@ pub struct Profile {
 impl Operation for ViewProfile {
     type Output = Profile;
     const NAME: &'static str = "view_profile";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn
@@ -229,6 +229,7 @@ pub struct FindByIds {
 impl Operation for FindByIds {
     type Output = Listing<Account>;
     const NAME: &'static str = "list_users_by_ids";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service
@@ -255,6 +256,7 @@ pub struct FindByEmails {
 impl Operation for FindByEmails {
     type Output = Vec<Account>;
     const NAME: &'static str = "list_users_by_emails";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service

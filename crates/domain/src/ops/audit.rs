@@ -8,6 +8,7 @@ use crate::audit::{AuditQuery, AuditRecord, Digest, Trail};
 use crate::error::Result;
 use crate::model::{Action, OrgId, PlatformRole};
 use crate::ops::paging::{Paged, PartAsked};
+use crate::ports::Class;
 
 /// How many records are read at a time.
 pub const READ: u32 = 1_000;
@@ -26,6 +27,7 @@ pub struct ListAudit {
 impl Operation for ListAudit {
     type Output = Paged<AuditRecord>;
     const NAME: &'static str = "list_audit";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::OnPlatform(PlatformRole::Admin)
@@ -50,6 +52,7 @@ pub struct ListOrgAudit {
 impl Operation for ListOrgAudit {
     type Output = Paged<AuditRecord>;
     const NAME: &'static str = "list_org_audit";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InOrg(self.org, Action::Admin)
@@ -92,6 +95,7 @@ pub struct ReadAudit {
 impl Operation for ReadAudit {
     type Output = Vec<AuditRecord>;
     const NAME: &'static str = "read_audit";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service
@@ -114,6 +118,7 @@ pub struct VerifyAudit {
 impl Operation for VerifyAudit {
     type Output = Verdict;
     const NAME: &'static str = "verify_audit";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service

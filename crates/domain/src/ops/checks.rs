@@ -6,6 +6,7 @@ use crate::model::{GroupStanding, Standing, Token, UserId};
 use crate::ops::access::{
     Question, authorize, decide_in_group, decide_in_org, decide_on_platform, identify_actor,
 };
+use crate::ports::Class;
 
 /// The most questions one [`AuthorizeMany`] asks.
 pub const MAX_CHECKS: usize = 200;
@@ -25,6 +26,7 @@ impl Operation for IdentifyAndAuthorize {
     type Output = Identity;
     const NAME: &'static str = "identify_and_authorize";
     const HOT: bool = true;
+    const CLASS: Class = Class::Checks;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -74,6 +76,7 @@ impl Operation for AuthorizeMany {
     type Output = Vec<Verdict>;
     const NAME: &'static str = "authorize_many";
     const HOT: bool = true;
+    const CLASS: Class = Class::Checks;
 
     fn access(&self) -> Access {
         Access::Anyone

@@ -11,6 +11,7 @@ use crate::model::{
     Action, Invite, InviteId, OrgId, OrgInvite, OrgRole, PlatformInviteId, RedirectPath, Rival,
     Settlement, UserId, WaitingInvite,
 };
+use crate::ports::Class;
 
 /// Invites whoever will answer a platform invite.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub struct ViewDormantInvite {
 impl Operation for ViewDormantInvite {
     type Output = OrgInvite;
     const NAME: &'static str = "view_dormant_org_invite";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service

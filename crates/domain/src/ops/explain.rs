@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::{Explanation, PlatformRole, UserId};
 use crate::ops::access::Question;
 use crate::policy;
+use crate::ports::Class;
 
 /// Says which row makes [`super::access::Authorize`] answer a user as it does, or what is missing.
 ///
@@ -22,6 +23,7 @@ pub struct Explain {
 impl Operation for Explain {
     type Output = Explanation;
     const NAME: &'static str = "explain";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::OnPlatform(PlatformRole::Admin)

@@ -12,6 +12,7 @@ use crate::model::{
     EntityId, EntityType, GroupId, GroupMember, GroupRole, GroupsOfQuery, Metadata, Placed, UserId,
 };
 use crate::policy;
+use crate::ports::Class;
 
 /// Makes things members of a group: all of them or none. Naming one twice changes nothing.
 #[derive(Debug)]
@@ -100,6 +101,7 @@ pub struct ListGroupMembers {
 impl Operation for ListGroupMembers {
     type Output = Paged<GroupMember>;
     const NAME: &'static str = "list_group_members";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InGroup(self.group, GroupRole::Viewer)
@@ -138,6 +140,7 @@ pub struct ListGroupsOf {
 impl Operation for ListGroupsOf {
     type Output = Paged<Placed>;
     const NAME: &'static str = "list_group_memberships";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn

@@ -7,6 +7,7 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::Result;
 use crate::model::{GroupGrant, GroupId, GroupRole, Listing, Page, UserId};
+use crate::ports::Class;
 
 /// Gives a user a role in a group and in all that lies below it, or replaces the one they were given
 /// there. In a group of an org they must be a member of the org.
@@ -72,6 +73,7 @@ pub struct ListGroupRoles {
 impl Operation for ListGroupRoles {
     type Output = Listing<GroupGrant>;
     const NAME: &'static str = "list_group_roles";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InGroup(self.group, GroupRole::Viewer)

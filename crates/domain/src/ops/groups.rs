@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::ops::paging::{Paged, PartAsked};
 use crate::policy;
+use crate::ports::Class;
 
 /// A way through a tree as bytes, and back.
 fn way(path: &[GroupId]) -> Vec<u8> {
@@ -99,6 +100,7 @@ pub struct ViewGroup {
 impl Operation for ViewGroup {
     type Output = Placed;
     const NAME: &'static str = "view_group";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InGroup(self.id, GroupRole::Viewer)
@@ -239,6 +241,7 @@ pub struct ListGroups {
 impl Operation for ListGroups {
     type Output = Paged<Placed>;
     const NAME: &'static str = "list_groups";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn
@@ -288,6 +291,7 @@ pub struct ListChildren {
 impl Operation for ListChildren {
     type Output = Paged<Placed>;
     const NAME: &'static str = "list_children";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InGroup(self.id, GroupRole::Viewer)
@@ -319,6 +323,7 @@ pub struct ListParents {
 impl Operation for ListParents {
     type Output = Paged<Placed>;
     const NAME: &'static str = "list_parents";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InGroup(self.id, GroupRole::Viewer)

@@ -17,7 +17,7 @@ use crate::model::{
     Mail, Membership, Message, OrgId, OrgInvite, OrgRole, Page, RedirectPath, Settlement,
     ShownInvite, UserId,
 };
-use crate::ports::Attempt;
+use crate::ports::{Attempt, Class};
 
 /// How often an operation starts anew because others changed what it had decided by.
 pub(super) const TRIES: u32 = 5;
@@ -43,24 +43,31 @@ impl Operation for CreateInvite {
         Access::InOrg(self.org, Action::Admin)
     }
 
-    /// Whoever is not registered is not found, so every try counts against the inviter; against the
-    /// invitee only invites that were made.
+    /// Whoever is not registered is not found, so every try counts against the inviter; invites that were made
+    /// count between the two. Whoever gets many from many gets no further mails of them, so that nobody's mailbox
+    /// is flooded and no stranger keeps others from inviting.
     async fn run(self, cx: &mut Cx<'_>) -> Result<InviteId> {
         if self.role == OrgRole::Owner {
             return Err(Error::malformed("role", "owner is given by transferring the org"));
         }
         check_path(cx, &self.path)?;
-        cx.throttle().enter(Attempt::Inviting(cx.identity()?.user))?;
+        let by = cx.identity()?.user;
+        cx.throttle().enter(Attempt::Inviting(by)).await?;
         let found = directory::owners(cx.directory(), &[self.email]).await?.pop();
         let invitee = found.ok_or(Error::NotFound(Entity::Account))?;
-        cx.throttle().enter(Attempt::BeingInvited(invitee))?;
+        let invited = Attempt::BeingInvited { by, invitee };
+        cx.throttle().enter(invited).await?;
         let invite = invite(cx, self.org, Some(invitee), self.role)?;
         let id = invite.id;
-        let mail = mail(cx, id, invite.expires_at, &self.path);
+        let mail = mail_within_limits(cx, &invite, invitee, &self.path).await;
+        let mailed = mail.is_some();
         let changes = [Change::InsertInvite(invite)].into_iter().chain(mail).collect();
         let made = cx.commit(changes).await;
         if made.is_err() {
-            cx.throttle().take_back(Attempt::BeingInvited(invitee));
+            cx.throttle().take_back(invited).await;
+            if mailed {
+                cx.throttle().take_back(Attempt::InviteMail(invitee)).await;
+            }
         }
         made.map(|()| id)
     }
@@ -106,6 +113,18 @@ pub(super) fn mail(
         let (id, message, created_at) = (cx.new_id(), message(), cx.now);
         Change::QueueMail(Mail { id, message, created_at, expires_at })
     })
+}
+
+/// The same, unless the invitee got too many lately: then the invite is there, and they find it by themselves.
+async fn mail_within_limits(
+    cx: &Cx<'_>,
+    invite: &Invite,
+    invitee: UserId,
+    path: &RedirectPath,
+) -> Option<Change> {
+    let mail = mail(cx, invite.id, invite.expires_at, path)?;
+    let entered = cx.throttle().enter(Attempt::InviteMail(invitee)).await;
+    entered.is_ok().then_some(mail)
 }
 
 /// What to do with an invite.
@@ -239,6 +258,7 @@ pub struct ViewInvite {
 impl Operation for ViewInvite {
     type Output = ShownInvite;
     const NAME: &'static str = "view_org_invite";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn
@@ -269,6 +289,7 @@ pub struct ListInvitesByOrg {
 impl Operation for ListInvitesByOrg {
     type Output = Listing<ShownInvite>;
     const NAME: &'static str = "list_org_invites_by_org";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InOrg(self.org, Action::Admin)
@@ -304,6 +325,7 @@ pub struct ListInvitesByUser {
 impl Operation for ListInvitesByUser {
     type Output = Listing<ShownInvite>;
     const NAME: &'static str = "list_org_invites_by_user";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn

@@ -7,6 +7,7 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result};
 use crate::model::{Claims, Email, Key, KeyId, KeyKind, KeyOrder, Listing, Page, Token, UserId};
+use crate::ports::Class;
 
 /// The longest life a key can ask for: 100 years of 365 days.
 const LONGEST_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
@@ -164,6 +165,7 @@ pub struct ViewKey {
 impl Operation for ViewKey {
     type Output = Key;
     const NAME: &'static str = "retrieve_key";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::LoggedIn("failed to retrieve key data")
@@ -185,6 +187,7 @@ pub struct ListKeys {
 impl Operation for ListKeys {
     type Output = Listing<Key>;
     const NAME: &'static str = "list_keys";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::LoggedIn("failed to retrieve key data")

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::{
     Content, Draft, Invitation, Listing, MailId, MailState, Message, Page, PlatformRole, QueuedMail,
 };
+use crate::ports::Class;
 
 /// Finds out, right before a mail is sent, whether it is still true and whom it goes to.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub struct ListMails {
 impl Operation for ListMails {
     type Output = Listing<QueuedMail>;
     const NAME: &'static str = "list_mails";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::OnPlatform(PlatformRole::Admin)

@@ -14,7 +14,7 @@ use crate::model::{
     Action, Direction, Email, Listing, Member, MemberOrder, MemberQuery, Membership, OrgId,
     OrgRole, Page, UserId,
 };
-use crate::ports::MAX_PEOPLE;
+use crate::ports::{Class, MAX_PEOPLE};
 
 /// The most members one call adds, changes or removes.
 pub const MAX_BATCH: usize = 200;
@@ -206,6 +206,7 @@ pub struct ViewMember {
 impl Operation for ViewMember {
     type Output = Member;
     const NAME: &'static str = "view_org_membership";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InOrg(self.org, Action::Viewer)
@@ -233,6 +234,7 @@ pub struct ListMembers {
 impl Operation for ListMembers {
     type Output = Listing<Member>;
     const NAME: &'static str = "list_org_memberships";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InOrg(self.query.org, Action::Viewer)

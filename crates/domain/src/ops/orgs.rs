@@ -9,6 +9,7 @@ use crate::model::{
     Action, Description, Listing, Membership, Metadata, Name, Org, OrgEdit, OrgId, OrgOrder,
     OrgQuery, OrgRole, Page, UserId,
 };
+use crate::ports::Class;
 
 /// The most orgs one call deletes.
 pub const MAX_BATCH: usize = 200;
@@ -65,6 +66,7 @@ pub struct ViewOrg {
 impl Operation for ViewOrg {
     type Output = Org;
     const NAME: &'static str = "view_org";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::InOrg(self.id, Action::Viewer)
@@ -89,6 +91,7 @@ pub struct ListOrgs {
 impl Operation for ListOrgs {
     type Output = Listing<Org>;
     const NAME: &'static str = "list_orgs";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::SignedIn
@@ -179,6 +182,7 @@ pub struct ViewOwner {
 impl Operation for ViewOwner {
     type Output = UserId;
     const NAME: &'static str = "get_owner_id_by_org_id";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service

@@ -4,6 +4,7 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Result};
 use crate::model::{Listing, Page, PlatformRole, RoleHolder, UserId};
+use crate::ports::Class;
 
 /// Gives a user a platform role, for a sibling service. Repeating it changes nothing.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ pub struct RetrieveRole {
 impl Operation for RetrieveRole {
     type Output = Option<PlatformRole>;
     const NAME: &'static str = "retrieve_role";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service
@@ -90,6 +92,7 @@ pub struct ListRoles {
 impl Operation for ListRoles {
     type Output = Listing<RoleHolder>;
     const NAME: &'static str = "list_roles";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::OnPlatform(PlatformRole::Admin)

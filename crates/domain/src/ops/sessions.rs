@@ -123,7 +123,7 @@ async fn end_sessions(cx: &Cx<'_>, user: UserId, asking: i64, furthest: Duration
     let until = cx.now.plus(APART).seconds().max(asking).max(begun_since);
     let beyond = until.saturating_sub(cx.now.plus(furthest).seconds());
     if let Ok(wait @ 1..) = u64::try_from(beyond) {
-        return Err(Error::RateLimited(Duration::from_secs(wait)));
+        cx.throttle().not_before(Duration::from_secs(wait)).await?;
     }
     cx.commit(vec![Change::EndSessions { user, until: Timestamp::from_seconds(until) }]).await
 }

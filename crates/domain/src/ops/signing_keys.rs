@@ -7,6 +7,7 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::Result;
 use crate::model::{PublicKey, SigningKeyId};
+use crate::ports::Class;
 
 /// Gives what others verify tokens with.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ impl Operation for ListPublicKeys {
     type Output = Vec<PublicKey>;
     const NAME: &'static str = "list_public_keys";
     const HOT: bool = true;
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -64,6 +66,7 @@ pub struct IsWithdrawn {
 impl Operation for IsWithdrawn {
     type Output = bool;
     const NAME: &'static str = "is_withdrawn";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service
@@ -86,6 +89,7 @@ pub struct CountKeysMade {
 impl Operation for CountKeysMade {
     type Output = u64;
     const NAME: &'static str = "count_keys_made";
+    const CLASS: Class = Class::Reads;
 
     fn access(&self) -> Access {
         Access::Service

@@ -21,8 +21,7 @@ fn register(email: &str, password: &str) -> Register {
 }
 
 async fn login(world: &World, email: &str, password: &str) -> Result<auth_domain::model::Token> {
-    let from = None;
-    world.as_anyone(Login { email: email.parse().unwrap(), password: password.into(), from }).await
+    world.as_anyone(Login { email: email.parse().unwrap(), password: password.into() }).await
 }
 
 fn by_ids(ids: Vec<auth_domain::model::UserId>) -> FindByIds {

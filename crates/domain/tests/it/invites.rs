@@ -192,9 +192,28 @@ async fn s55_invites_that_were_made_count_against_the_invitee() {
         assert!(told, "{number} {again:?}");
         acme.answer(11, id, Answer::Decline).await.unwrap();
     }
-    let sixth = acme.invite(2, 11, OrgRole::Viewer).await;
+    let sixth = acme.invite(1, 11, OrgRole::Viewer).await;
     assert!(matches!(sixth, Err(Error::RateLimited(_))), "{sixth:?}");
-    acme.invite(2, 12, OrgRole::Viewer).await.unwrap();
+    acme.invite(1, 12, OrgRole::Viewer).await.unwrap();
+    // S-87: what one has done keeps no other from inviting.
+    acme.invite(2, 11, OrgRole::Viewer).await.unwrap();
+}
+
+#[tokio::test]
+async fn s55_s87_a_mailbox_is_not_flooded_and_the_invites_are_there_all_the_same() {
+    let acme = Acme::by(Rules { mail: true, ..Rules::default() }).await;
+    let mut made = 0;
+    for inviter in 50..60 {
+        acme.world.join(acme.org, inviter, OrgRole::Admin).await;
+        for _ in 0..3 {
+            let id = acme.invite(inviter, 11, OrgRole::Viewer).await.unwrap();
+            acme.answer(11, id, Answer::Decline).await.unwrap();
+            made += 1;
+        }
+    }
+    assert_eq!((made, acme.world.seen.mails()), (30, 20));
+    acme.invite(50, 12, OrgRole::Viewer).await.unwrap();
+    assert_eq!(acme.world.seen.mails(), 21, "somebody else's mailbox");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod explain;
 mod groups;
 mod invites;
 mod keys;
+mod limits;
 mod mails;
 mod member_backup;
 mod members;

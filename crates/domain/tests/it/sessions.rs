@@ -6,6 +6,7 @@ use auth_domain::model::{KeyKind, PlatformRole, UserId};
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::sessions::{EndSessions, EndSessionsOf, RevokeKeys, RevokeKeysOf};
+use auth_domain::ports::Clock;
 use auth_domain::{Caller, Entity, Error, Unauthenticated};
 
 use crate::world::{World, user, world};
@@ -85,6 +86,27 @@ async fn ends_of_sessions_do_not_run_away_from_the_clock() {
         IssueToken { user: user(7), email: "user7@example.com".into(), kind: KeyKind::Login };
     let token = world.as_service(issue).await.unwrap();
     assert!(lives(&world, &token).await);
+}
+
+#[tokio::test]
+async fn where_nobody_is_refused_ends_of_sessions_wait_for_the_clock() {
+    let world = world().await;
+    *world.throttle.waits.lock().unwrap() = Some(world.clock.clone());
+    world.promote(5, PlatformRole::Admin).await;
+    let begun = world.clock.now();
+    for _ in 0..60 {
+        let before = world.as_service(issue_for_seven()).await.unwrap();
+        world.as_user(5, EndSessionsOf { user: user(7) }).await.unwrap();
+        assert!(!lives(&world, &before).await, "whatever it waited for");
+        let since = world.as_service(issue_for_seven()).await.unwrap();
+        assert!(lives(&world, &since).await);
+    }
+    let waited = world.clock.now().seconds() - begun.seconds();
+    assert!((20..=60).contains(&waited), "{waited} s");
+}
+
+fn issue_for_seven() -> IssueToken {
+    IssueToken { user: user(7), email: "user7@example.com".into(), kind: KeyKind::Login }
 }
 
 /// With a login for each, so that nobody is kept out by the session that ended.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,8 @@ use auth_domain::model::{
     PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
-    Attempt, ChangeLog, Clock, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Attempt, Call, ChangeLog, Class, Clock, Directory, Ids, Observer, Passwords, Store, Throttle,
+    Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
@@ -31,6 +32,7 @@ pub struct World {
     pub tokens: Arc<JwtTokens>,
     pub clock: Arc<StoppedClock>,
     pub seen: Arc<Seen>,
+    pub throttle: Arc<FewTries>,
 }
 
 /// A world where nobody did anything yet.
@@ -64,6 +66,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
     let clock = Arc::new(StoppedClock(AtomicI64::new(1_700_000_000_250_000)));
     let seen = Arc::new(Seen::default());
     let direct = Arc::new(Direct::new(store.clone()));
+    let throttle = Arc::new(FewTries::default());
     let ports = Ports {
         store: store.clone(),
         checks: direct.clone(),
@@ -74,14 +77,14 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         cursors: Arc::new(tokens.cursors()),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
-        throttle: Arc::new(FewTries::default()),
+        throttle: throttle.clone(),
         seals: Arc::new(
             HmacSeals::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap(),
         ),
         notary: notary(),
         observer: seen.clone(),
     };
-    World { app: App::new(ports, rules), store, tokens, clock, seen }
+    World { app: App::new(ports, rules), store, tokens, clock, seen, throttle }
 }
 
 /// What chains and seals the audit trail.
@@ -286,18 +289,46 @@ impl Passwords for PlainPasswords {
     }
 }
 
-/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite.
+/// Refuses what was attempted so often: three times to sign in, as often as it is by default to invite. Notes calls.
 #[derive(Default)]
-struct FewTries(Mutex<Vec<String>>);
+pub struct FewTries {
+    tries: Mutex<Vec<String>>,
+    calls: Mutex<Vec<Call>>,
+    /// Whether every call is one too many.
+    pub refuses_calls: AtomicBool,
+    /// Whether checks are not counted.
+    pub checks_are_free: AtomicBool,
+    /// Whether ends of sessions wait for as long as they have to, as this clock says, and are not refused.
+    pub waits: Mutex<Option<Arc<StoppedClock>>>,
+}
 
+impl FewTries {
+    /// The calls that were counted since somebody asked.
+    pub fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+#[async_trait]
 impl Throttle for FewTries {
-    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+    fn counts(&self, class: Class) -> bool {
+        assert_eq!(class, Class::Checks, "nothing else is so dear that one has to ask");
+        !self.checks_are_free.load(Ordering::SeqCst)
+    }
+
+    async fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
         let most = match attempt {
+            Attempt::Call(_) if self.refuses_calls.load(Ordering::SeqCst) => 0,
+            Attempt::Call(call) => {
+                self.calls.lock().unwrap().push(call);
+                return Ok(());
+            }
             Attempt::SignIn { .. } => 3,
             Attempt::Inviting(_) => 60,
-            Attempt::BeingInvited(_) => 5,
+            Attempt::BeingInvited { .. } => 5,
+            Attempt::InviteMail(_) => 20,
         };
-        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+        let (mut tries, attempt) = (self.tries.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {
             return Err(Error::RateLimited(Duration::from_mins(1)));
         }
@@ -305,9 +336,17 @@ impl Throttle for FewTries {
         Ok(())
     }
 
-    fn take_back(&self, attempt: Attempt<'_>) {
-        let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
+    async fn take_back(&self, attempt: Attempt<'_>) {
+        let (mut tries, attempt) = (self.tries.lock().unwrap(), format!("{attempt:?}"));
         let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
+    }
+
+    async fn not_before(&self, wait: Duration) -> Result<()> {
+        match &*self.waits.lock().unwrap() {
+            Some(clock) => clock.advance(wait),
+            None => return Err(Error::RateLimited(wait)),
+        }
+        Ok(())
     }
 }

@@ -17,7 +17,9 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::{IssueKey, IssuedKey};
 use auth_domain::ops::orgs::CreateOrg;
-use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens};
+use auth_domain::ports::{
+    Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens,
+};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
@@ -256,12 +258,21 @@ impl Passwords for Nothing {
     }
 }
 
+#[async_trait]
 impl Throttle for Nothing {
-    fn enter(&self, _: Attempt<'_>) -> Result<()> {
+    fn counts(&self, _: Class) -> bool {
+        false
+    }
+
+    async fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _: Attempt<'_>) {}
+    async fn take_back(&self, _: Attempt<'_>) {}
+
+    async fn not_before(&self, _: Duration) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Observer for Nothing {

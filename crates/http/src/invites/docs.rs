@@ -44,7 +44,8 @@ pub(super) fn create() -> Docs {
         "For its admins and its owner. An address that nobody has is not found. If the operator has \
          configured a mail server, the invitee gets a mail whose link leads to `redirect_path`, below which \
          the operator allows it (`MF_AUTH_REDIRECT_PATHS`), and the invite's id. Each user may try 60 times \
-         an hour, and gets 5 invites a day.",
+         an hour, and invite the same person 5 times a day. Whoever gets more than 20 mails about invites a \
+         day is not sent further ones; the invites are there all the same.",
     )
     .body::<InviteBody>(json!({
         "email": "ada@example.com",

@@ -1,6 +1,7 @@
 //! Refusals in the description: which a route can give, each with the very document it sends.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use auth_domain::Error;
 use http::StatusCode;
@@ -53,12 +54,14 @@ pub(super) fn others() -> Ref {
 pub(super) fn add_to(mut components: Components, mut refusals: Vec<Problem>) -> Components {
     let every_route = [
         Problem::from(Transport::HeadSize),
+        Error::RateLimited(Duration::from_secs(30)).into(),
         Error::internal("an example").into(),
         Transport::Deadline.into(),
     ];
     let codes: Vec<_> = every_route.iter().map(Problem::code).collect();
     let about = "Whatever the route, a request can fail with 431 because its headers are too large, \
-                 with 500 because of a fault of this service, and with 504 because it took too long.";
+                 with 429 because there were too many (`Retry-After` says when to come back), with \
+                 500 because of a fault of this service, and with 504 because it took too long.";
     let others = response(StatusCode::INTERNAL_SERVER_ERROR, about, &codes);
     components.responses.insert(OTHERS.to_owned(), others.into());
     refusals.extend(every_route);

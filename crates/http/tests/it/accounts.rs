@@ -26,7 +26,7 @@ async fn open(world: &World) {
 
 async fn login(world: &World, email: &str, password: &str) -> Answer {
     let body = json!({ "email": email, "password": password }).to_string();
-    world.post("/tokens").from("192.0.2.1").body(&body).send().await
+    world.post("/tokens").body(&body).send().await
 }
 
 async fn profile(world: &World, token: &str) -> Answer {
@@ -158,7 +158,7 @@ async fn a_user_whom_the_directory_does_not_know_has_no_profile() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_down_by_address() {
+async fn guessing_is_slowed_down() {
     let world = World::new().await;
     open(&world).await;
     for _ in 0..3 {
@@ -167,11 +167,6 @@ async fn guessing_is_slowed_down_by_address() {
     let answer = login(&world, EMAIL, PASSWORD).await;
     answer.assert_refused(429, "too many requests");
     assert_eq!(answer.header("retry-after"), "2");
-    let body = json!({ "email": EMAIL, "password": PASSWORD }).to_string();
-    let mapped = world.post("/tokens").from("::ffff:192.0.2.1").body(&body).send().await;
-    assert_eq!(mapped.status, StatusCode::TOO_MANY_REQUESTS, "the same address in IPv6 clothes");
-    let elsewhere = world.post("/tokens").from("192.0.2.2").body(&body).send().await;
-    assert_eq!(elsewhere.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

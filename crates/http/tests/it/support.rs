@@ -1,6 +1,5 @@
 //! A world to send requests to.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,14 +13,13 @@ use auth_domain::directory::BuiltIn;
 use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
-use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, Request, StatusCode, request};
@@ -234,12 +232,6 @@ impl Call {
         self
     }
 
-    pub fn from(mut self, address: &str) -> Self {
-        let address = SocketAddr::new(address.parse().unwrap(), 4711);
-        self.request = self.request.extension(ConnectInfo(address));
-        self
-    }
-
     /// A JSON body with its content type.
     pub fn body(self, text: &str) -> Self {
         self.header(CONTENT_TYPE, "application/json").raw(Body::from(text.to_owned()))
@@ -394,12 +386,19 @@ impl Passwords for PlainPasswords {
 #[derive(Default)]
 struct FewTries(Mutex<Vec<String>>);
 
+#[async_trait]
 impl Throttle for FewTries {
-    fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
+    fn counts(&self, _: Class) -> bool {
+        true
+    }
+
+    async fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
         let most = match attempt {
+            Attempt::Call(_) => return Ok(()),
             Attempt::SignIn { .. } => 3,
             Attempt::Inviting(_) => 60,
-            Attempt::BeingInvited(_) => 5,
+            Attempt::BeingInvited { .. } => 5,
+            Attempt::InviteMail(_) => 20,
         };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {
@@ -409,10 +408,14 @@ impl Throttle for FewTries {
         Ok(())
     }
 
-    fn take_back(&self, attempt: Attempt<'_>) {
+    async fn take_back(&self, attempt: Attempt<'_>) {
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
         let last = tries.iter().rposition(|other| *other == attempt).unwrap();
         tries.remove(last);
+    }
+
+    async fn not_before(&self, wait: Duration) -> Result<()> {
+        Err(Error::RateLimited(wait))
     }
 }
 

@@ -20,7 +20,7 @@ use auth_domain::model::{
 use auth_domain::ops::access::{Authorize, Question};
 use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
 use auth_domain::ops::explain::Explain;
-use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Throttle, Tokens};
+use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Throttle, Tokens};
 use auth_domain::{App, Caller, Error, Result, Rules, Timestamp, policy};
 use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
@@ -269,12 +269,21 @@ impl Passwords for Nothing {
     }
 }
 
+#[async_trait]
 impl Throttle for Nothing {
-    fn enter(&self, _: Attempt<'_>) -> Result<()> {
+    fn counts(&self, _: Class) -> bool {
+        false
+    }
+
+    async fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _: Attempt<'_>) {}
+    async fn take_back(&self, _: Attempt<'_>) {}
+
+    async fn not_before(&self, _: Duration) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Observer for Nothing {

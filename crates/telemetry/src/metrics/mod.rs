@@ -4,6 +4,7 @@
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
 mod keys;
+mod limits;
 mod mail;
 mod memory;
 mod operations;
@@ -17,6 +18,7 @@ use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use self::keys::{signing_keys, signing_keys_stale};
+pub use self::limits::{counted_alone, counting_together};
 pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails};
 pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 use self::operations::Operations;
@@ -99,6 +101,7 @@ fn describe() {
     describe_counter!("auth_events_published_total", "Events published, repeated ones included.");
     describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
     keys::describe();
+    limits::describe();
     memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
@@ -120,6 +123,7 @@ fn begin_at_zero() {
     for reason in ["queue", "collector"] {
         counter!("auth_spans_dropped_total", "reason" => reason).increment(0);
     }
+    limits::begin_at_zero();
     mail::begin_at_zero();
     memory::begin_at_zero();
 }

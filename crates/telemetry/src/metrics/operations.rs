@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth_domain::audit::Origin;
-use auth_domain::ports::Observer;
+use auth_domain::ports::{Observer, Source};
 
 use crate::request::{mark, with_current};
 
@@ -134,6 +134,12 @@ impl Observer for Operations {
         let mut origin = Origin::default();
         with_current(|current| origin = current.origin());
         origin
+    }
+
+    fn source(&self) -> Source {
+        let mut source = Source::default();
+        with_current(|current| source = current.source());
+        source
     }
 
     fn unconfirmed(&self) {

@@ -15,7 +15,7 @@ use auth_domain::model::{
     Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
-use auth_domain::ports::{Attempt, Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
@@ -361,12 +361,21 @@ impl Passwords for Plain {
 
 struct Unlimited;
 
+#[async_trait]
 impl Throttle for Unlimited {
-    fn enter(&self, _: Attempt<'_>) -> Result<()> {
+    fn counts(&self, _: Class) -> bool {
+        false
+    }
+
+    async fn enter(&self, _: Attempt<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn take_back(&self, _: Attempt<'_>) {}
+    async fn take_back(&self, _: Attempt<'_>) {}
+
+    async fn not_before(&self, _: Duration) -> Result<()> {
+        Ok(())
+    }
 }
 
 struct Nobody;
