@@ -34,7 +34,7 @@ async fn r21_the_service_killed_at_random_moments_loses_nothing_acknowledged() {
             load.aim(vec![Target::of(&server)]);
             ended = Instant::now();
             away += ended - killed;
-            load.recovers(ended).await;
+            load.recovers_after_a_start(ended).await;
             sleep(moment(Duration::from_millis(400))).await;
             assert!(!server.output().contains("panicked"), "{store} {round}: {}", server.output());
         }
