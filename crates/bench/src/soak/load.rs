@@ -154,7 +154,7 @@ impl Shared {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
-    fn place<'a>(places: &'a [String; 2], turn: usize) -> &'a str {
+    fn place(places: &[String; 2], turn: usize) -> &str {
         let [one, two] = places;
         if turn.is_multiple_of(2) { one } else { two }
     }

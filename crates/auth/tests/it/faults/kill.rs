@@ -11,8 +11,8 @@ use crate::world::stores;
 
 /// Somewhere between nothing and this.
 fn moment(longest: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1_000;
-    longest.mul_f64(random as f64 / 1_000.0)
+    let random = RandomState::new().hash_one(()) & 0xffff;
+    longest.mul_f64(f64::from(u16::try_from(random).unwrap()) / 65_536.0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
