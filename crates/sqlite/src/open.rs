@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool, query_scalar};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool, query_scalar};
 
 use crate::SqliteStore;
 
@@ -193,7 +193,13 @@ async fn pool(
     size: u32,
     database: &str,
 ) -> Result<SqlitePool, OpenError> {
-    connect(connections(size).before_acquire(|db, _| Box::pin(is_fit(db))), options, database).await
+    // When the disk is full or fails, SQLite ends the transaction by itself. sqlx does not hear of it, counts one more
+    // for ever, and begins none on that connection any more: another one takes its place.
+    let fit = connections(size).before_acquire(|db, _| {
+        let fit = !db.is_in_transaction();
+        Box::pin(async move { Ok(fit) })
+    });
+    connect(fit, options, database).await
 }
 
 /// The one connection to a database in memory: it *is* the database, so it must never be replaced.
@@ -220,12 +226,6 @@ async fn connect(
         .connect_with(options)
         .await
         .map_err(|cause| OpenError::Unusable { database: database.to_owned(), cause: cause.into() })
-}
-
-/// Whether a connection may be used again. When the disk is full or fails, SQLite ends the transaction by itself, of
-/// which sqlx does not hear: it counts one more for ever, and begins none on that connection any more.
-async fn is_fit(db: &mut SqliteConnection) -> sqlx::Result<bool> {
-    Ok(!db.is_in_transaction())
 }
 
 async fn migrate(writer: &SqlitePool, database: &str) -> Result<(), OpenError> {

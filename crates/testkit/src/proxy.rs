@@ -101,6 +101,7 @@ impl Proxy {
     }
 
     /// Takes [`Proxy::cut_after`] back. Gives whether it had cut somebody off.
+    #[must_use]
     pub fn forgive(&self) -> bool {
         self.words.swap(i64::MAX, Ordering::SeqCst) < 0
     }

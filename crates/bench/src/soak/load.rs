@@ -32,7 +32,8 @@ struct Told {
     asked: Instant,
     answered: Instant,
     is_check: bool,
-    failed: bool,
+    /// Why it failed, if it did.
+    failed: Option<&'static str>,
 }
 
 /// What came of all calls.
@@ -110,9 +111,17 @@ impl Load {
             println!("wrong: {what}");
         }
         let excuses = |told: &&Told| breaking.excuses(told.asked, told.answered);
-        let failed = || told.iter().filter(|told| told.failed);
+        let failed = || told.iter().filter(|told| told.failed.is_some());
+        for told in failed().filter(|told| !excuses(told)).take(20) {
+            let (at, took) = (told.asked - self.began, told.answered - told.asked);
+            println!(
+                "unexplained, after {at:.1?}: {}, {took:.1?} later",
+                told.failed.unwrap_or_default()
+            );
+        }
         let latency = |is_after: bool| {
-            let good = told.iter().filter(|told| told.is_check && !told.failed && !excuses(told));
+            let good =
+                told.iter().filter(|told| told.is_check && told.failed.is_none() && !excuses(told));
             let half = good.filter(|told| (told.asked > half) == is_after);
             median(
                 &mut half
@@ -136,7 +145,7 @@ impl Shared {
         self.stop.load(Ordering::SeqCst)
     }
 
-    fn note(&self, asked: Instant, is_check: bool, failed: bool) {
+    fn note(&self, asked: Instant, is_check: bool, failed: Option<&'static str>) {
         let told = Told { asked, answered: Instant::now(), is_check, failed };
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
     }
@@ -145,7 +154,7 @@ impl Shared {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
-    fn place<'a>(places: &'a [String; 2], turn: usize) -> &'a str {
+    fn place(places: &[String; 2], turn: usize) -> &str {
         let [one, two] = places;
         if turn.is_multiple_of(2) { one } else { two }
     }
@@ -161,11 +170,11 @@ impl Shared {
             Err(_) => Code::DeadlineExceeded,
         };
         match (code, good) {
-            (Code::Ok, true) | (Code::Unauthenticated, false) => self.note(asked, true, false),
+            (Code::Ok, true) | (Code::Unauthenticated, false) => self.note(asked, true, None),
             (Code::Ok | Code::Unauthenticated | Code::Internal, _) => {
                 self.wrong(format!("{code:?} of a token that is good: {good}"));
             }
-            _ => self.note(asked, true, true),
+            _ => self.note(asked, true, Some("a check was not answered")),
         }
     }
 
@@ -220,7 +229,7 @@ impl Shared {
         }
         let asked = Instant::now();
         let Ok(answer) = request.send().await else {
-            self.note(asked, false, true);
+            self.note(asked, false, Some("a connection ended"));
             return None;
         };
         let status = answer.status().as_u16();
@@ -229,11 +238,11 @@ impl Shared {
         let text = answer.text().await.unwrap_or_default();
         match status {
             200..300 => {
-                self.note(asked, false, false);
+                self.note(asked, false, None);
                 Some((place, serde_json::from_str(&text).unwrap_or_default()))
             }
             503 => {
-                self.note(asked, false, true);
+                self.note(asked, false, Some("503"));
                 None
             }
             _ => {

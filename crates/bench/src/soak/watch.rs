@@ -1,10 +1,10 @@
 //! What a process holds, time after time.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use auth_testkit::Database;
 
 use crate::cpu;
 
@@ -32,13 +32,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Nothing is known of it yet.
-    pub fn new(pid: u32, database: &Database) -> Self {
-        Self { pid, port: database.port, looks: Vec::new() }
+    /// Nothing is known of it yet. It reaches its database there.
+    pub const fn new(pid: u32, database: SocketAddr) -> Self {
+        Self { pid, port: database.port(), looks: Vec::new() }
     }
 
     /// Looks at it.
-    pub async fn look(&mut self, at: Duration) -> Result<()> {
+    pub fn look(&mut self, at: Duration) -> Result<()> {
         let count = |what: &str| -> Result<f64> {
             Ok(fs::read_dir(format!("/proc/{}/{what}", self.pid))?.count() as f64)
         };

@@ -8,7 +8,6 @@ use crate::schema::{CATALOGUE, INDEXES, ORIGINAL, OURS, read};
 use crate::world::{config, database};
 
 /// Every so many statements, or after each of them with `KEYWARD_FAULTS`, as `make test-faults` has it.
-#[expect(clippy::disallowed_methods, reason = "how long the test takes is for whoever runs it")]
 fn stride() -> usize {
     if std::env::var_os("KEYWARD_FAULTS").is_some() { 1 } else { 17 }
 }

@@ -10,9 +10,8 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::load::{Load, Size, Target};
+use super::load::{Load, Size, Target, on};
 use super::table::span;
-use crate::world::embedded;
 
 const SHORT: Duration = Duration::from_millis(1_500);
 const LONG: Duration = Duration::from_secs(20);
@@ -110,7 +109,7 @@ async fn r8_a_full_disk_under_postgresql() {
     let settings = "-c synchronous_commit=on -c min_wal_size=32MB -c max_wal_size=64MB";
     let mut postgres = Postgres::start_in(disk.dir.path(), settings).await.unwrap();
     let database = postgres.database().await.unwrap();
-    let server = embedded().on(&database).start().await.unwrap();
+    let server = on(&database).start().await.unwrap();
     let load = Load::begin(&server, vec![Target::of(&server)], Size::USUAL).await;
 
     load.count_from_here();

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use auth_testkit::{Postgres, Proxy};
 use tokio::time::sleep;
 
-use super::load::{Load, Size, Target};
+use super::load::{Load, Size, Target, on};
 use super::table::span;
-use crate::world::embedded;
 
 /// Commits wait for the standby, so whatever was answered is there after the failover. Until it is promoted it is
 /// read-only, and whoever gets there is not answered from it.
@@ -17,7 +16,7 @@ async fn r4_a_standby_is_promoted_under_load_and_no_acknowledged_write_is_lost()
     let database = primary.database().await.unwrap();
     let standby = primary.standby().await.unwrap();
     let proxy = Proxy::to(primary.address()).await.unwrap();
-    let setup = embedded().on(&database.at(proxy.address()));
+    let setup = on(&database.at(proxy.address()));
     let servers = [setup.start().await.unwrap(), setup.start().await.unwrap()];
     let targets = servers.iter().map(Target::of).collect();
     let load = Load::begin(&servers[0], targets, Size::USUAL).await;
@@ -49,7 +48,7 @@ async fn r4_connections_to_a_server_that_became_read_only_are_left() {
     let database = old.database().await.unwrap();
     let standby = old.standby().await.unwrap();
     let proxy = Proxy::to(old.address()).await.unwrap();
-    let server = embedded().on(&database.at(proxy.address())).start().await.unwrap();
+    let server = on(&database.at(proxy.address())).start().await.unwrap();
     let load = Load::begin(&server, vec![Target::of(&server)], Size::USUAL).await;
 
     load.count_from_here();

@@ -11,8 +11,8 @@ use crate::world::stores;
 
 /// Somewhere between nothing and this.
 fn moment(longest: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1_000;
-    longest.mul_f64(random as f64 / 1_000.0)
+    let random = RandomState::new().hash_one(()) & 0xffff;
+    longest.mul_f64(f64::from(u16::try_from(random).unwrap()) / 65_536.0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +34,7 @@ async fn r21_the_service_killed_at_random_moments_loses_nothing_acknowledged() {
             load.aim(vec![Target::of(&server)]);
             ended = Instant::now();
             away += ended - killed;
-            load.recovers(ended).await;
+            load.recovers_after_a_start(ended).await;
             sleep(moment(Duration::from_millis(400))).await;
             assert!(!server.output().contains("panicked"), "{store} {round}: {}", server.output());
         }
