@@ -176,7 +176,7 @@ async fn r10_a_frozen_redis_costs_those_who_wait_and_nobody_afterwards() {
     let waited = begun.elapsed();
     assert!(waited < DECIDE * 8, "{waited:?}");
     let begun = Instant::now();
-    for _ in 0..1_000 {
+    for _ in 0..50 {
         assert_eq!(replica.counts.enter(&[count(1)]).await, None);
     }
     assert!(begun.elapsed() < DECIDE, "nobody asks it: {:?}", begun.elapsed());
