@@ -8,7 +8,7 @@ COMMIT := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
 PROFILE ?= single
 COMPOSE := docker compose --env-file .env --file docker/compose.yml
 
-.PHONY: help run test test-races check deny sbom bench release image up down
+.PHONY: help run test test-races test-fuzz check deny sbom bench release image up down
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,13 @@ test-races: ## Judge 200,000 answers of three replicas under attack, and 200,000
 	scripts/setup-tests
 	KEYWARD_SIMULATION_SEEDS=200000 cargo test --locked --package auth-cache --test it simulation
 	KEYWARD_RACES=200000 cargo test --locked --package auth --test it revocation_races -- --nocapture
+
+# How long each target of `test-fuzz` gets new inputs; there are 26.
+FUZZ_SECONDS ?= 3
+
+test-fuzz: ## Give every decoder hostile inputs for FUZZ_SECONDS, 3 unless said otherwise, each
+	@cargo test --quiet --no-run --workspace --locked
+	@KEYWARD_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --quiet --workspace --locked --no-fail-fast fuzz_ -- --test-threads=1 --nocapture > /dev/null
 
 check: ## Check formatting, lints, documentation and the container files
 	cargo fmt --all --check

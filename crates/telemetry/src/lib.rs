@@ -11,6 +11,8 @@
 //! Nothing here can block or fail a request: log lines and spans wait in bounded queues, and what
 //! does not fit is dropped and counted.
 
+#[cfg(test)]
+mod fuzz;
 mod log;
 mod metrics;
 mod request;
