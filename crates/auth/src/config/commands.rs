@@ -1,5 +1,7 @@
 //! What the binary can do, and what it has to be told for it.
 
+mod access;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use auth_domain::model::{BadSigningKeyId, SigningKeyId};
 use clap::ValueEnum;
 
 use super::values::{email, positive_duration};
+pub(crate) use self::access::{ApiKeys, Sessions, Who};
 
 /// What the binary can do.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
@@ -34,6 +37,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Keys(Keys),
     /// Read the audit trail. With the embedded store the service must be stopped; with PostgreSQL it may go on.
+    /// Look after the API keys of a user from this machine, when nobody can sign in to do so. With the embedded store
+    /// the service must be stopped; with PostgreSQL it may go on.
+    #[command(subcommand)]
+    ApiKeys(ApiKeys),
+    /// Look after the sessions of a user from this machine, when nobody can sign in to do so. With the embedded store
+    /// the service must be stopped; with PostgreSQL it may go on.
+    #[command(subcommand)]
+    Sessions(Sessions),
     #[command(subcommand)]
     Audit(Audit),
     /// Print a script that makes a shell complete what is typed after `auth`.
