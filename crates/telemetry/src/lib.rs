@@ -24,7 +24,7 @@ mod traceparent;
 pub use metrics::{
     MemoryNumbers, Metrics, build_info, confirmed, mail_died, mail_dropped, mail_failed, mail_sent,
     mail_tried, mails, memory, not_published, not_renewed, outbox, published, refused,
-    signing_keys, signing_keys_stale,
+    signing_keys, signing_keys_stale, wants_openmetrics,
 };
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
