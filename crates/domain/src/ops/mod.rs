@@ -128,6 +128,7 @@ pub const NAMES: &[&str] = &[
     audit::ListOrgAudit::NAME,
     audit::ReadAudit::NAME,
     audit::VerifyAudit::NAME,
+    audit::AcknowledgeAudit::NAME,
     audit::NoteAttempts::NAME,
     audit::TrimAudit::NAME,
 ];
