@@ -2,6 +2,7 @@
 //!
 //! Those two are the same operations as over HTTP, run by this process on the store that the settings name.
 
+mod access;
 mod admin;
 mod audit;
 mod check_config;
@@ -15,11 +16,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
+use auth_domain::ops::By;
+use auth_domain::ops::backup::{Existing, Restore, TakeBackup};
 use auth_domain::{App, Caller, Error};
 use auth_sqlite::SqliteStore;
 use serde_json::{Value, json};
 
+pub(crate) use self::access::{api_keys, sessions};
 pub(crate) use self::admin::create as create_admin;
 pub(crate) use self::audit::run as audit;
 pub(crate) use self::check_config::run as check_config;
@@ -27,16 +30,24 @@ pub(crate) use self::completions::print as completions;
 pub(crate) use self::keys::run as keys;
 pub(crate) use self::migrate::run as migrate;
 use crate::config::{self, Config, StoreKind};
+use crate::wiring::Unwatched;
 use crate::{database, secrets, wiring};
 use files::{Input, Output};
 
 async fn app(config: &Config) -> Result<App, String> {
+    watched(config).await.map(|(app, _)| app)
+}
+
+/// The same, and what tells whether every replica knows what was written.
+async fn watched(config: &Config) -> Result<(App, Arc<Unwatched>), String> {
     secrets::check(&config.tokens, config.store_kind())?;
     let store = wiring::store(config).await.map_err(|problem| match config.store_kind() {
         StoreKind::Embedded => format!("{problem}; the service must be stopped first"),
         StoreKind::Postgres => problem,
     })?;
-    wiring::operator(config, store, Arc::default())
+    let watching = Arc::new(Unwatched::default());
+    let app = wiring::operator(config, store, Arc::clone(&watching))?;
+    Ok((app, watching))
 }
 
 /// The migrations that opening the store would run, by version and name.
@@ -107,6 +118,12 @@ pub(crate) async fn bring_back(
         .map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;
     print(&format!("{report:#}"))
+}
+
+/// Says what came of it, as JSON or in words.
+fn tell(as_json: bool, document: &Value, words: impl FnOnce() -> String) -> Result<(), String> {
+    let text = if as_json { format!("{document:#}") } else { words() };
+    print(&text).map(drop)
 }
 
 /// Answers with a document.

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use auth_domain::App;
-use auth_telemetry::Metrics;
+use auth_telemetry::{Metrics, wants_openmetrics};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, json};
 use tokio::time::timeout;
 
@@ -97,9 +97,20 @@ async fn ready(State(ops): State<Ops>) -> Response {
         .into_response()
 }
 
-async fn numbers(State(ops): State<Ops>) -> Response {
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, kind)], ops.metrics.render()).into_response()
+/// In the format that is asked for: only OpenMetrics has exemplars.
+async fn numbers(State(ops): State<Ops>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = accepted.collect::<Vec<_>>().join(",");
+    let (kind, text) = if wants_openmetrics(&accepted) {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            ops.metrics.render_openmetrics(),
+        )
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", ops.metrics.render())
+    };
+    let headers = [(CONTENT_TYPE, kind), (VARY, "accept")];
+    (headers, text).into_response()
 }
 
 /// Asks the server on this machine whether it is ready: the container's health check, which has no

@@ -3,11 +3,13 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use auth_domain::model::Token;
 use auth_domain::ports::Tokens;
 use auth_jwt::JwtTokens;
 use auth_testkit::SECRET;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::bars::Bars;
 use crate::calls::ROUNDS;
@@ -24,7 +26,7 @@ pub async fn measure(scene: &Scene, bars: &mut Bars) -> Result<()> {
     let tokens = JwtTokens::new(&SECRET.into(), &[])?;
     let garbage = "x".repeat(360);
     // The right form and the wrong signature.
-    let forged = forge(scene.key());
+    let forged = forge(scene.key())?;
     let good = Token::new(scene.key().to_owned());
     let (mut taken, mut odd, mut false_) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -64,8 +66,10 @@ async fn looked_up(scene: &Scene) -> Result<f64> {
     counted(&scene.server, "auth_memory_misses_total", &[]).await
 }
 
-/// The token with another signature.
-fn forge(token: &str) -> String {
-    let (signed, mac) = token.rsplit_once('.').unwrap_or((token, ""));
-    format!("{signed}.{}", mac.chars().rev().collect::<String>())
+/// The token with one bit of its signature changed: still one in form, so that it is refused by the MAC alone.
+fn forge(token: &str) -> Result<String> {
+    let (signed, mac) = token.rsplit_once('.').context("the token has no signature")?;
+    let mut mac = URL_SAFE_NO_PAD.decode(mac)?;
+    *mac.first_mut().context("the signature is empty")? ^= 1;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth_domain::audit::verify::{Finding, Verdict, Verifier};
+use auth_domain::audit::verify::{Acknowledged, Finding, Verdict, Verifier};
 use auth_domain::audit::{AuditQuery, AuditRecord, Context, Entry, Origin, Trail};
 use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard, Restored};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::AnyStore;
 use crate::sample::{
     Toy, account, audit, commit, edit, given, grant, group, group_id, guarded, invite, invite_id,
-    key, key_id, membership, moment, org, org_id, user,
+    key, key_id, membership, moment, org, org_id, signing_key, user,
 };
 
 /// All records of a trail.
@@ -41,7 +41,8 @@ pub async fn sound(store: &AnyStore, trail: Trail) -> Verdict {
 }
 
 /// One change of every kind, each of which can be applied after those before it.
-fn every_kind() -> Vec<Change> {
+#[must_use]
+pub fn every_kind() -> Vec<Change> {
     let (org1, member) = (org_id(1), user(2));
     vec![
         Change::InsertAccount(account(1, "one@example.com")),
@@ -51,6 +52,7 @@ fn every_kind() -> Vec<Change> {
         Change::InsertKey(key(1, user(1))),
         Change::RemoveKey { id: key_id(1), issuer: user(1) },
         Change::EndSessions { user: user(1), until: moment(5) },
+        Change::WithdrawSigningKey { key: signing_key(1), at: moment(5) },
         Change::InsertOrg(org(1, "acme")),
         Change::UpdateOrg(edit(org1, "other")),
         Change::InsertMembership(membership(org1, user(1), OrgRole::Owner)),
@@ -110,7 +112,7 @@ pub async fn every_fact_has_its_record(store: AnyStore) {
         details.as_object_mut().unwrap().remove("role_before");
         assert_eq!(details, fact.payload, "{}", fact.kind);
     }
-    assert_eq!(sound(&store, Trail::Changes).await.records, 27);
+    assert_eq!(sound(&store, Trail::Changes).await.records, 28);
 }
 
 /// The commit's own words, and for a group the org in which the operation was authorized.
@@ -254,8 +256,8 @@ fn refusal(number: i64, times: i64) -> Entry {
 pub async fn attempts_are_a_chain_of_their_own(store: AnyStore) {
     given(&store, vec![Change::InsertOrg(org(1, "acme"))]).await;
     let entries = vec![refusal(1, 1), refusal(2, 900)];
-    store.note(entries.clone(), &Toy).await.unwrap();
-    store.note(vec![refusal(3, 1)], &Toy).await.unwrap();
+    store.note(Trail::Attempts, entries.clone(), &Toy).await.unwrap();
+    store.note(Trail::Attempts, vec![refusal(3, 1)], &Toy).await.unwrap();
     given(&store, vec![Change::InsertOrg(org(2, "other"))]).await;
     assert_eq!(sound(&store, Trail::Changes).await.records, 2);
     assert_eq!(sound(&store, Trail::Attempts).await.records, 3);
@@ -350,7 +352,7 @@ pub async fn a_trimmed_trail_is_still_proved(store: AnyStore) {
         verifier.read(record);
     }
     assert_eq!(verifier.finish().findings, [], "it is what the trail begins after");
-    store.note(vec![refusal(1, 1), refusal(2, 1)], &Toy).await.unwrap();
+    store.note(Trail::Attempts, vec![refusal(1, 1), refusal(2, 1)], &Toy).await.unwrap();
     assert_eq!(store.trim(Trail::Attempts, moment(9), moment(10), &Toy).await.unwrap(), 1);
     assert_eq!(sound(&store, Trail::Attempts).await.first, 2);
 }
@@ -358,12 +360,34 @@ pub async fn a_trimmed_trail_is_still_proved(store: AnyStore) {
 /// A seal by nobody's key: the next record says so, for ever, and nothing is trimmed until it does.
 pub async fn an_end_that_was_tampered_with_is_noted(store: AnyStore) {
     given(&store, vec![Change::InsertOrg(org(1, "acme"))]).await;
-    store.note(vec![refusal(1, 1), refusal(2, 1)], &Stranger).await.unwrap();
+    store.note(Trail::Attempts, vec![refusal(1, 1), refusal(2, 1)], &Stranger).await.unwrap();
     assert_eq!(verdict(&store, Trail::Attempts).await.findings, [Finding::Unsealed(2)]);
     assert_eq!(store.trim(Trail::Attempts, moment(9), moment(10), &Toy).await.unwrap(), 0);
-    store.note(vec![refusal(3, 1)], &Toy).await.unwrap();
-    let verdict = verdict(&store, Trail::Attempts).await;
-    assert_eq!((verdict.records, verdict.findings), (4, vec![Finding::FoundUnsealed(3)]));
+    store.note(Trail::Attempts, vec![refusal(3, 1)], &Toy).await.unwrap();
+    let before = verdict(&store, Trail::Attempts).await;
+    assert_eq!((before.records, before.findings), (4, vec![Finding::FoundUnsealed(3)]));
+
+    // The operator explains it, in that trail and under its seal. What is not there cannot be explained.
+    let mut said = Entry { action: "audit.acknowledge".to_owned(), ..refusal(5, 1) };
+    (said.object, said.details) = ("3".to_owned(), json!({ "reason": "a new key" }).to_string());
+    for object in ["2", "7", "x", ""] {
+        let other = Entry { object: object.to_owned(), ..said.clone() };
+        store.note(Trail::Attempts, vec![other], &Toy).await.unwrap();
+    }
+    let still = verdict(&store, Trail::Attempts).await;
+    assert_eq!((still.findings, still.acknowledged), (vec![Finding::FoundUnsealed(3)], vec![]));
+    store.note(Trail::Attempts, vec![said.clone()], &Toy).await.unwrap();
+    let explained = sound(&store, Trail::Attempts).await.acknowledged;
+    let by = Acknowledged { place: 3, by: 9, reason: "a new key".to_owned() };
+    assert_eq!(explained, std::slice::from_ref(&by));
+    // Whoever says it without the key is found out by the next seal, and that is not explained.
+    store.note(Trail::Attempts, vec![said], &Stranger).await.unwrap();
+    store.note(Trail::Attempts, vec![refusal(6, 1)], &Toy).await.unwrap();
+    let forged = verdict(&store, Trail::Attempts).await;
+    assert_eq!(
+        (forged.findings, forged.acknowledged),
+        (vec![Finding::FoundUnsealed(11)], vec![by])
+    );
 }
 
 /// Seals by another key.

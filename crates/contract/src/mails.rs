@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_domain::audit::{AuditRecord, Trail};
 use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error};
 use auth_domain::model::{
@@ -183,7 +184,11 @@ pub async fn a_retried_mail_is_due_at_once(store: AnyStore) {
     assert_eq!(store.settle_mail(mail_id(3), ONE, Verdict::Done).await.unwrap(), Settled::Gone);
     let unknown = apply(&store, vec![Change::RetryMail(mail_id(3))]).await;
     assert!(matches!(unknown, Err(Error::NotFound(Entity::Mail))), "{unknown:?}");
-    assert_eq!(store.revision().await.unwrap(), 0);
+    // Whoever had it tried is in the trail; who may do what has not changed.
+    let records = store.audit_after(Trail::Changes, i64::MIN, 10).await.unwrap();
+    let said = |record: &AuditRecord| (record.entry.action.clone(), record.entry.object.clone());
+    let retried = |number| ("mail.retry".to_owned(), mail_id(number).to_string());
+    assert_eq!(records.iter().map(said).collect::<Vec<_>>(), [retried(2), retried(1), retried(3)]);
 }
 
 /// Those that died before, and no others.

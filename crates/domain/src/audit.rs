@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::chain::ACKNOWLEDGED;
 pub use self::chain::{Digest, Head, Notary, hex, unhex};
 use crate::Timestamp;
 use crate::change::Commit;

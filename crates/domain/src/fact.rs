@@ -145,7 +145,9 @@ impl Touched {
             // invite becomes a member, which the same commit says in a record of its own.
             "org.update" | "account.create" | "group.update" | "group.assign"
             | "group.unassign" | "invite.create" | "invite.activate" | "invite.accept"
-            | "invite.decline" | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
+            | "invite.decline" | "invite.revoke" | "invite.restore" | "mail.retry" => {
+                Some(Self::Nothing)
+            }
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" => user().map(Self::CutOff),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
@@ -221,9 +223,9 @@ impl Fact {
             Change::PurgeKeys { .. }
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)
-            | Change::RetryMail(_)
             | Change::PurgeMails { .. }
             | Change::InsertRows(_) => None,
+            Change::RetryMail(id) => fact("mail.retry", None, id.to_string(), json!({})),
             Change::InsertOrg(org) => Some(Self::org_created(org)),
             Change::UpdateOrg(edit) => fact("org.update", None, edit.id.to_string(), json!({})),
             Change::RemoveOrg(id) => fact("org.remove", None, id.to_string(), json!({})),

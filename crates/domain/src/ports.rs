@@ -261,8 +261,8 @@ pub trait AuditTrail: Send + Sync {
     /// The records that match, newest first; `part.after` is a place.
     async fn audit(&self, query: &AuditQuery, part: &Part<i64>) -> Result<Vec<AuditRecord>>;
 
-    /// Appends what no commit is about to [`Trail::Attempts`]: all of it or nothing.
-    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()>;
+    /// Appends what no commit is about to a trail: all of it or nothing.
+    async fn note(&self, trail: Trail, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()>;
 
     /// Deletes the oldest records, as far as they were written before this moment, some thousands at most, and
     /// never the last one; and appends that it did: what the trail begins with from then on is sealed. Gives

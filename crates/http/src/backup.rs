@@ -3,7 +3,8 @@
 mod docs;
 
 use auth_domain::backup::{Counts, Report, Section};
-use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
+use auth_domain::ops::By;
+use auth_domain::ops::backup::{Existing, Restore, TakeBackup};
 use auth_domain::{Operation, Result};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};

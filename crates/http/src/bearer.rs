@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 
 use auth_domain::model::Token;
-use auth_domain::{Caller, Result, Unauthenticated};
+use auth_domain::{Caller, Unauthenticated};
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+
+use crate::problem::Unproved;
 
 /// The scheme, to the letter: the original knows no other spelling, so neither do its proxies.
 const SCHEME: &[u8] = b"Bearer ";
@@ -27,8 +29,8 @@ impl<S: Sync> FromRequestParts<S> for Credential {
 
 impl Credential {
     /// Who is calling, for the pipeline to prove.
-    pub(crate) fn caller(self) -> Result<Caller> {
-        Ok(Caller::Bearer(self.0?))
+    pub(crate) fn caller(self) -> Result<Caller, Unproved> {
+        self.0.map(Caller::Bearer).map_err(Unproved)
     }
 }
 

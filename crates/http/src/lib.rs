@@ -236,10 +236,11 @@ pub fn router(app: App, options: Options) -> Router {
     for path in invites::OTHER_ANSWERS {
         router = router.route(path, post(invites::other_answer));
     }
+    let api = Api { app, options };
     router
         .fallback(limits::unmatched)
-        .with_state(Api { app, options: Arc::clone(&options) })
-        .layer(axum::middleware::from_fn_with_state(options, limits::guard))
+        .with_state(api.clone())
+        .layer(axum::middleware::from_fn_with_state(api, limits::guard))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Around every route: how large and how slow a request may be, and what no route matches.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use auth_domain::Error;
+use auth_domain::{App, Error, Unauthenticated};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -12,12 +11,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use crate::Options;
 use crate::problem::{self, Problem, Transport};
+use crate::{Api, Route};
 
 /// Who else talks about this request by which name.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,13 +56,10 @@ impl Default for Limits {
 }
 
 /// The one layer: refuses what is too large at once, stops what takes too long, writes problem
-/// documents and sets the headers that every answer has.
-pub(crate) async fn guard(
-    State(options): State<Arc<Options>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let limits = &options.limits;
+/// documents, sets the headers that every answer has, and tells the audit trail whom it refused for want of a token.
+pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let limits = &api.options.limits;
+    let asked = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
     let response = if !fits(request.uri(), request.headers(), limits) {
@@ -77,6 +73,9 @@ pub(crate) async fn guard(
             Err(_) => Problem::from(Transport::Deadline).into_response(),
         }
     };
+    if let (Some(reason), (method, Some(path))) = (problem::unproved(&response), asked) {
+        note_refusal(&api.app, &method, path.as_str(), reason);
+    }
     let id = request_id.as_ref().and_then(|id| id.to_str().ok());
     let mut response = problem::finish(response, id);
     let unread = matches!(
@@ -92,6 +91,17 @@ pub(crate) async fn guard(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// No operation saw it, and whoever tries every route without a token shows all the same.
+fn note_refusal(app: &App, method: &Method, path: &str, reason: Unauthenticated) {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let is_it = |route: &&Route| {
+        route.method == *method && (route.path == path || route.without_id() == Some(path))
+    };
+    if let Some(route) = crate::routes(true).find(is_it) {
+        app.note_refusal(None, route.operation, &reason.into());
+    }
 }
 
 /// Whether it is for a route that may take long.

@@ -112,6 +112,17 @@ pub(crate) struct Problem {
     detail: String,
     text: String,
     retry_after: Option<u64>,
+    unproved: Option<Unauthenticated>,
+}
+
+/// Nothing that could be looked at was shown for a token, so that no operation was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unproved(pub(crate) Unauthenticated);
+
+impl From<Unproved> for Problem {
+    fn from(Unproved(reason): Unproved) -> Self {
+        Self { unproved: Some(reason), ..Error::from(reason).into() }
+    }
 }
 
 impl From<Error> for Problem {
@@ -141,6 +152,7 @@ impl From<Error> for Problem {
             detail: error.to_string(),
             text,
             retry_after,
+            unproved: None,
         }
     }
 }
@@ -177,6 +189,7 @@ impl From<Transport> for Problem {
             detail: reason.advice().to_owned(),
             text: reason.text().to_owned(),
             retry_after: None,
+            unproved: None,
         }
     }
 }
@@ -252,6 +265,11 @@ impl Problem {
             error: &self.text,
         }
     }
+}
+
+/// Why nobody was asked for anything, if that is what the response says.
+pub(crate) fn unproved(response: &Response) -> Option<Unauthenticated> {
+    response.extensions().get::<Problem>()?.unproved
 }
 
 /// Writes the document of a response that is a problem; leaves every other alone.

@@ -3,6 +3,7 @@
 
 mod docs;
 
+use auth_domain::ops::By;
 use auth_domain::ops::sessions::{EndSessions, EndSessionsOf, RevokeKeys, RevokeKeysOf};
 use auth_domain::{App, Invalid, Operation};
 use axum::extract::State;
@@ -49,7 +50,7 @@ async fn revoke_theirs(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let user = segment.id(Invalid::MissingUserId)?;
-    app.execute(caller, RevokeKeysOf { user }).await?;
+    app.execute(caller, RevokeKeysOf { by: By::Platform, user }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -60,6 +61,6 @@ async fn end_theirs(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let user = segment.id(Invalid::MissingUserId)?;
-    app.execute(caller, EndSessionsOf { user }).await?;
+    app.execute(caller, EndSessionsOf { by: By::Platform, user }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

@@ -7,7 +7,8 @@ use std::fmt;
 
 use auth_domain::Id;
 use auth_domain::model::{Claims, Email, KeyKind};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ISSUER;
@@ -120,7 +121,8 @@ impl<'de> Deserialize<'de> for Payload {
                                 return Err(A::Error::custom("a member comes twice, or too many"));
                             }
                             unknown.push(name);
-                            map.next_value::<IgnoredAny>()?;
+                            // What is skipped unread would not have to be JSON.
+                            map.next_value::<Value>()?;
                         }
                     }
                 }

@@ -287,8 +287,13 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(AuditRecord::from).collect())
 }
 
-pub(crate) async fn note(db: &Connections, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
-    alone(db, async |db| append(db, Trail::Attempts, entries, notary).await).await
+pub(crate) async fn note(
+    db: &Connections,
+    trail: Trail,
+    entries: Vec<Entry>,
+    notary: &dyn Notary,
+) -> Result<()> {
+    alone(db, async |db| append(db, trail, entries, notary).await).await
 }
 
 pub(crate) async fn trim(

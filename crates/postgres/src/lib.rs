@@ -273,8 +273,8 @@ impl ports::AuditTrail for PgStore {
         audit::list(&self.database, query, part).await
     }
 
-    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
-        audit::note(&self.database, entries, notary).await
+    async fn note(&self, trail: Trail, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
+        audit::note(&self.database, trail, entries, notary).await
     }
 
     async fn trim(

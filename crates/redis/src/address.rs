@@ -30,6 +30,8 @@ fn names_a_database(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use auth_fuzz::Fuzz;
+
     use super::*;
 
     fn info(address: &str, password: Option<&str>, database: u32) -> ConnectionInfo {
@@ -77,5 +79,31 @@ mod tests {
             let problem = parse(&config).unwrap_err();
             assert!(!format!("{problem} {problem:?} {config:?}").contains("hunter2"));
         }
+    }
+
+    /// No address makes it panic or shows what is in it, and a URL that names no database leaves the number
+    /// beside it in force.
+    #[test]
+    fn fuzz_addresses() {
+        Fuzz::new("redis/address", include_str!("../corpus/address.txt")).run(|input| {
+            let address = std::str::from_utf8(input).ok()?;
+            let config = StreamConfig {
+                address: address.into(),
+                password: Some("beside".into()),
+                database: 3,
+                max_len: 1,
+            };
+            assert!(!format!("{config:?}").contains("hunter2"));
+            let Ok(info) = parse(&config) else {
+                assert!(!format!("{BadAddress}").contains("hunter2"));
+                return Some((false, 0));
+            };
+            let settings = info.redis_settings();
+            assert!(settings.password().is_some());
+            if !address.contains("://") && !address.contains(['/', '?']) {
+                assert_eq!(settings.db(), 3, "{address}");
+            }
+            Some((true, settings.db().min(4)))
+        });
     }
 }

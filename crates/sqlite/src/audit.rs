@@ -212,9 +212,14 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(AuditRecord::from).collect())
 }
 
-pub(crate) async fn note(db: &SqlitePool, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
+pub(crate) async fn note(
+    db: &SqlitePool,
+    trail: Trail,
+    entries: Vec<Entry>,
+    notary: &dyn Notary,
+) -> Result<()> {
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-    append(&mut tx, Trail::Attempts, entries, notary).await?;
+    append(&mut tx, trail, entries, notary).await?;
     tx.commit().await.map_err(failure)
 }
 

@@ -345,8 +345,8 @@ impl ports::AuditTrail for SqliteStore {
         audit::list(&self.readers, query, part).await
     }
 
-    async fn note(&self, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
-        audit::note(&self.writer, entries, notary).await
+    async fn note(&self, trail: Trail, entries: Vec<Entry>, notary: &dyn Notary) -> Result<()> {
+        audit::note(&self.writer, trail, entries, notary).await
     }
 
     async fn trim(

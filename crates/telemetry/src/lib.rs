@@ -11,6 +11,8 @@
 //! Nothing here can block or fail a request: log lines and spans wait in bounded queues, and what
 //! does not fit is dropped and counted.
 
+#[cfg(test)]
+mod fuzz;
 mod log;
 mod metrics;
 mod proxies;
@@ -23,7 +25,7 @@ mod traceparent;
 pub use metrics::{
     MemoryNumbers, Metrics, build_info, confirmed, counted_alone, counting_together, mail_died,
     mail_dropped, mail_failed, mail_sent, mail_tried, mails, memory, not_published, not_renewed,
-    outbox, published, refused, signing_keys, signing_keys_stale,
+    outbox, published, refused, signing_keys, signing_keys_stale, wants_openmetrics,
 };
 pub use proxies::{BadNetwork, Network, Proxies};
 pub use request::layers;

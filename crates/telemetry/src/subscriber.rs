@@ -42,6 +42,9 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
     let spans = endpoint.as_deref().map(trace::provider).transpose()?;
     let lines = Queue::to(io::stdout()).context("cannot start the thread that writes the log")?;
     let log = LogLayer::new(shape(settings.format, io::stdout().is_terminal()), lines.clone());
+    if spans.is_some() {
+        metrics::keep_exemplars();
+    }
     let otel = spans.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(trace::tracer(provider))

@@ -46,13 +46,15 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_reach_the_collector_below_the_callers() {
     let (url, mut calls) = collector().await;
-    let metrics = Metrics::install(&[]);
+    let metrics = Metrics::install(&["identify"]);
+    let observer = metrics.observer();
     let settings =
         LogSettings { level: Level::Error, otlp_endpoint: Some(url), ..LogSettings::default() };
     let telemetry = auth_telemetry::init(&settings).unwrap();
-    let handler = || async {
+    let handler = move || async move {
         tracing::debug_span!(target: "auth_domain", "operation", otel.name = "identify")
             .in_scope(|| ());
+        observer.observe("identify", "ok", Duration::from_micros(70));
     };
     let router = Router::new().route("/orgs/{id}", get(handler));
     let router = auth_telemetry::layers(router, "http", None);
@@ -75,6 +77,14 @@ async fn spans_reach_the_collector_below_the_callers() {
     for part in [&b"hunter2"[..], b"role=root", b"/orgs/42"] {
         assert!(!contains(&export, part), "{part:?} is in the export");
     }
+
+    // The bucket it fell into names its trace, once, and in the format that can.
+    let exemplar = "trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.00007 ";
+    let numbers = metrics.render_openmetrics();
+    let named: Vec<_> = numbers.lines().filter(|line| line.contains(exemplar)).collect();
+    assert_eq!(named.len(), 1, "{numbers}");
+    assert!(named[0].contains("outcome=\"ok\",le=\"0.0001\"} 1 # {"), "{named:?}");
+    assert!(!metrics.render().contains("trace_id"));
 
     // What is left at the end is sent by the shutdown.
     tracing::info_span!(target: "auth_domain", "operation", otel.name = "the-last-one")

@@ -1,11 +1,15 @@
 //! What the binary can do, and what it has to be told for it.
 
+mod access;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auth_domain::model::{BadSigningKeyId, SigningKeyId};
+use auth_domain::audit::{Digest, Trail, unhex};
+use auth_domain::model::{BadSigningKeyId, Name, SigningKeyId};
 use clap::ValueEnum;
 
+pub(crate) use self::access::{ApiKeys, Sessions, Who};
 use super::values::{email, positive_duration};
 
 /// What the binary can do.
@@ -33,6 +37,14 @@ pub(crate) enum Command {
     /// by itself.
     #[command(subcommand)]
     Keys(Keys),
+    /// Look after the API keys of a user from this machine, when nobody can sign in to do so. With the embedded store
+    /// the service must be stopped; with PostgreSQL it may go on.
+    #[command(subcommand)]
+    ApiKeys(ApiKeys),
+    /// Look after the sessions of a user from this machine, when nobody can sign in to do so. With the embedded store
+    /// the service must be stopped; with PostgreSQL it may go on.
+    #[command(subcommand)]
+    Sessions(Sessions),
     /// Read the audit trail. With the embedded store the service must be stopped; with PostgreSQL it may go on.
     #[command(subcommand)]
     Audit(Audit),
@@ -216,6 +228,9 @@ pub(crate) enum Audit {
     /// Check that every record is as it was written and in its place: prints what was found, and fails if
     /// something is wrong.
     Verify(AuditVerify),
+    /// Explain a record that `verify` complains of, because it says that the service found the end before it not as it had
+    /// left it: a record of its own says why, and `verify` is content again and tells of both.
+    Acknowledge(AuditAcknowledge),
     /// Print the records of a trail, oldest first, one JSON object a line.
     List(AuditList),
 }
@@ -223,10 +238,43 @@ pub(crate) enum Audit {
 /// What `auth audit verify` is told.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(crate) struct AuditVerify {
-    /// The end of the changes that an earlier run printed: the record must be there still, and unchanged. This is
-    /// what finds out that the database was put back to an earlier state.
-    #[arg(long, value_name = "PLACE:DIGEST", value_parser = parse_end)]
-    pub(crate) expect: Option<(i64, auth_domain::audit::Digest)>,
+    /// The end of a trail that an earlier run printed: the record must be there still, and unchanged. This is
+    /// what finds out that the database was put back to an earlier state. Of the changes, unless it begins with
+    /// `attempts:`; once for each trail.
+    #[arg(long, value_name = "[TRAIL:]PLACE:DIGEST", value_parser = parse_end)]
+    pub(crate) expect: Vec<End>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a trail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Which trail.
+    pub(crate) trail: Trail,
+    /// The place and digest of its last record.
+    pub(crate) record: (i64, Digest),
+}
+
+/// What `auth audit acknowledge` is told.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct AuditAcknowledge {
+    /// The place of the record, as `verify` prints it.
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: i64,
+
+    /// Why it is nothing to worry about, for whoever reads the trail later.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Name,
+
+    /// In which trail.
+    #[arg(long, value_enum, default_value = "changes")]
+    pub(crate) trail: TrailName,
+
+    /// Say what was done as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `auth audit list` is told.
@@ -250,11 +298,23 @@ pub(crate) enum TrailName {
     Attempts,
 }
 
-fn parse_end(text: &str) -> Result<(i64, auth_domain::audit::Digest), &'static str> {
-    let parts = text.split_once(':').and_then(|(place, digest)| {
-        Some((place.parse().ok()?, auth_domain::audit::unhex(digest)?))
-    });
-    parts.ok_or(
+impl TrailName {
+    /// The trail.
+    pub(crate) const fn trail(self) -> Trail {
+        match self {
+            Self::Changes => Trail::Changes,
+            Self::Attempts => Trail::Attempts,
+        }
+    }
+}
+
+fn parse_end(text: &str) -> Result<End, &'static str> {
+    let named = text.split_once(':').and_then(|(trail, rest)| Some((trail.parse().ok()?, rest)));
+    let (trail, rest) = named.unwrap_or((Trail::Changes, text));
+    let record = rest
+        .split_once(':')
+        .and_then(|(place, digest)| Some((place.parse().ok()?, unhex(digest)?)));
+    record.map(|record| End { trail, record }).ok_or(
         "must be a place, a colon and 64 hexadecimal digits, as `auth audit verify` prints it",
     )
 }

@@ -6,6 +6,8 @@ use secrecy::ExposeSecret;
 
 use super::{Command, Config, Environment, StoreKind, Unread};
 
+mod fuzz;
+
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }

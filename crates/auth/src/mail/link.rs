@@ -145,4 +145,20 @@ mod tests {
             }
         }
     }
+
+    /// A base and a path make a link to the base's own place, or none. They are apart by a blank.
+    #[test]
+    fn fuzz_links() {
+        auth_fuzz::Fuzz::new("auth/link", include_str!("../../corpus/link.txt")).run(|input| {
+            let (base, path) = std::str::from_utf8(input).ok()?.rsplit_once(' ')?;
+            let Ok(base) = base.parse::<Base>() else { return Some((false, false)) };
+            assert_eq!(format!("{base:?}").parse::<Base>().as_ref(), Ok(&base));
+            let Ok(path) = path.parse::<RedirectPath>() else { return Some((true, false)) };
+            let link = Url::parse(&base.invite(&path, INVITE.parse().unwrap()).unwrap()).unwrap();
+            assert_eq!(link.origin(), base.url.origin());
+            assert!(is_plain(&link) && link.path().ends_with(&format!("{}/{INVITE}", path.stem())));
+            assert!(link.path().starts_with(base.path.stem()));
+            Some((true, true))
+        });
+    }
 }

@@ -12,7 +12,7 @@ use auth_jwt::{Algorithm, RingKey};
 use auth_sqlite::{OpenError, SqliteStore};
 use serde_json::{Value, json};
 
-use super::{app, note, print, said};
+use super::{app, note, said, tell};
 use crate::clock::SystemClock;
 use crate::config::{Config, KeyAlgorithm, Keys, StoreKind, Tokens};
 use crate::signing_keys::{Contents, KeyDirectory, LOOK, Phase, SHORTEST_NOTICE};
@@ -50,12 +50,6 @@ pub(crate) async fn run(config: &Config, command: &Keys) -> Result<ExitCode, Str
         }
     }
     .map(|()| ExitCode::SUCCESS)
-}
-
-/// Says what came of it on standard output.
-fn tell(as_json: bool, document: &Value, words: impl FnOnce() -> String) -> Result<(), String> {
-    let text = if as_json { format!("{document:#}") } else { words() };
-    print(&text).map(drop)
 }
 
 fn list(directory: &KeyDirectory, tokens: &Tokens, as_json: bool) -> Result<(), String> {

@@ -176,3 +176,44 @@ fn s17_a_file_that_may_be_the_key_is_told_when_its_place_is_asked() {
     fs::remove_file(temporary.path().join("mine.pem")).unwrap();
     assert_eq!(directory.place_of(kid).unwrap(), None);
 }
+
+/// What lies in the directory is keys, each called after a moment, or is refused in one line. The first line of an
+/// input is a file's name; of a key that the test made, `{key}` is the text.
+#[test]
+fn fuzz_files() {
+    let (temporary, directory) = directory();
+    let key = Algorithm::EdDsa.generate().unwrap();
+    let key = pem(&key);
+    auth_fuzz::Fuzz::new("auth/key_file", include_str!("../../corpus/key_file.txt")).run(|input| {
+        let (name, text) = std::str::from_utf8(input).ok()?.split_once('\n')?;
+        if name.is_empty()
+            || name.len() > 200
+            || name.starts_with('.')
+            || name.contains(['/', '\0'])
+        {
+            return None;
+        }
+        let path = temporary.path().join(name);
+        fs::write(&path, text.replace("{key}", key.expose_secret())).unwrap();
+        mode(&path, 0o600);
+        let (read, withdrawn) = (directory.read(), directory.withdrawn().unwrap());
+        fs::remove_file(&path).unwrap();
+        match read {
+            Ok(contents) => {
+                assert_eq!(contents.withdrawn, withdrawn);
+                for one in &contents.keys {
+                    assert_eq!(
+                        format!("{}{KEY}", name_of(Timestamp::from_seconds(one.signs_from))),
+                        name
+                    );
+                }
+                Some((contents.keys.len(), withdrawn.len(), String::new()))
+            }
+            Err(line) => {
+                let line = line.rsplit(": ").next().unwrap_or_default().to_owned();
+                assert!(!line.contains("PRIVATE KEY-----"), "{line}");
+                Some((0, withdrawn.len(), line))
+            }
+        }
+    });
+}

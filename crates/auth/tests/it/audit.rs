@@ -223,6 +223,13 @@ async fn s94_sign_ins_and_refusals_are_summed_up_and_checks_are_not_there() {
             identify(&server, "x.y.z").await.unwrap_err();
         }
         assert_eq!(get(&server, &format!("/orgs/{org}/audit"), &bob).await.status(), 404);
+        // Somebody tries the doors, without a token or with none that could be one.
+        for path in ["/audit", "/audit", "/orgs/"] {
+            let asked = server.client.get(server.url(path)).send().await.unwrap();
+            assert_eq!(asked.status(), 401, "{store} {path}");
+        }
+        let odd = server.client.delete(server.url("/keys")).bearer_auth("x".repeat(9_000));
+        assert_eq!(odd.send().await.unwrap().status(), 401, "{store}");
         server.stop().await.unwrap();
 
         let attempts = listed(&setup, "attempts").await;
@@ -242,11 +249,16 @@ async fn s94_sign_ins_and_refusals_are_summed_up_and_checks_are_not_there() {
         assert_eq!((&guessed["count"], &guessed["subject"]), (&json!(5), &json!(id)), "{store}");
         assert_eq!(guessed["action"], "sign_in", "{store}");
         assert_eq!(find("list_org_audit", "not_found")["count"], 1, "{store}");
+        let door = find("list_audit", "missing_token");
+        assert_eq!((&door["count"], &door["actor"]), (&json!(2), &json!("anonymous")), "{store}");
+        assert_eq!(door["peer"], "127.0.0.1", "{store}");
+        assert_eq!(find("view_org", "missing_token")["count"], 1, "{store}");
+        assert_eq!(find("revoke_keys", "invalid_token")["count"], 1, "{store}");
         for record in &attempts {
             let operation = record["operation"].as_str().unwrap();
             assert!(!["identify", "authorize"].contains(&operation), "{store}: {record}");
         }
-        assert!(attempts.len() <= 8, "{store}: {attempts:?}");
+        assert!(attempts.len() <= 11, "{store}: {attempts:?}");
         assert!(verify(&setup, &[]).await.0, "{store}");
     }
 }
@@ -298,6 +310,64 @@ async fn s95_verifying_says_whether_anything_was_touched() {
     let (sound, said) = verify(&other, &[]).await;
     assert!(!sound && said.contains("changes: WRONG: record 4 is not as it was written"), "{said}");
     assert!(said.contains("changes: WRONG: record 99 is outside of the trail"), "{said}");
+}
+
+#[tokio::test]
+async fn s95_a_careless_change_of_the_secret_is_explained_and_stays_in_the_trail() {
+    let setup = embedded();
+    let server = setup.start().await.unwrap();
+    found(&server, &server.admin().await.unwrap(), "Acme").await;
+    server.stop().await.unwrap();
+    let other = setup.clone().set("MF_AUTH_SECRET", "another secret that is made up for tests");
+    let server = other.start().await.unwrap();
+    found(&server, &server.admin().await.unwrap(), "Acme").await;
+    server.stop().await.unwrap();
+
+    let (sound, said) = verify(&other, &[]).await;
+    assert!(!sound, "{said}");
+    let place = |trail: &str| {
+        let begins = format!("{trail}: WRONG: record ");
+        let line = said.lines().find_map(|line| line.strip_prefix(&begins)).expect(&said);
+        line.split(' ').next().unwrap().to_owned()
+    };
+    let (changes, attempts) = (place("changes"), place("attempts"));
+    let acknowledge = async |place: &str, more: &[&str]| {
+        let told = [&["audit", "acknowledge", place, "--reason", "no two steps"], more].concat();
+        other.run(&told).await.unwrap()
+    };
+    let (status, said) = acknowledge("1", &[]).await;
+    assert!(!status.success() && said.contains("record 1 does not say"), "{said}");
+    let (status, said) = acknowledge(&changes, &[]).await;
+    assert!(status.success() && said.contains("is acknowledged"), "{said}");
+    assert!(!acknowledge(&changes, &[]).await.0.success(), "once is enough");
+    assert!(!verify(&other, &[]).await.0, "the other trail is not explained");
+    let (status, said) = acknowledge(&attempts, &["--trail", "attempts", "--json"]).await;
+    assert!(status.success() && said.contains("\"acknowledged\""), "{said}");
+
+    let (sound, said) = verify(&other, &[]).await;
+    assert!(sound && !said.contains("WRONG"), "{said}");
+    let explained = format!("changes: explained: record {changes} says that the service found");
+    assert!(said.contains(&explained) && said.contains("\"no two steps\""), "{said}");
+    let record = listed(&other, "changes").await.pop().unwrap();
+    assert_eq!((&record["actor"], &record["object"]), (&json!("operator"), &json!(changes)));
+
+    // What was printed is found again, in either trail.
+    let (_, said) = other.run(&["audit", "verify", "--json"]).await.unwrap();
+    let report: Value =
+        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap();
+    assert_eq!(report["sound"], true, "{report}");
+    let ends: Vec<String> = report["trails"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| format!("{}:{}", it["trail"].as_str().unwrap(), it["end"].as_str().unwrap()))
+        .collect();
+    let expect: Vec<&str> = ends.iter().flat_map(|end| ["--expect", end]).collect();
+    let (sound, said) = verify(&other, &expect).await;
+    assert!(sound, "{said}");
+    let gone = format!("attempts:9{}", ends[1].strip_prefix("attempts:").unwrap());
+    let (sound, said) = verify(&other, &["--expect", &ends[0], "--expect", &gone]).await;
+    assert!(!sound && said.contains("attempts: WRONG: record 9"), "{said}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod containers;
 mod contract;
 mod crash;
 mod docs;
+mod emergency;
 mod events;
 mod faults;
 mod fleet;

@@ -39,6 +39,59 @@ async fn metrics_count_by_operation_and_outcome_and_under_the_originals_names() 
 }
 
 #[tokio::test]
+async fn whoever_asks_for_openmetrics_gets_the_same_numbers_in_it() {
+    let server = embedded().start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    found(&server, &login, "acme").await;
+    let ask = async |accept: Option<&str>| {
+        let request = server.client.get(server.ops_url("/metrics"));
+        let request = accept.into_iter().fold(request, |it, accept| it.header("accept", accept));
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, answer.text().await.unwrap())
+    };
+    let (kind, older) = ask(None).await;
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    // As Prometheus asks.
+    let accept =
+        "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let (kind, newer) = ask(Some(accept)).await;
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+
+    // Each line belongs to the family before it, whose samples have the endings of its type.
+    assert!(newer.ends_with("\n# EOF\n"), "{newer}");
+    let (mut family, mut kind, mut families) = ("", "", std::collections::BTreeSet::new());
+    for line in newer.lines().filter(|line| *line != "# EOF") {
+        assert!(!line.is_empty());
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["#", "TYPE", name, of] => {
+                (family, kind) = (name, of);
+                assert!(families.insert(name), "{name} comes twice");
+                continue;
+            }
+            ["#", "HELP", ..] => continue,
+            _ => {}
+        }
+        let name = line.split(['{', ' ']).next().unwrap();
+        let ending = name.strip_prefix(family).unwrap_or_else(|| panic!("{line} in {family}"));
+        let endings: &[&str] = match kind {
+            "counter" => &["_total"],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            "summary" => &["", "_sum", "_count"],
+            "gauge" | "unknown" => &[""],
+            other => panic!("{family} is a {other}"),
+        };
+        assert!(endings.contains(&ending), "{line} in a {kind}");
+    }
+    let names = |text: &str| -> std::collections::BTreeSet<String> {
+        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&older), names(&newer));
+}
+
+#[tokio::test]
 async fn health_is_what_the_original_shows() {
     let server = embedded().start().await.unwrap();
     let health = server.client.get(server.url("/health")).send().await.unwrap();

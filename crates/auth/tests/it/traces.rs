@@ -59,6 +59,16 @@ async fn d56_spans_join_the_callers_trace() {
         collector.has(&TRACE) && collector.has(b"create_org") && collector.has(b"identify")
     })
     .await;
+    // The numbers lead to it: the bucket an operation fell into names its trace.
+    let numbers = server.client.get(server.ops_url("/metrics"));
+    let numbers = numbers.header("accept", "application/openmetrics-text").send().await.unwrap();
+    let numbers = numbers.text().await.unwrap();
+    let exemplar = " # {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} ";
+    let named = |operation: &str| {
+        let of = format!("auth_operation_duration_seconds_bucket{{operation=\"{operation}\"");
+        numbers.lines().filter(|line| line.starts_with(&of) && line.contains(exemplar)).count()
+    };
+    assert_eq!((named("create_org"), named("identify")), (1, 1), "{numbers}");
     for secret in [login.rsplit_once('.').unwrap().1, "ada@example.com"] {
         assert!(!collector.has(secret.as_bytes()), "S-91: {secret} was exported");
     }

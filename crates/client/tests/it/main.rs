@@ -9,6 +9,7 @@
 
 mod calls;
 mod fake;
+mod fuzz;
 mod layer;
 mod old;
 mod retries;

@@ -107,6 +107,9 @@ impl Head {
 /// What is recorded when the end of the trail was not as it had been left.
 pub(super) const UNSEALED: &str = "audit.unsealed";
 
+/// What is recorded when the operator has explained that: its object is the place of the record it is about.
+pub(crate) const ACKNOWLEDGED: &str = "audit.acknowledge";
+
 impl Entry {
     /// The digest of what it says, in this place after the record with this digest. Written as JSON, because that
     /// keeps the fields apart whatever is in them.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::chain::UNSEALED;
+use serde_json::Value;
+
+use super::chain::{ACKNOWLEDGED, UNSEALED};
 use super::{AuditRecord, Digest, Head, Notary, Trail};
 
 /// How many findings are kept: a trail that is wrong everywhere is as wrong as one that is wrong so often.
@@ -73,6 +75,29 @@ pub struct Verdict {
     pub end: (i64, Digest),
     /// What is wrong, the first hundred.
     pub findings: Vec<Finding>,
+    /// What was wrong once and the operator has explained, the first hundred.
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+/// A record that says that the end before it was not as the service had left it, and what the operator said to that
+/// later. It has to be said in the trail, under its seal: whoever writes it without the key breaks the seal again, which
+/// is a finding of its own that nobody has acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The place of that record.
+    pub place: i64,
+    /// The place of the one that explains it.
+    pub by: i64,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
+impl fmt::Display for Acknowledged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, by, reason } = self;
+        let found = Finding::FoundUnsealed(*place);
+        write!(f, "{found}; record {by} acknowledges that: {reason:?}")
+    }
 }
 
 /// Walks a trail, record by record.
@@ -85,6 +110,7 @@ pub struct Verifier<'a> {
     /// The last place that was read, and its digest; none after a gap.
     last: (i64, Option<Digest>),
     findings: Vec<Finding>,
+    acknowledged: Vec<Acknowledged>,
 }
 
 impl<'a> Verifier<'a> {
@@ -92,7 +118,8 @@ impl<'a> Verifier<'a> {
     #[must_use]
     pub fn new(notary: &'a dyn Notary, head: Head, expected: Option<(i64, Digest)>) -> Self {
         let last = (head.first.saturating_sub(1), Some(head.anchor));
-        let mut this = Self { notary, head, expected, records: 0, last, findings: Vec::new() };
+        let (findings, acknowledged) = (Vec::new(), Vec::new());
+        let mut this = Self { notary, head, expected, records: 0, last, findings, acknowledged };
         let (place, hash) = (this.last.0, this.head.anchor);
         this.compare(place, &hash);
         this
@@ -120,8 +147,22 @@ impl<'a> Verifier<'a> {
         if record.entry.action == UNSEALED {
             self.find(Finding::FoundUnsealed(place));
         }
+        if record.entry.action == ACKNOWLEDGED {
+            self.acknowledge(record);
+        }
         self.compare(place, &record.hash);
         self.last = (place, Some(record.hash));
+    }
+
+    /// Only what came before, and nothing else that is wrong.
+    fn acknowledge(&mut self, record: &AuditRecord) {
+        let Ok(place) = record.entry.object.parse() else { return };
+        let found = self.findings.iter().position(|it| *it == Finding::FoundUnsealed(place));
+        let Some(found) = found.filter(|_| self.acknowledged.len() < MOST) else { return };
+        self.findings.remove(found);
+        let details: Value = serde_json::from_str(&record.entry.details).unwrap_or_default();
+        let reason = details.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.acknowledged.push(Acknowledged { place, by: record.place, reason });
     }
 
     fn compare(&mut self, place: i64, hash: &Digest) {
@@ -150,9 +191,9 @@ impl<'a> Verifier<'a> {
         if let Some((place, _)) = self.expected {
             self.find(Finding::NotTheExpected(place));
         }
-        let Self { head, records, findings, .. } = self;
+        let Self { head, records, findings, acknowledged, .. } = self;
         let Head { trail, first, place, hash, .. } = head;
-        Verdict { trail, records, first, end: (place, hash), findings }
+        Verdict { trail, records, first, end: (place, hash), findings, acknowledged }
     }
 
     fn find(&mut self, finding: Finding) {

@@ -210,10 +210,11 @@ impl EntityId {
         Self(user.to_string())
     }
 
-    /// The user it is the id of, if it can be one's.
+    /// The user it is the id of, if it can be one's. Another spelling of a user's id is nobody's: it would be a second
+    /// member, whom nothing that is done about the user finds.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
-        self.0.parse().ok()
+        self.0.parse().ok().filter(|user| Self::of_user(*user) == *self)
     }
 }
 

@@ -9,7 +9,8 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PlatformRole, Token,
+    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, Person, PlatformRole,
+    Token, UserId,
 };
 use crate::ports::{Attempt, Class};
 
@@ -277,5 +278,35 @@ impl Operation for FindByEmails {
             .map(|email| by_key.get(email.key()).map(|account| (*account).clone()))
             .collect::<Option<Vec<_>>>()
             .ok_or(Error::NotFound(Entity::Account))
+    }
+}
+
+/// Finds whose address this is, for the operator: in the built-in directory also somebody who is disabled.
+#[derive(Debug)]
+pub struct FindUser {
+    /// The address.
+    pub email: Email,
+}
+
+impl Operation for FindUser {
+    type Output = UserId;
+    const NAME: &'static str = "find_user";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<UserId> {
+        let missing = Error::NotFound(Entity::Account);
+        if cx.directory().is_built_in() {
+            let account = cx.store().account_by_email(&self.email).await?;
+            return account.map(|account| account.id).ok_or(missing);
+        }
+        let found = cx.directory().people_by_emails(std::slice::from_ref(&self.email)).await?;
+        // The answer of another service is not believed as it is.
+        let is_theirs = |person: &Person| {
+            person.email.parse::<Email>().is_ok_and(|email| email.key() == self.email.key())
+        };
+        found.into_iter().find(is_theirs).map(|person| person.id).ok_or(missing)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::app::{Access, Cx, Operation};
 use crate::audit::verify::{Finding, Verdict, Verifier};
-use crate::audit::{AuditQuery, AuditRecord, Digest, Trail};
-use crate::error::Result;
-use crate::model::{Action, OrgId, PlatformRole};
+use crate::audit::{ACKNOWLEDGED, AuditQuery, AuditRecord, Digest, Entry, Trail};
+use crate::error::{Error, Result};
+use crate::model::{Action, Name, OrgId, PlatformRole};
 use crate::ops::paging::{Paged, PartAsked};
 use crate::ports::Class;
 
@@ -181,11 +183,48 @@ impl Operation for NoteAttempts {
         if entries.is_empty() {
             return Ok(());
         }
-        let noted = cx.store().note(entries.clone(), cx.notary()).await;
+        let noted = cx.store().note(Trail::Attempts, entries.clone(), cx.notary()).await;
         if noted.is_err() {
             cx.put_back_attempts(entries);
         }
         noted
+    }
+}
+
+/// Explains a record that says that the end before it was not as the service had left it, in a record of its own: from
+/// then on the trail counts as sound again, and tells of both.
+#[derive(Debug)]
+pub struct AcknowledgeAudit {
+    /// In which trail.
+    pub trail: Trail,
+    /// Where that record is.
+    pub place: i64,
+    /// Why it is nothing to worry about: 1 to 254 characters, none of them a control character.
+    pub reason: Name,
+}
+
+impl Operation for AcknowledgeAudit {
+    type Output = ();
+    const NAME: &'static str = "acknowledge_audit";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        let Self { trail, place, reason } = self;
+        let verdict = VerifyAudit { trail, expected: None }.run(cx).await?;
+        if !verdict.findings.contains(&Finding::FoundUnsealed(place)) {
+            return Err(Error::malformed(
+                "place",
+                "is not that of a record that found the end unsealed and waits to be explained",
+            ));
+        }
+        let details = json!({ "reason": reason.as_str() });
+        let mut entry = Entry::own(Self::NAME, ACKNOWLEDGED, cx.now, &details);
+        entry.actor = cx.actor.to_string();
+        entry.object = place.to_string();
+        cx.store().note(trail, vec![entry], cx.notary()).await
     }
 }
 

@@ -13,26 +13,8 @@ use crate::backup::seal::{BEGINNING, Passing};
 use crate::backup::{Part, Report, Section, Sink, Source};
 use crate::change::{Change, Restored};
 use crate::error::{Error, Result};
-use crate::model::PlatformRole;
+use crate::ops::By;
 use crate::ports::Class;
-
-/// Who asks for a backup or brings one back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Somebody with a platform role, who signed in.
-    Platform,
-    /// Whoever operates the service, and can read and write its database anyway.
-    Operator,
-}
-
-impl By {
-    const fn access(self) -> Access {
-        match self {
-            Self::Platform => Access::OnPlatform(PlatformRole::Admin),
-            Self::Operator => Access::Service,
-        }
-    }
-}
 
 /// Writes all there is, as it is at one moment, as a document with a seal.
 pub struct TakeBackup {

@@ -223,6 +223,50 @@ impl Operation for RevokeKey {
     }
 }
 
+/// Lists the API keys of a user, for the operator.
+#[derive(Debug)]
+pub struct ListKeysOf {
+    /// Whose.
+    pub user: UserId,
+    /// Which part of them.
+    pub page: Page<KeyOrder>,
+}
+
+impl Operation for ListKeysOf {
+    type Output = Listing<Key>;
+    const NAME: &'static str = "list_user_keys";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<Key>> {
+        cx.store().keys(self.user, self.page).await
+    }
+}
+
+/// Revokes one API key of a user, for the operator, who is told if there is none: it may have been named wrongly.
+#[derive(Debug)]
+pub struct RevokeKeyOf {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub id: KeyId,
+}
+
+impl Operation for RevokeKeyOf {
+    type Output = ();
+    const NAME: &'static str = "revoke_user_key";
+
+    fn access(&self) -> Access {
+        Access::Service
+    }
+
+    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
+        cx.commit(vec![Change::RemoveKey { id: self.id, issuer: self.user }]).await
+    }
+}
+
 /// Deletes the rows of API keys whose time is over.
 #[derive(Debug)]
 pub struct PurgeKeys;

@@ -22,7 +22,26 @@ pub mod roles;
 pub mod sessions;
 pub mod signing_keys;
 
-use crate::app::Operation;
+use crate::app::{Access, Operation};
+use crate::model::PlatformRole;
+
+/// Who asks for what is the platform's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Somebody with a platform role, who signed in.
+    Platform,
+    /// Whoever operates the service, and can read and write its database anyway.
+    Operator,
+}
+
+impl By {
+    const fn access(self) -> Access {
+        match self {
+            Self::Platform => Access::OnPlatform(PlatformRole::Admin),
+            Self::Operator => Access::Service,
+        }
+    }
+}
 
 /// The name of every operation, for whoever prepares something for each of them.
 pub const NAMES: &[&str] = &[
@@ -36,6 +55,8 @@ pub const NAMES: &[&str] = &[
     keys::ViewKey::NAME,
     keys::ListKeys::NAME,
     keys::RevokeKey::NAME,
+    keys::ListKeysOf::NAME,
+    keys::RevokeKeyOf::NAME,
     keys::PurgeKeys::NAME,
     sessions::EndSessions::NAME,
     sessions::EndSessionsOf::NAME,
@@ -98,6 +119,7 @@ pub const NAMES: &[&str] = &[
     accounts::ViewProfile::NAME,
     accounts::FindByIds::NAME,
     accounts::FindByEmails::NAME,
+    accounts::FindUser::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
     member_backup::BackupMembers::NAME,
@@ -106,6 +128,7 @@ pub const NAMES: &[&str] = &[
     audit::ListOrgAudit::NAME,
     audit::ReadAudit::NAME,
     audit::VerifyAudit::NAME,
+    audit::AcknowledgeAudit::NAME,
     audit::NoteAttempts::NAME,
     audit::TrimAudit::NAME,
 ];

@@ -5,12 +5,13 @@ use auth_domain::model::{
 };
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::accounts::{
-    BootstrapAdmin, Bootstrapped, FindByEmails, FindByIds, Login, Register, ViewProfile,
+    BootstrapAdmin, Bootstrapped, FindByEmails, FindByIds, FindUser, Login, Register, ViewProfile,
 };
-use auth_domain::{Caller, Error, Result, Rules, Unauthenticated};
+use auth_domain::{Caller, Entity, Error, Result, Rules, Unauthenticated};
 use serde_json::json;
 
-use crate::world::{World, user, world, world_by};
+use crate::elsewhere::{Elsewhere, Manner};
+use crate::world::{World, user, world, world_by, world_with};
 
 fn register(email: &str, password: &str) -> Register {
     Register {
@@ -172,4 +173,28 @@ async fn siblings_find_people_by_id_and_unknown_ones_are_left_out() {
 async fn a_profile_needs_an_account() {
     let world = world().await;
     assert!(matches!(world.as_user(7, ViewProfile).await, Err(Error::Unauthenticated(_))));
+}
+
+#[tokio::test]
+async fn the_operator_finds_whose_an_address_is_here_or_elsewhere() {
+    let find = |email: &str| FindUser { email: email.parse().unwrap() };
+    let nobody = |found: &Result<_>| matches!(found, Err(Error::NotFound(Entity::Account)));
+    let here = world().await;
+    here.account(7, "ada@example.com").await;
+    assert_eq!(here.as_service(find("ADA@example.com")).await.unwrap(), user(7));
+    assert!(nobody(&here.as_service(find("user7@example.com")).await));
+    let refused = here.as_user(7, find("ada@example.com")).await;
+    assert!(matches!(refused, Err(Error::Unauthenticated(Unauthenticated::UnknownService))));
+
+    let directory = Elsewhere::new();
+    let there = world_with(directory.clone()).await;
+    assert_eq!(there.as_service(find("User7@example.com")).await.unwrap(), user(7));
+    // Whoever else the answer names is not it.
+    directory.behave(Manner::WithStrangers);
+    assert_eq!(there.as_service(find("user7@example.com")).await.unwrap(), user(7));
+    directory.behave(Manner::Empty);
+    assert!(nobody(&there.as_service(find("user7@example.com")).await));
+    directory.behave(Manner::Away);
+    let away = there.as_service(find("user7@example.com")).await;
+    assert!(matches!(away, Err(Error::Unavailable(_))), "{away:?}");
 }

@@ -9,7 +9,8 @@ use auth_domain::model::{
     Account, AccountStatus, EntityId, EntityType, GroupId, GroupRole, Invite, InviteState, KeyKind,
     Metadata, OrgId, OrgRole, PasswordHash, PlatformRole, UserId,
 };
-use auth_domain::ops::backup::{By, Existing, Restore, TakeBackup};
+use auth_domain::ops::By;
+use auth_domain::ops::backup::{Existing, Restore, TakeBackup};
 use auth_domain::ops::group_members::{AssignMembers, UnassignMembers};
 use auth_domain::ops::group_roles::{GrantGroupRole, RemoveGroupRole};
 use auth_domain::ops::groups::{CreateGroup, Home, MoveGroup, RemoveGroup};

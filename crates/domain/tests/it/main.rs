@@ -10,6 +10,7 @@ mod checks;
 mod dormant_invites;
 mod elsewhere;
 mod explain;
+mod fuzz;
 mod groups;
 mod invites;
 mod keys;

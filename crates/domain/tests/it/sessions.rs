@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use auth_domain::model::{KeyKind, PlatformRole, UserId};
+use auth_domain::model::{Direction, KeyKind, KeyOrder, Page, PlatformRole, UserId};
+use auth_domain::ops::By;
 use auth_domain::ops::access::Identify;
-use auth_domain::ops::keys::IssueToken;
+use auth_domain::ops::keys::{IssueToken, ListKeysOf, RevokeKeyOf};
 use auth_domain::ops::sessions::{EndSessions, EndSessionsOf, RevokeKeys, RevokeKeysOf};
 use auth_domain::ports::Clock;
 use auth_domain::{Caller, Entity, Error, Unauthenticated};
@@ -56,7 +57,7 @@ async fn so_does_one_that_nobody_asked_with() {
     world.clock.advance(Duration::from_secs(9));
     let ahead = [world.token(7, KeyKind::Login), world.token(8, KeyKind::Login)];
     world.clock.back(Duration::from_secs(9));
-    world.as_user(5, EndSessionsOf { user: user(7) }).await.unwrap();
+    world.as_user(5, EndSessionsOf { by: By::Platform, user: user(7) }).await.unwrap();
     world.as_user(8, EndSessions).await.unwrap();
     for token in &ahead {
         assert!(!lives(&world, token).await);
@@ -75,7 +76,7 @@ async fn ends_of_sessions_do_not_run_away_from_the_clock() {
     world.promote(5, PlatformRole::Admin).await;
     let mut refused = false;
     for _ in 0..40 {
-        match world.as_user(5, EndSessionsOf { user: user(7) }).await {
+        match world.as_user(5, EndSessionsOf { by: By::Platform, user: user(7) }).await {
             Ok(()) => assert!(!refused),
             Err(Error::RateLimited(_)) => refused = true,
             Err(other) => panic!("{other:?}"),
@@ -129,7 +130,7 @@ async fn whoever_ends_their_own_sessions_without_end_leaves_room_for_the_platfor
     }
     assert_eq!(refused, Some(Duration::from_secs(1)), "and after that it works again");
     for _ in 0..10 {
-        world.as_user(5, EndSessionsOf { user: user(7) }).await.unwrap();
+        world.as_user(5, EndSessionsOf { by: By::Platform, user: user(7) }).await.unwrap();
     }
     world.clock.advance(Duration::from_secs(15));
     log_in_and_out().await.unwrap();
@@ -141,12 +142,12 @@ async fn what_is_no_id_is_not_taken_for_somebody_without_sessions() {
     world.promote(5, PlatformRole::Admin).await;
     let nobody = UserId::sought("ada@example.com");
     for outcome in [
-        world.as_user(5, EndSessionsOf { user: nobody }).await,
-        world.as_user(5, RevokeKeysOf { user: nobody }).await,
+        world.as_user(5, EndSessionsOf { by: By::Platform, user: nobody }).await,
+        world.as_user(5, RevokeKeysOf { by: By::Platform, user: nobody }).await,
     ] {
         assert!(matches!(outcome, Err(Error::NotFound(Entity::Account))), "{outcome:?}");
     }
-    world.as_user(5, EndSessionsOf { user: user(99) }).await.unwrap();
+    world.as_user(5, EndSessionsOf { by: By::Platform, user: user(99) }).await.unwrap();
 }
 
 #[tokio::test]
@@ -182,11 +183,11 @@ async fn others_access_is_for_the_platform_and_a_roots_is_for_roots() {
         (7, 7, false),
     ] {
         let key = world.key(whose, None).await.token;
-        let revoked = world.as_user(by, RevokeKeysOf { user: user(whose) }).await;
+        let revoked = world.as_user(by, RevokeKeysOf { by: By::Platform, user: user(whose) }).await;
         assert_eq!(revoked.is_ok(), may, "{by} {whose}: {revoked:?}");
         assert_eq!(lives(&world, &key).await, !may);
         let session = world.token(whose, KeyKind::Login);
-        let ended = world.as_user(by, EndSessionsOf { user: user(whose) }).await;
+        let ended = world.as_user(by, EndSessionsOf { by: By::Platform, user: user(whose) }).await;
         assert_eq!(ended.is_ok(), may, "{by} {whose}: {ended:?}");
         assert_eq!(lives(&world, &session).await, !may);
         world.clock.advance(Duration::from_secs(100));
@@ -204,4 +205,40 @@ async fn an_api_key_ends_nothing() {
         assert!(matches!(refused, Err(Error::Unauthenticated(Unauthenticated::LoginRequired(_)))));
     }
     assert!(lives(&world, &key).await);
+}
+
+#[tokio::test]
+async fn the_operator_takes_anybodys_access_and_nobody_passes_for_the_operator() {
+    let world = world().await;
+    world.promote(1, PlatformRole::Root).await;
+    let (key, other) = (world.key(1, None).await, world.key(1, None).await);
+    let page = Page::new(0, 10, KeyOrder::Id, Direction::Ascending).unwrap();
+    let list = || ListKeysOf { user: user(1), page };
+    let one = || RevokeKeyOf { user: user(1), id: key.key.id };
+    let all = || RevokeKeysOf { by: By::Operator, user: user(1) };
+    let sessions = || EndSessionsOf { by: By::Operator, user: user(1) };
+    // Not even a root, over the network.
+    for refusal in [
+        world.as_user(1, list()).await.map(drop),
+        world.as_user(1, one()).await,
+        world.as_user(1, all()).await,
+        world.as_user(1, sessions()).await,
+        world.as_anyone(sessions()).await,
+    ] {
+        assert!(
+            matches!(refusal, Err(Error::Unauthenticated(Unauthenticated::UnknownService))),
+            "{refusal:?}"
+        );
+    }
+    let app = &world.app;
+    assert_eq!(app.execute(Caller::Operator, list()).await.unwrap().total, 2);
+    app.execute(Caller::Operator, one()).await.unwrap();
+    assert!(!lives(&world, &key.token).await && lives(&world, &other.token).await);
+    let again = app.execute(Caller::Operator, one()).await;
+    assert!(matches!(again, Err(Error::NotFound(Entity::Key))), "{again:?}");
+    app.execute(Caller::Operator, all()).await.unwrap();
+    assert!(!lives(&world, &other.token).await);
+    let session = world.token(1, KeyKind::Login);
+    app.execute(Caller::Operator, sessions()).await.unwrap();
+    assert!(!lives(&world, &session).await);
 }

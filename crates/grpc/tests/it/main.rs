@@ -7,6 +7,7 @@ mod callers;
 mod checks;
 mod directory;
 mod explain;
+mod fuzz;
 mod groups;
 mod health;
 mod identify;

@@ -119,11 +119,11 @@ wire_type! {
 }
 
 wire_type! {
-    /// An org's name.
+    /// The name of an org or of a group.
     Name = text()
         .min_length(Some(1))
         .max_length(Some(model::Name::MAX))
-        .description(Some("A name: no control characters. It need not be unique."))
+        .description(Some("A name: no control characters. Orgs may have the same one; a group's is unique among its siblings."))
         .examples(["Acme"])
 }
 

@@ -11,6 +11,7 @@ mod backup;
 mod described;
 mod docs_page;
 mod explain;
+mod fuzz;
 mod invites;
 mod keys;
 mod limits;

@@ -267,7 +267,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    async fn read(response: Response) -> Self {
+    pub async fn read(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Self { status: parts.status, headers: parts.headers, body }

@@ -5,6 +5,7 @@
 mod agreement;
 mod audit;
 mod contract;
+mod copies;
 mod counts;
 mod explain;
 mod faults;

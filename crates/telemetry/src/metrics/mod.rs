@@ -3,10 +3,12 @@
 //! What is measured at every call is in [`operations`], which is made for that. Everything else
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
+mod exemplars;
 mod keys;
 mod limits;
 mod mail;
 mod memory;
+mod openmetrics;
 mod operations;
 mod process;
 
@@ -17,10 +19,12 @@ use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub(crate) use self::exemplars::keep as keep_exemplars;
 pub use self::keys::{signing_keys, signing_keys_stale};
 pub use self::limits::{counted_alone, counting_together};
 pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails};
 pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
+pub use self::openmetrics::is_wanted as wants_openmetrics;
 use self::operations::Operations;
 
 /// All numbers of this process.
@@ -75,7 +79,18 @@ impl Metrics {
     /// Everything, in the text format of Prometheus, version 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = self.operations.render();
+        self.text(false)
+    }
+
+    /// Everything, in the format of OpenMetrics, version 1.0.0: the same numbers, and for the buckets of operations the
+    /// trace of a request that fell into them, once spans are collected.
+    #[must_use]
+    pub fn render_openmetrics(&self) -> String {
+        openmetrics::from_text(&self.text(true))
+    }
+
+    fn text(&self, with_exemplars: bool) -> String {
+        let mut text = self.operations.render(with_exemplars);
         text.push_str(&process::render());
         text.push_str(&self.others.render());
         text

@@ -12,6 +12,7 @@ use std::time::Duration;
 use auth_domain::audit::Origin;
 use auth_domain::ports::{Observer, Source};
 
+use super::exemplars::{self, Place};
 use crate::request::{mark, with_current};
 
 /// The upper ends of the buckets, in nanoseconds and as Prometheus is told, in seconds.
@@ -55,6 +56,8 @@ struct Series {
     /// How many fell into each bucket, and above.
     buckets: [AtomicU64; BUCKETS.len() + 1],
     nanos: AtomicU64,
+    /// A trace of each, once spans go somewhere.
+    exemplars: OnceLock<Box<[Place; BUCKETS.len() + 1]>>,
 }
 
 impl Series {
@@ -63,6 +66,7 @@ impl Series {
             outcome,
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
             nanos: AtomicU64::new(0),
+            exemplars: OnceLock::new(),
         }
     }
 
@@ -73,9 +77,15 @@ impl Series {
             count.fetch_add(1, Ordering::Relaxed);
         }
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
+        if exemplars::are_kept() {
+            let places = self.exemplars.get_or_init(Box::default);
+            if let Some(place) = places.get(bucket) {
+                place.offer(took);
+            }
+        }
     }
 
-    fn read(&self) -> Reading {
+    fn read(&self) -> Reading<'_> {
         let mut count = 0_u64;
         let upto = std::array::from_fn(|n| {
             let more = self.buckets.get(n).map_or(0, |bucket| bucket.load(Ordering::Relaxed));
@@ -83,17 +93,19 @@ impl Series {
             count
         });
         let took = Duration::from_nanos(self.nanos.load(Ordering::Relaxed));
-        Reading { outcome: self.outcome, upto, count, took }
+        let exemplars = self.exemplars.get().map(|places| &**places);
+        Reading { outcome: self.outcome, upto, count, took, exemplars }
     }
 }
 
 /// A series at one moment.
-struct Reading {
+struct Reading<'a> {
     outcome: &'static str,
     /// How many fell into each bucket or a smaller one.
     upto: [u64; BUCKETS.len() + 1],
     count: u64,
     took: Duration,
+    exemplars: Option<&'a [Place; BUCKETS.len() + 1]>,
 }
 
 impl Operations {
@@ -103,7 +115,8 @@ impl Operations {
         Self { names, by_name }
     }
 
-    pub(super) fn render(&self) -> String {
+    /// In the text format; with exemplars, which that format does not have, as OpenMetrics has them.
+    pub(super) fn render(&self, with_exemplars: bool) -> String {
         let mut readings = Vec::new();
         for name in &self.names {
             let outcomes = self.by_name.get(name).into_iter().flatten();
@@ -112,7 +125,7 @@ impl Operations {
         }
         let mut text = String::new();
         counters(&mut text, &readings);
-        histograms(&mut text, &readings);
+        histograms(&mut text, &readings, with_exemplars);
         original(&mut text, &readings);
         text
     }
@@ -159,7 +172,7 @@ macro_rules! line {
     };
 }
 
-fn counters(text: &mut String, readings: &[(&str, Reading)]) {
+fn counters(text: &mut String, readings: &[(&str, Reading<'_>)]) {
     line!(text, "# HELP auth_operations_total Operations, by how they went.");
     line!(text, "# TYPE auth_operations_total counter");
     for (operation, Reading { outcome, count, .. }) in readings {
@@ -168,16 +181,23 @@ fn counters(text: &mut String, readings: &[(&str, Reading)]) {
     }
 }
 
-fn histograms(text: &mut String, readings: &[(&str, Reading)]) {
+fn histograms(text: &mut String, readings: &[(&str, Reading<'_>)], with_exemplars: bool) {
     let name = "auth_operation_duration_seconds";
     line!(text, "# HELP {name} How long operations took.");
     line!(text, "# TYPE {name} histogram");
-    for (operation, Reading { outcome, upto, count, took }) in readings {
+    for (operation, Reading { outcome, upto, count, took, exemplars }) in readings {
         let labels = format!(r#"operation="{operation}",outcome="{outcome}""#);
-        for ((_, end), count) in BUCKETS.iter().zip(upto) {
-            line!(text, r#"{name}_bucket{{{labels},le="{end}"}} {count}"#);
+        let exemplar = |bucket: usize| {
+            let places = exemplars.filter(|_| with_exemplars);
+            places.and_then(|places| places.get(bucket)).map_or_else(String::new, Place::render)
+        };
+        for ((n, (_, end)), count) in BUCKETS.iter().enumerate().zip(upto) {
+            // OpenMetrics writes every bound as a fraction.
+            let point = if with_exemplars && !end.contains('.') { ".0" } else { "" };
+            line!(text, r#"{name}_bucket{{{labels},le="{end}{point}"}} {count}{}"#, exemplar(n));
         }
-        line!(text, r#"{name}_bucket{{{labels},le="+Inf"}} {count}"#);
+        let last = exemplar(BUCKETS.len());
+        line!(text, r#"{name}_bucket{{{labels},le="+Inf"}} {count}{last}"#);
         line!(text, "{name}_sum{{{labels}}} {}", took.as_secs_f64());
         line!(text, "{name}_count{{{labels}}} {count}");
     }
@@ -185,7 +205,7 @@ fn histograms(text: &mut String, readings: &[(&str, Reading)]) {
 
 /// The same numbers under the original's names, for its dashboards. They are in seconds there too,
 /// whatever the name says (D-55).
-fn original(text: &mut String, readings: &[(&str, Reading)]) {
+fn original(text: &mut String, readings: &[(&str, Reading<'_>)]) {
     let mut methods = BTreeMap::<&str, (u64, Duration)>::new();
     for (operation, reading) in readings {
         let (count, took) = methods.entry(method(operation)).or_default();
@@ -228,7 +248,7 @@ mod tests {
         operations.observe("identify", "ok", Duration::from_micros(250));
         operations.observe("identify", "ok", Duration::from_mins(1));
         operations.observe("identify", "unauthenticated", Duration::from_nanos(1));
-        let text = operations.render();
+        let text = operations.render(false);
         has(&text, r#"auth_operations_total{operation="identify",outcome="ok"} 2"#);
         has(&text, r#"auth_operations_total{operation="identify",outcome="unauthenticated"} 1"#);
         let of = |le: &str| {
@@ -251,7 +271,7 @@ mod tests {
         operations.observe("issue_key", "ok", Duration::from_millis(500));
         operations.observe("issue_key", "invalid", Duration::from_millis(500));
         operations.observe("issue_token", "ok", Duration::from_millis(500));
-        let text = operations.render();
+        let text = operations.render(false);
         has(&text, r#"auth_api_request_count{method="issue_key"} 3"#);
         has(&text, r#"auth_api_request_latency_microseconds_sum{method="issue_key"} 1.5"#);
         has(&text, r#"auth_api_request_latency_microseconds_count{method="issue_key"} 3"#);
@@ -260,7 +280,7 @@ mod tests {
     #[test]
     fn series_appear_on_first_use() {
         let operations = Operations::new(&["identify"]);
-        assert!(!operations.render().contains("identify"));
+        assert!(!operations.render(false).contains("identify"));
     }
 
     #[test]
@@ -271,7 +291,7 @@ mod tests {
             operations.observe("identify", outcome, Duration::ZERO);
             operations.observe(outcome, "ok", Duration::ZERO);
         }
-        let text = operations.render();
+        let text = operations.render(false);
         has(&text, r#"auth_operations_total{operation="other",outcome="ok"} 100"#);
         let series = text.lines().filter(|line| line.starts_with("auth_operations_total{"));
         assert_eq!(series.count(), MOST_OUTCOMES + 1);
@@ -290,7 +310,7 @@ mod tests {
                 });
             }
         });
-        let text = operations.render();
+        let text = operations.render(false);
         has(&text, r#"auth_operations_total{operation="identify",outcome="ok"} 2000"#);
         has(&text, r#"auth_operations_total{operation="identify",outcome="internal"} 1000"#);
         has(&text, r#"auth_operations_total{operation="identify",outcome="forbidden"} 1000"#);

@@ -143,3 +143,33 @@ proptest! {
         prop_assert_eq!(letter.text.lines().count(), plain.text.lines().count());
     }
 }
+
+/// An operator's template makes a mail, or is said in one line to be wrong; whatever is in it, the subject is one
+/// line of a length that a mail program shows. The first line says which file it is.
+#[test]
+fn fuzz_templates() {
+    let sample =
+        values("Acme <&>", OrgRole::Viewer, "https://example.com/", Timestamp::from_seconds(0));
+    auth_fuzz::Fuzz::new("auth/template", include_str!("../../../corpus/template.txt"))
+        .longest(1024)
+        .run(|input| {
+            let (name, text) = std::str::from_utf8(input).ok()?.split_once('\n')?;
+            let (name, _) = COMPILED_IN.iter().find(|(known, _)| *known == name)?;
+            let mut problems = Vec::new();
+            let environment = environment(&[(*name, text.to_owned())], &mut problems);
+            assert!(
+                problems.iter().all(|line| !line.chars().any(char::is_control)),
+                "{problems:?}"
+            );
+            let rendered = render(&environment, "org_invite", &sample);
+            if let Ok((subject, ..)) = &rendered {
+                assert!(subject.chars().count() <= LONGEST_SUBJECT);
+                assert!(!subject.chars().any(char::is_control), "{subject:?}");
+            }
+            Some((
+                *name,
+                problems.len(),
+                rendered.map_err(|problem| problem.kind().to_string()).err(),
+            ))
+        });
+}
