@@ -1,5 +1,7 @@
 //! What the outside implements. Reads are grouped by noun; there is one way to write.
 
+mod admission;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::model::{
     PlatformInviteId, Proved, PublicKey, QueuedMail, RoleHolder, Settled, SigningKeyId, Standing,
     Token, UserId, Verdict, WaitingInvite,
 };
+
+pub use self::admission::{Admission, Admitted, Priority, Unbounded};
 
 /// The most people one call to a [`Directory`] names.
 pub const MAX_PEOPLE: usize = 1000;

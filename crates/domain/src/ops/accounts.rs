@@ -12,7 +12,7 @@ use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PlatformRole, Token,
 };
-use crate::ports::Attempt;
+use crate::ports::{Attempt, Priority};
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -119,6 +119,7 @@ pub struct Register {
 impl Operation for Register {
     type Output = ();
     const NAME: &'static str = "self_register";
+    const PRIORITY: Priority = Priority::Password;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -155,6 +156,7 @@ pub struct Login {
 impl Operation for Login {
     type Output = Token;
     const NAME: &'static str = "login";
+    const PRIORITY: Priority = Priority::Password;
 
     fn access(&self) -> Access {
         Access::Anyone

@@ -14,6 +14,7 @@ use crate::backup::{Part, Report, Section, Sink, Source};
 use crate::change::{Change, Restored};
 use crate::error::{Error, Result};
 use crate::model::PlatformRole;
+use crate::ports::Priority;
 
 /// Who asks for a backup or brings one back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub struct Written {
 impl Operation for TakeBackup {
     type Output = Written;
     const NAME: &'static str = "backup";
+    const PRIORITY: Priority = Priority::Bulk;
 
     fn access(&self) -> Access {
         self.by.access()
@@ -138,6 +140,7 @@ pub struct Restore {
 impl Operation for Restore {
     type Output = Report;
     const NAME: &'static str = "restore";
+    const PRIORITY: Priority = Priority::Bulk;
 
     fn access(&self) -> Access {
         self.by.access()

@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result};
 use crate::model::{Action, Member, Membership, OrgId, OrgRole};
 use crate::ops::members::with_addresses;
-use crate::ports::MAX_PEOPLE;
+use crate::ports::{MAX_PEOPLE, Priority};
 
 /// The most bytes one member has in a file.
 const MAX_ROW: usize = 64 * 1024;
@@ -29,6 +29,7 @@ pub struct BackupMembers {
 impl Operation for BackupMembers {
     type Output = ();
     const NAME: &'static str = "backup_org_memberships";
+    const PRIORITY: Priority = Priority::Bulk;
 
     fn access(&self) -> Access {
         Access::InOrg(self.org, Action::Owner)
@@ -69,6 +70,7 @@ pub struct Joined {
 impl Operation for RestoreMembers {
     type Output = Joined;
     const NAME: &'static str = "restore_org_memberships";
+    const PRIORITY: Priority = Priority::Bulk;
 
     fn access(&self) -> Access {
         Access::LoggedIn("failed to perform authentication over the entity")
