@@ -17,6 +17,7 @@ mod mail;
 #[cfg(test)]
 mod manual;
 mod memory;
+mod overload;
 mod server;
 mod store;
 mod telemetry;
@@ -43,6 +44,7 @@ pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::invites::Invites;
 pub(crate) use self::mail::Mail;
 pub(crate) use self::memory::Memory;
+use self::overload::Overload;
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
 pub(crate) use self::telemetry::Telemetry;
@@ -84,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) overload: Overload,
     #[command(flatten)]
     _later: later::Later,
     /// A setting that only matters to PostgreSQL, if one is given.
@@ -156,6 +160,13 @@ impl Config {
         let mut config =
             Self::from_arg_matches(&matches).map_err(|error| in_one_line(&documented, &error))?;
         config.postgres_setting = postgres_setting(&documented, &matches);
+        config.grpc.tokens_file = environment::file_of(grpc::TOKENS, environment);
+        if let Some(file) = &config.telemetry.log_level_file {
+            match Telemetry::level_in(file) {
+                Ok(level) => config.telemetry.log_level = level,
+                Err(problem) => problems.push(problem),
+            }
+        }
         problems.extend(config.contradictions());
         config.collect_warnings(&given.unknown);
         if !problems.is_empty() && !matches!(config.command, Some(Command::CheckConfig(_))) {

@@ -13,6 +13,7 @@ use auth_domain::directory::BuiltIn;
 use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::{App, Rules};
+use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
 use auth_redis::{RedisStream, RedisWakeups, STREAM, StreamConfig};
@@ -24,6 +25,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub(crate) use self::first_admin::FIRST_ADMIN;
+use crate::admission::Gate;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
 use crate::mail::Postman;
@@ -46,6 +48,8 @@ const BUILT: Option<&str> = option_env!("MF_AUTH_BUILD_TIME");
 pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) metrics: Metrics,
+    /// How much is under way.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) store: StoreKind,
     /// Publishes events, if they go anywhere.
     pub(crate) relay: Option<Relay>,
@@ -105,7 +109,10 @@ pub(crate) async fn service(
     let replica = Arc::new(Replica::new(Arc::clone(&store), known, pace, started, wake));
     let checks = RememberedChecks::new(Arc::clone(&store), memory, Arc::clone(&observer), started);
     let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
-    let app = app(config, store, (tokens, seals, notary), memory, observer, mailer.is_some())?;
+    let gate = Arc::new(Gate::new(config));
+    let (ports, rules) =
+        parts(config, store, (tokens, seals, notary), memory, observer, mailer.is_some())?;
+    let app = App::admitting(Arc::<Gate>::clone(&gate), ports, rules);
     let opened = if config.has_accounts() { first_admin::open(config, &app).await? } else { None };
     // Only now: a start is busy enough with its first connections.
     let replica = replica.start();
@@ -114,7 +121,7 @@ pub(crate) async fn service(
     let postman = mailer.map(|mailer| {
         Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
     });
-    Ok(Service { app, metrics, store: kind, relay, postman, replica, signing_keys, opened })
+    Ok(Service { app, metrics, gate, store: kind, relay, postman, replica, signing_keys, opened })
 }
 
 /// The service for a command of the operator's: it serves nobody and opens no account. It remembers nothing
@@ -131,7 +138,9 @@ pub(crate) fn operator(
     let (pace, now) = (pace(config), Instant::now());
     let replica = Replica::new(Arc::clone(&store), memory, pace, now, None);
     let direct = Direct::new(Arc::clone(&store));
-    app(config, store, keys, (Arc::new(direct), Arc::new(replica)), watching, false)
+    let checks: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(direct), Arc::new(replica));
+    let (ports, rules) = parts(config, store, keys, checks, watching, false)?;
+    Ok(App::new(ports, rules))
 }
 
 fn pace(config: &Config) -> Pace {
@@ -162,14 +171,15 @@ impl Observer for Unwatched {
     }
 }
 
-fn app(
+/// What an app is made of.
+fn parts(
     config: &Config,
     store: Arc<dyn Store>,
     (tokens, seals, notary): (JwtTokens, HmacSeals, HmacNotary),
     (checks, replicas): (Arc<dyn Checks>, Arc<dyn Confirm>),
     observer: Arc<dyn Observer>,
     mail: bool,
-) -> Result<App, String> {
+) -> Result<(Ports, Rules), String> {
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
         checks,
@@ -197,7 +207,7 @@ fn app(
         redirect_prefixes: config.invites.redirect_paths.0.clone(),
         mail,
     };
-    Ok(App::new(ports, rules))
+    Ok((ports, rules))
 }
 
 /// Where mail goes, if anywhere: asked before anything is opened or written.
@@ -325,18 +335,19 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
 pub(crate) fn grpc(
     config: &Config,
     app: &App,
+    callers: Callers,
     health: auth_grpc::Health,
-) -> Result<Router, String> {
+) -> Router {
     let options = auth_grpc::Options {
         accounts: config.has_accounts(),
         reflection: config.grpc.reflection,
-        callers: config.grpc.callers()?,
+        callers,
         max_message: config.limits.grpc_max_message,
         max_metadata: config.limits.grpc_max_metadata,
         deadline: config.limits.grpc_request_timeout,
         health,
     };
-    Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc"))
+    auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc")
 }
 
 /// What the operator's machines ask, and the description of the HTTP interface.

@@ -245,6 +245,13 @@ impl App {
         result
     }
 
+    /// Whether there is so much to do that an operation of this priority is refused at once. For transports, to ask
+    /// before they read anything.
+    #[must_use]
+    pub fn refuses(&self, priority: Priority) -> bool {
+        self.0.admission.refuses(priority)
+    }
+
     /// A place among what is under way. Checks need none, nor does what this process or its operator does.
     async fn place(&self, priority: Priority, caller: &Caller) -> Result<Option<Admitted>> {
         match (priority, caller) {

@@ -1,9 +1,9 @@
 //! Around every route: how large and how slow a request may be, and what no route matches.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use auth_domain::Error;
+use auth_domain::ports::Priority;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use crate::Options;
 use crate::problem::{self, Problem, Transport};
+use crate::{Api, Route};
 
 /// Who else talks about this request by which name.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,19 +59,23 @@ impl Default for Limits {
 /// The one layer: refuses what is too large at once, stops what takes too long, writes problem
 /// documents and sets the headers that every answer has.
 pub(crate) async fn guard(
-    State(options): State<Arc<Options>>,
+    State(Api { app, options }): State<Api>,
     request: Request,
     next: Next,
 ) -> Response {
     let limits = &options.limits;
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
-    let response = if !fits(request.uri(), request.headers(), limits) {
+    let priority = priority(&request);
+    let response = if priority.is_some_and(|priority| app.refuses(priority)) {
+        Problem::from(Error::unavailable("more is asked for than can be done")).into_response()
+    } else if !fits(request.uri(), request.headers(), limits) {
         Problem::from(Transport::HeadSize).into_response()
     } else if !names_one_host(version, request.headers()) {
         Problem::from(Error::malformed("Host", "must be sent once")).into_response()
     } else {
-        let most = if is_long(&request) { limits.long_request } else { limits.request };
+        let is_long = priority == Some(Priority::Bulk);
+        let most = if is_long { limits.long_request } else { limits.request };
         match tokio::time::timeout(most, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::from(Transport::Deadline).into_response(),
@@ -94,11 +98,11 @@ pub(crate) async fn guard(
     response
 }
 
-/// Whether it is for a route that may take long.
-fn is_long(request: &Request) -> bool {
-    let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
-    let mut long = crate::routes(true).filter(|route| route.long);
-    long.any(|route| route.path == path.as_str() && route.method == *request.method())
+/// What goes first, by the route that was asked for; nothing for what is none, or has none of its own.
+fn priority(request: &Request) -> Option<Priority> {
+    let path = request.extensions().get::<MatchedPath>()?;
+    let asked = |route: &&Route| route.path == path.as_str() && route.method == *request.method();
+    crate::routes(true).find(asked).map(|route| route.priority)
 }
 
 /// The request id is not counted: it is short, and as a rule the client has not sent it.

@@ -27,6 +27,10 @@ pub type Admitted = Box<dyn Any + Send>;
 pub trait Admission: Send + Sync {
     /// Waits for a place, briefly. Fails with `Unavailable` where none is free soon.
     async fn admit(&self, priority: Priority) -> Result<Admitted>;
+
+    /// Whether whoever asks for a place now is refused at once, which counts as a refusal: so that nothing has to be
+    /// read or understood first.
+    fn refuses(&self, priority: Priority) -> bool;
 }
 
 /// Begins everything at once: for commands, which nobody else uses.
@@ -37,5 +41,9 @@ pub struct Unbounded;
 impl Admission for Unbounded {
     async fn admit(&self, _: Priority) -> Result<Admitted> {
         Ok(Box::new(()))
+    }
+
+    fn refuses(&self, _: Priority) -> bool {
+        false
     }
 }
