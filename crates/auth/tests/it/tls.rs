@@ -31,17 +31,17 @@ impl Authority {
     }
 
     pub fn issue(&self, name: &str) -> Pair {
-        self.sign(CertificateParams::new(vec![name.to_owned()]).unwrap())
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).unwrap())
     }
 
-    /// One that was good until the beginning of this year.
+    /// One that was good until the beginning of a year.
     pub fn issue_until(&self, name: &str, year: i32) -> Pair {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Pair {
+    fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Pair { certificate, key: key.serialize_pem() }
