@@ -73,14 +73,11 @@ impl Gate {
             auth_telemetry::shed("management", "queue");
             return Err(busy());
         };
-        match timeout(self.patience, place.acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Box::new(place)),
-            // It is never closed.
-            Ok(Err(_)) | Err(_) => {
-                auth_telemetry::shed("management", "wait");
-                Err(busy())
-            }
+        if let Ok(Ok(place)) = timeout(self.patience, place.acquire_owned()).await {
+            return Ok(Box::new(place));
         }
+        auth_telemetry::shed("management", "wait");
+        Err(busy())
     }
 }
 
@@ -88,30 +85,25 @@ impl Gate {
 impl Admission for Gate {
     async fn admit(&self, priority: Priority) -> Result<Admitted> {
         match priority {
-            Priority::Check | Priority::Password => Ok(Box::new(())),
             Priority::Management => self.wait().await,
             Priority::Bulk if self.refuses(priority) => Err(busy()),
-            // It has turns of its own, so it takes no place here.
-            Priority::Bulk => Ok(Box::new(())),
+            // They are bounded elsewhere, and take no place here.
+            Priority::Check | Priority::Password | Priority::Bulk => Ok(Box::new(())),
         }
     }
 
     fn refuses(&self, priority: Priority) -> bool {
         let taken = || self.places.available_permits() == 0;
-        match priority {
-            Priority::Check | Priority::Password => false,
-            Priority::Management
-                if taken() && self.waiting.load(Ordering::Relaxed) >= self.queue =>
-            {
-                auth_telemetry::shed("management", "queue");
-                true
-            }
-            Priority::Bulk if taken() => {
-                auth_telemetry::shed("bulk", "busy");
-                true
-            }
-            Priority::Management | Priority::Bulk => false,
+        let queued = || self.waiting.load(Ordering::Relaxed) >= self.queue;
+        let (refuses, name, reason) = match priority {
+            Priority::Check | Priority::Password => return false,
+            Priority::Management => (taken() && queued(), "management", "queue"),
+            Priority::Bulk => (taken(), "bulk", "busy"),
+        };
+        if refuses {
+            auth_telemetry::shed(name, reason);
         }
+        refuses
     }
 }
 

@@ -11,12 +11,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use auth_domain::ports::Clock;
 use auth_grpc::ServiceTokens;
 use auth_telemetry::LogLevel;
 use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::clock::SystemClock;
 use crate::config::{Config, Grpc, Telemetry};
 use crate::serve::Secured;
 use crate::signing_keys::LOOK;
@@ -117,7 +119,7 @@ impl Part {
         files: Vec<PathBuf>,
         take: impl FnMut() -> Result<(), String> + Send + 'static,
     ) -> Self {
-        auth_telemetry::reloaded(name, false);
+        auth_telemetry::reloaded(name, Some(SystemClock.now().micros()));
         // Nothing is like this: a start may have waited for its database for long since it read them.
         let (taken, seen) = (Vec::new(), glance(&files));
         Self { name, files, take: Box::new(take), taken, seen, problem: None }
@@ -134,7 +136,8 @@ impl Part {
             return;
         }
         let problem = (self.take)().err();
-        auth_telemetry::reloaded(self.name, problem.is_some());
+        let read = problem.is_none().then(|| SystemClock.now().micros());
+        auth_telemetry::reloaded(self.name, read);
         match &problem {
             None => {
                 let first = self.taken.is_empty();

@@ -49,7 +49,10 @@ pub struct Callers {
 /// Service tokens: the name of each service, and what it shows as `authorization: Bearer …`. They can be replaced while
 /// calls are answered; clones share them.
 #[derive(Clone, Default)]
-pub struct ServiceTokens(Arc<ArcSwap<Vec<(Arc<str>, Digest)>>>);
+pub struct ServiceTokens(Arc<ArcSwap<Vec<Known>>>);
+
+/// A service, and the digest of what it shows.
+type Known = (Arc<str>, Digest);
 
 impl ServiceTokens {
     /// Replaces all of them at once: the next call is decided by these.

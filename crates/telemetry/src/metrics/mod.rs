@@ -181,8 +181,8 @@ mod tests {
         not_published("stream");
         signing_keys("next", 1);
         signing_keys_stale(true);
-        reloaded("log_level", false);
-        reloaded("log_level", true);
+        reloaded("log_level", Some(1_500_000));
+        reloaded("log_level", None);
         certificate_expires(1_800_000_000);
         work(WorkNumbers { under_way: 24, waiting: 7 });
         shed("management", "queue");
@@ -208,6 +208,7 @@ mod tests {
             r#"auth_signing_keys{phase="next"} 1"#,
             "auth_signing_keys_stale 1",
             r#"auth_reload_stale{what="log_level"} 1"#,
+            r#"auth_reload_timestamp_seconds{what="log_level"} 1.5"#,
             "auth_certificate_expiry_timestamp_seconds 1800000000",
             "auth_work_under_way 24",
             "auth_work_waiting 7",

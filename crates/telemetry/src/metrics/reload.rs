@@ -1,7 +1,5 @@
 //! What is read again while the service runs.
 
-use std::time::SystemTime;
-
 use metrics::{describe_gauge, gauge};
 
 pub(super) fn describe() {
@@ -19,12 +17,16 @@ pub(super) fn describe() {
     );
 }
 
-/// Says that this was read just now, or could not be used: a word from a small set.
-pub fn reloaded(what: &'static str, stale: bool) {
-    gauge!("auth_reload_stale", "what" => what).set(f64::from(u8::from(stale)));
-    if !stale {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        gauge!("auth_reload_timestamp_seconds", "what" => what).set(now.as_secs_f64());
+/// Says when this was read, in microseconds since 1970, or that it could not be used: a word from a small set.
+pub fn reloaded(what: &'static str, read: Option<i64>) {
+    gauge!("auth_reload_stale", "what" => what).set(f64::from(u8::from(read.is_none())));
+    if let Some(micros) = read {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a microsecond is 53 bits away in 285 years"
+        )]
+        let seconds = micros as f64 / 1_000_000.0;
+        gauge!("auth_reload_timestamp_seconds", "what" => what).set(seconds);
     }
 }
 
