@@ -17,6 +17,7 @@ mod mail;
 #[cfg(test)]
 mod manual;
 mod memory;
+mod overload;
 mod rates;
 mod server;
 mod store;
@@ -44,6 +45,7 @@ pub(crate) use self::grpc::{Grpc, Trusted};
 pub(crate) use self::invites::Invites;
 pub(crate) use self::mail::Mail;
 pub(crate) use self::memory::Memory;
+use self::overload::Overload;
 pub(crate) use self::rates::{Proxies, RateLimits};
 pub(crate) use self::server::{Limits, Server};
 pub(crate) use self::store::{Db, Store, StoreKind};
@@ -87,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) overload: Overload,
     #[command(flatten)]
     pub(crate) proxies: Proxies,
     #[command(flatten)]
@@ -163,6 +167,13 @@ impl Config {
         let mut config =
             Self::from_arg_matches(&matches).map_err(|error| in_one_line(&documented, &error))?;
         config.postgres_setting = postgres_setting(&documented, &matches);
+        config.grpc.tokens_file = environment::file_of(grpc::TOKENS, environment);
+        if let Some(file) = &config.telemetry.log_level_file {
+            match Telemetry::level_in(file) {
+                Ok(level) => config.telemetry.log_level = level,
+                Err(problem) => problems.push(problem),
+            }
+        }
         problems.extend(config.contradictions());
         config.collect_warnings(&given.unknown);
         if !problems.is_empty() && !matches!(config.command, Some(Command::CheckConfig(_))) {

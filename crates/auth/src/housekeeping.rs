@@ -1,5 +1,6 @@
 //! What has to be done now and then, whoever asks or does not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth_domain::audit::{TRIMMED, Trail};
@@ -7,11 +8,11 @@ use auth_domain::ops::audit::{NoteAttempts, TrimAudit};
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::ops::mails::PurgeMails;
-use auth_domain::{App, Caller, Result};
-use auth_telemetry::Metrics;
+use auth_domain::{Caller, Result};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::AuditTrail;
+use crate::wiring::Service;
 
 /// How often the rows of keys whose time is over are deleted.
 const PURGE: Duration = Duration::from_mins(10);
@@ -32,7 +33,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts all of it, with the change log kept for this long and the audit trail as these settings say; it goes on
 /// until the process ends.
-pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration, audit: &AuditTrail) {
+pub(crate) fn start(service: &Service, keep: Duration, audit: &AuditTrail) {
+    let app = &service.app;
     // The outcome of an operation is logged where every one's is.
     let purging = app.clone();
     tokio::spawn(repeat("purge_keys", PURGE, move || {
@@ -67,10 +69,13 @@ pub(crate) fn start(app: &App, metrics: &Metrics, keep: Duration, audit: &AuditT
             }
         }));
     }
-    let metrics = metrics.clone();
+    let (metrics, gate) = (service.metrics.clone(), Arc::clone(&service.gate));
     tokio::spawn(repeat("metrics", UPKEEP, move || {
-        let metrics = metrics.clone();
-        async move { metrics.upkeep() }
+        let (metrics, gate) = (metrics.clone(), Arc::clone(&gate));
+        async move {
+            auth_telemetry::work(gate.numbers());
+            metrics.upkeep();
+        }
     }));
 }
 

@@ -7,10 +7,11 @@
 //! 3. [`run`], from the first port to the last answer, and [`mod@serve`], the accept loop.
 //! 4. [`ops`], what the operator's machines ask; [`housekeeping`], what is done now and then;
 //!    [`relay`], which tells others what happened; [`mail`], which tells people; [`replica`], which keeps
-//!    checks from memory right; [`operator`], what its commands do.
+//!    checks from memory right; [`admission`], how much is begun at a time; [`reload`], what is read again; [`operator`], what its commands do.
 //! 5. The small adapters that live here: [`clock`], [`passwords`], [`throttle`], [`secrets`],
 //!    [`signing_keys`], [`database`].
 
+mod admission;
 mod clock;
 mod config;
 mod database;
@@ -20,6 +21,7 @@ mod operator;
 mod ops;
 mod passwords;
 mod relay;
+mod reload;
 mod replica;
 mod run;
 mod secrets;
@@ -132,7 +134,7 @@ fn serve(config: Config) -> Result<ExitCode, String> {
     let outcome = runtime.block_on(async {
         let telemetry = auth_telemetry::init(&config.telemetry.settings())
             .map_err(|problem| format!("{problem:#}"))?;
-        let outcome = run::run(config).await;
+        let outcome = run::run(config, telemetry.level()).await;
         telemetry.shutdown().await;
         outcome
     });

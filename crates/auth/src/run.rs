@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use auth_domain::Caller;
 use auth_domain::ops::audit::NoteAttempts;
+use auth_telemetry::LogLevel;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, StoreKind};
 use crate::mail::Postman;
 use crate::ops::Readiness;
 use crate::relay::Relay;
-use crate::serve::{self, Drain, Kind, Limits, Listener, Workers, tls};
+use crate::reload::Reload;
+use crate::serve::{self, Drain, Kind, Limits, Listener, Secured, Workers};
 use crate::signing_keys::KeyDirectory;
 use crate::wiring::{self, Service};
 use crate::{housekeeping, secrets};
@@ -27,8 +28,10 @@ const OPS_END: Duration = Duration::from_millis(100);
 const OPS_CONNECTIONS: u32 = 100;
 
 /// Serves until told to stop. Fails with one line for whoever started it.
-pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
+pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, String> {
     let mut signals = Signals::listen()?;
+    // From here on it is no reason to end.
+    let hangup = listen(SignalKind::hangup())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -57,24 +60,28 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     health.set(true, config.has_accounts()).await;
     let readiness = Readiness::default();
     let http = wiring::http(&config, &service.app);
-    let grpc = wiring::grpc(&config, &service.app, health.clone())?;
+    let callers = config.grpc.callers()?;
+    let (trust, tokens) = (callers.trust, callers.tokens.clone());
+    let grpc = wiring::grpc(&config, &service.app, callers, health.clone());
     let probes = wiring::ops(&config, &service, readiness.clone());
 
     let (public, private) = (Drain::default(), Drain::default());
-    let listen =
+    let serve =
         |port: Port, tls, router, limits| Listener::new(port.name, port.tcp, tls, router, limits);
-    let http = listen(http_port, secured.http, http, visitors(&config));
-    let grpc = listen(grpc_port, secured.grpc, grpc, residents(&config)).on(Workers::start()?);
-    let probes = listen(ops_port, None, probes, operators(&config));
+    let (https, grpcs) = (secured.as_ref().map(Secured::http), secured.as_ref().map(Secured::grpc));
+    let http = serve(http_port, https, http, visitors(&config));
+    let grpc = serve(grpc_port, grpcs, grpc, residents(&config)).on(Workers::start()?);
+    let probes = serve(ops_port, None, probes, operators(&config));
     let mut listeners = JoinSet::new();
     for (listener, drain) in [(http, &public), (grpc, &public), (probes, &private)] {
         listeners.spawn(listener.run(drain.clone()));
     }
+    let reload = Reload::new(&config, secured, tokens, level);
     if let Some(signing_keys) = service.signing_keys.take() {
-        let hangup = signal(SignalKind::hangup()).map_err(|error| format!("signals: {error}"))?;
-        tokio::spawn(signing_keys.run(service.app.clone(), hangup));
+        tokio::spawn(signing_keys.run(service.app.clone(), reload.signing_keys()));
     }
-    housekeeping::start(&service.app, &service.metrics, config.events.changes_keep, &config.audit);
+    tokio::spawn(reload.run(hangup));
+    housekeeping::start(&service, config.events.changes_keep, &config.audit);
     let relay = service.relay.take().map(Relay::start);
     let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);
@@ -84,7 +91,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
         ops = %at.ops,
         store = service.store.name(),
         tls = server.cert.is_some(),
-        trust = ?config.grpc.callers()?.trust,
+        ?trust,
         "listening"
     );
 
@@ -132,6 +139,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, String> {
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn listen(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("signals: {error}"))
+}
+
 /// The signals to stop.
 struct Signals {
     terminate: Signal,
@@ -140,7 +151,6 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, String> {
-        let listen = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -152,27 +162,6 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// TLS for the two public listeners, if it is configured.
-pub(crate) struct Secured {
-    http: Option<TlsAcceptor>,
-    grpc: Option<TlsAcceptor>,
-}
-
-impl Secured {
-    /// Reads what it needs from files. Fails with one line that names the setting.
-    pub(crate) fn load(config: &Config) -> Result<Self, String> {
-        let server = &config.server;
-        let (Some(cert), Some(key)) = (&server.cert, &server.key) else {
-            return Ok(Self { http: None, grpc: None });
-        };
-        let identity = tls::Identity::load(cert, key)?;
-        Ok(Self {
-            http: Some(identity.acceptor(&["h2", "http/1.1"], None)?),
-            grpc: Some(identity.acceptor(&["h2"], config.grpc.client_ca.as_deref())?),
-        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The accept loop, one for all listeners: who gets in, and how all of it ends.
 //!
 //! [`connection`] serves one connection, [`activity`] knows whether it is busy, [`workers`] are the threads
-//! that serve calls, [`peers`] counts connections by address and [`tls`] makes them private.
+//! that serve calls, [`peers`] counts connections by address, [`tls`] makes them private and [`certificate`] reads
+//! who is who.
 
 mod activity;
+mod certificate;
 mod connection;
 mod peers;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tls;
+mod tls;
 mod workers;
 
 use std::io;
@@ -21,13 +23,13 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Manners;
 pub(crate) use self::connection::{Kind, Limits};
 use self::peers::{Peers, Place};
+pub(crate) use self::tls::{Handshakes, Secured};
 pub(crate) use self::workers::Workers;
 
 /// How many connections the system holds for us until we accept them.
@@ -94,7 +96,7 @@ impl Drain {
 pub(crate) struct Listener {
     name: &'static str,
     tcp: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Handshakes>,
     router: Router,
     manners: Arc<Manners>,
     room: Arc<Semaphore>,
@@ -107,7 +109,7 @@ impl Listener {
     pub(crate) fn new(
         name: &'static str,
         tcp: TcpListener,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Handshakes>,
         router: Router,
         limits: Limits,
     ) -> Self {
@@ -162,7 +164,8 @@ impl Listener {
         // An IPv4 peer of an IPv6 socket is an IPv4 peer.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Some(place) = self.place(peer) else { return };
-        let (tls, router) = (self.tls.clone(), self.router.clone());
+        let tls = self.tls.as_ref().map(Handshakes::acceptor);
+        let router = self.router.clone();
         let (manners, drain) = (Arc::clone(&self.manners), drain.clone());
         // From here on, so that nobody takes a connection for ended whose thread has not begun with it.
         let open = drain.connections.token();

@@ -253,8 +253,8 @@ impl KeyDirectory {
     }
 }
 
-/// The second a name stands for.
-fn moment_of(name: &str) -> Option<i64> {
+/// The second a name stands for, written as `20261129T225300Z`.
+pub(crate) fn moment_of(name: &str) -> Option<i64> {
     let (date, time) = name.strip_suffix('Z')?.split_once('T')?;
     let digits =
         |text: &str, count| text.len() == count && text.bytes().all(|c| c.is_ascii_digit());

@@ -14,6 +14,7 @@ use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
+use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
 use auth_jwt::HmacPseudonyms;
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
@@ -25,6 +26,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub(crate) use self::first_admin::FIRST_ADMIN;
+use crate::admission::Gate;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Accounts, Config, Events, Mail, RateLimits, StoreKind, Trusted};
 use crate::mail::Postman;
@@ -47,6 +49,8 @@ const BUILT: Option<&str> = option_env!("MF_AUTH_BUILD_TIME");
 pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) metrics: Metrics,
+    /// How much is under way.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) store: StoreKind,
     /// Publishes events, if they go anywhere.
     pub(crate) relay: Option<Relay>,
@@ -108,7 +112,9 @@ pub(crate) async fn service(
     let memory: (Arc<dyn Checks>, Arc<dyn Confirm>) = (Arc::new(checks), replica.clone());
     let counts = counts.filter(|_| config.rates.on);
     let throttle = throttle(&config.rates, pseudonyms, counts.clone());
-    let app = app(config, store, keys, memory, throttle, observer, mailer.is_some())?;
+    let gate = Arc::new(Gate::new(config));
+    let (ports, rules) = parts(config, store, keys, memory, throttle, observer, mailer.is_some())?;
+    let app = App::admitting(Arc::<Gate>::clone(&gate), ports, rules);
     let opened = if config.has_accounts() { first_admin::open(config, &app).await? } else { None };
     // Only now: a start is busy enough with its first connections.
     let replica = replica.start();
@@ -120,7 +126,7 @@ pub(crate) async fn service(
     let postman = mailer.map(|mailer| {
         Postman::new(app.clone(), mailer, writer(&config.mail), Arc::clone(&mail_queued))
     });
-    Ok(Service { app, metrics, store: kind, relay, postman, replica, signing_keys, opened })
+    Ok(Service { app, metrics, gate, store: kind, relay, postman, replica, signing_keys, opened })
 }
 
 /// The service for a command of the operator's: it serves nobody and opens no account. It remembers nothing
@@ -138,7 +144,9 @@ pub(crate) fn operator(
     let replica = Replica::new(Arc::clone(&store), memory, pace, now, None);
     let direct = Direct::new(Arc::clone(&store));
     let memory = (Arc::new(direct) as Arc<dyn Checks>, Arc::new(replica) as Arc<dyn Confirm>);
-    app(config, store, keys, memory, Arc::new(Unlimited), watching, false)
+    let throttle = Arc::new(Unlimited);
+    let (ports, rules) = parts(config, store, keys, memory, throttle, watching, false)?;
+    Ok(App::new(ports, rules))
 }
 
 fn pace(config: &Config) -> Pace {
@@ -169,7 +177,8 @@ impl Observer for Unwatched {
     }
 }
 
-fn app(
+/// What an app is made of.
+fn parts(
     config: &Config,
     store: Arc<dyn Store>,
     keys: secrets::Keys,
@@ -177,7 +186,7 @@ fn app(
     throttle: Arc<dyn Throttle>,
     observer: Arc<dyn Observer>,
     mail: bool,
-) -> Result<App, String> {
+) -> Result<(Ports, Rules), String> {
     let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
     let ports = Ports {
         checks,
@@ -205,7 +214,7 @@ fn app(
         redirect_prefixes: config.invites.redirect_paths.0.clone(),
         mail,
     };
-    Ok(App::new(ports, rules))
+    Ok((ports, rules))
 }
 
 /// Where mail goes, if anywhere: asked before anything is opened or written.
@@ -353,18 +362,19 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
 pub(crate) fn grpc(
     config: &Config,
     app: &App,
+    callers: Callers,
     health: auth_grpc::Health,
-) -> Result<Router, String> {
+) -> Router {
     let options = auth_grpc::Options {
         accounts: config.has_accounts(),
         reflection: config.grpc.reflection,
-        callers: config.grpc.callers()?,
+        callers,
         max_message: config.limits.grpc_max_message,
         max_metadata: config.limits.grpc_max_metadata,
         deadline: config.limits.grpc_request_timeout,
         health,
     };
-    Ok(auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc", None))
+    auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc", None)
 }
 
 /// What the operator's machines ask, and the description of the HTTP interface.

@@ -21,6 +21,7 @@ mod flood;
 mod garbage;
 mod load;
 mod logins;
+mod overload;
 mod report;
 mod revoke;
 mod scene;
@@ -72,6 +73,9 @@ async fn main() -> Result<()> {
     if parts.has("memory") {
         flood::measure(&auth, &mut bars).await?;
     }
+    if parts.has("overload") {
+        overload::measure(&auth, &mut bars).await?;
+    }
     let missed = bars.print();
     ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
@@ -87,7 +91,8 @@ fn soaked() -> Option<Result<u64>> {
 struct Parts(Vec<String>);
 
 impl Parts {
-    const ALL: [&str; 7] = ["start", "calls", "garbage", "logins", "growth", "revoke", "memory"];
+    const ALL: [&str; 8] =
+        ["start", "calls", "garbage", "logins", "growth", "revoke", "memory", "overload"];
 
     fn asked() -> Result<Self> {
         let asked: Vec<_> = std::env::args().skip(1).collect();

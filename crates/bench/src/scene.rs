@@ -149,6 +149,11 @@ impl Scene {
         self.identify("Identify, API key", &self.ada.key)
     }
 
+    /// The login token.
+    pub fn login(&self) -> &str {
+        &self.ada.login
+    }
+
     /// The API key's token.
     pub fn key(&self) -> &str {
         &self.ada.key

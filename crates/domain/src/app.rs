@@ -29,8 +29,8 @@ use crate::model::{
     Token, UserId,
 };
 use crate::ports::{
-    Checks, Class, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle,
-    Tokens,
+    Admission, Admitted, Checks, Class, Clock, Confirm, Cursors, Directory, Ids, Observer,
+    Passwords, Priority, Store, Throttle, Tokens, Unbounded,
 };
 
 /// Everything operations need from outside.
@@ -110,6 +110,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     ports: Ports,
     rules: Rules,
+    admission: Arc<dyn Admission>,
     turns: Arc<Turns>,
     attempts: Attempts,
 }
@@ -202,8 +203,10 @@ pub trait Operation: Send {
     const NAME: &'static str;
     /// Whether it is asked so often that it is logged only when somebody debugs.
     const HOT: bool = false;
-    /// Which limits it counts against: those of writes, unless it says that it is something else.
+    /// What kind of work it is: what it counts against, and what goes first. A write, unless it says otherwise.
     const CLASS: Class = Class::Writes;
+    /// What goes first when not everything can be done: by its class.
+    const PRIORITY: Priority = if Self::HOT { Priority::Check } else { Self::CLASS.priority() };
 
     /// Who may run it.
     fn access(&self) -> Access;
@@ -213,10 +216,17 @@ pub trait Operation: Send {
 }
 
 impl App {
-    /// The service on these ports, by these rules.
+    /// The service on these ports, by these rules. However much it is asked, it begins all of it.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self(Arc::new(Inner { ports, rules, turns: Arc::default(), attempts: Attempts::default() }))
+        Self::admitting(Arc::new(Unbounded), ports, rules)
+    }
+
+    /// The same, beginning no more than is admitted.
+    #[must_use]
+    pub fn admitting(admission: Arc<dyn Admission>, ports: Ports, rules: Rules) -> Self {
+        let (turns, attempts) = (Arc::default(), Attempts::default());
+        Self(Arc::new(Inner { ports, rules, admission, turns, attempts }))
     }
 
     /// The store, for probes: operations get it from [`Cx::store`].
@@ -225,8 +235,10 @@ impl App {
         &*self.0.ports.store
     }
 
-    /// Finds out who is asking, checks that they may, runs the operation, records what happened.
+    /// Finds out who is asking, checks that they may, runs the operation, records what happened. What is not
+    /// admitted because there is too much of it is no operation: nothing is looked at, and it is counted elsewhere.
     pub async fn execute<O: Operation>(&self, caller: Caller, operation: O) -> Result<O::Output> {
+        let _place = self.place(O::PRIORITY, &caller).await?;
         let started = Instant::now();
         let access = operation.access();
         let span = span::<O>(&access);
@@ -235,6 +247,21 @@ impl App {
         let result = self.attempt(caller, access, operation, &span).instrument(span.clone()).await;
         ending.record(result.as_ref().err());
         result
+    }
+
+    /// Whether there is so much to do that an operation of this priority is refused at once. For transports, to ask
+    /// before they read anything.
+    #[must_use]
+    pub fn refuses(&self, priority: Priority) -> bool {
+        self.0.admission.refuses(priority)
+    }
+
+    /// A place among what is under way. Checks need none, nor does what this process or its operator does.
+    async fn place(&self, priority: Priority, caller: &Caller) -> Result<Option<Admitted>> {
+        match (priority, caller) {
+            (Priority::Check, _) | (_, Caller::Operator | Caller::System) => Ok(None),
+            (priority, _) => self.0.admission.admit(priority).await.map(Some),
+        }
     }
 
     async fn attempt<O: Operation>(

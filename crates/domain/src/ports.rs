@@ -1,5 +1,6 @@
 //! What the outside implements. Reads are grouped by noun; there is one way to write.
 
+mod admission;
 mod throttle;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::model::{
     PlatformInviteId, Proved, PublicKey, QueuedMail, RoleHolder, Settled, SigningKeyId, Standing,
     Token, UserId, Verdict, WaitingInvite,
 };
+
+pub use self::admission::{Admission, Admitted, Priority, Unbounded};
 
 /// The most people one call to a [`Directory`] names.
 pub const MAX_PEOPLE: usize = 1000;

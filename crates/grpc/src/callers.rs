@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use auth_domain::{App, Caller, Error, Unauthenticated};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{Digest, SHA256, digest};
@@ -39,10 +40,49 @@ pub enum Trust {
 pub struct Callers {
     /// What counts besides a certificate and a service token.
     pub trust: Trust,
-    /// Service tokens: the name of the service, and what it shows as `authorization: Bearer …`.
-    pub tokens: Vec<(String, SecretString)>,
+    /// What services show.
+    pub tokens: ServiceTokens,
     /// What each name may call.
     pub allow: AllowList,
+}
+
+/// Service tokens: the name of each service, and what it shows as `authorization: Bearer …`. They can be replaced while
+/// calls are answered; clones share them.
+#[derive(Clone, Default)]
+pub struct ServiceTokens(Arc<ArcSwap<Vec<Known>>>);
+
+/// A service, and the digest of what it shows.
+type Known = (Arc<str>, Digest);
+
+impl ServiceTokens {
+    /// Replaces all of them at once: the next call is decided by these.
+    pub fn replace(&self, tokens: &[(String, SecretString)]) {
+        let digests = tokens.iter().map(|(name, token)| {
+            (Arc::from(name.as_str()), digest(&SHA256, token.expose_secret().as_bytes()))
+        });
+        self.0.store(Arc::new(digests.collect()));
+    }
+
+    /// Whether nobody has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+}
+
+impl FromIterator<(String, SecretString)> for ServiceTokens {
+    fn from_iter<I: IntoIterator<Item = (String, SecretString)>>(tokens: I) -> Self {
+        let all = Self::default();
+        all.replace(&tokens.into_iter().collect::<Vec<_>>());
+        all
+    }
+}
+
+impl fmt::Debug for ServiceTokens {
+    /// Whose there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.load().iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// A call that only known services may make, by its name in `proto/`.
@@ -214,7 +254,7 @@ pub(crate) struct Gate {
     /// Hears of those who are refused.
     app: App,
     trust: Trust,
-    tokens: Vec<(Arc<str>, Digest)>,
+    tokens: ServiceTokens,
     allow: AllowList,
     /// The names under which callers without one of their own are recorded.
     loopback: Arc<str>,
@@ -223,13 +263,10 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(callers: Callers, app: App) -> Self {
-        let tokens = callers.tokens.iter().map(|(name, token)| {
-            (Arc::from(name.as_str()), digest(&SHA256, token.expose_secret().as_bytes()))
-        });
         Self {
             app,
             trust: callers.trust,
-            tokens: tokens.collect(),
+            tokens: callers.tokens,
             allow: callers.allow,
             loopback: Arc::from("loopback"),
             network: Arc::from("network"),
@@ -277,7 +314,7 @@ impl Gate {
             return None;
         }
         let shown = digest(&SHA256, token.as_bytes());
-        self.tokens.iter().fold(None, |found, (name, digest)| {
+        self.tokens.0.load().iter().fold(None, |found, (name, digest)| {
             let same = verify_slices_are_equal(digest.as_ref(), shown.as_ref()).is_ok();
             if same { Some(Arc::clone(name)) } else { found }
         })

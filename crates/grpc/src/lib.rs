@@ -27,7 +27,7 @@ use tonic_reflection::server::Builder;
 
 use crate::auth::AuthRpc;
 use crate::callers::Gate;
-pub use crate::callers::{AllowList, Callers, PeerNames, Trust};
+pub use crate::callers::{AllowList, Callers, PeerNames, ServiceTokens, Trust};
 use crate::checks::ChecksRpc;
 use crate::explain::ExplainRpc;
 use crate::groups::GroupsRpc;

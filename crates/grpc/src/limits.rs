@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use pin_project_lite::pin_project;
 use tokio::time::Timeout;
 use tokio::time::error::Elapsed;
@@ -50,9 +50,44 @@ where
         let limit = asked.min(self.longest);
         // A call is made even if it is not going to be run, because there is one type of answer; it
         // does nothing before it is polled.
-        let fits = metadata_bytes(&request) <= self.max_metadata;
-        Answer { fits, bounded: tokio::time::timeout(limit, self.inner.call(request)) }
+        let refused = self.refusal(&request);
+        Answer { refused, bounded: tokio::time::timeout(limit, self.inner.call(request)) }
     }
+}
+
+/// Why a call is not run.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// It is no POST, or its path is more than the name of a service and a method.
+    Form,
+    /// It has too much metadata.
+    Metadata,
+}
+
+impl<S> Bounded<S> {
+    fn refusal(&self, request: &Request) -> Option<Refused> {
+        if *request.method() != Method::POST || request.uri().query().is_some() {
+            return Some(Refused::Form);
+        }
+        (metadata_bytes(request) > self.max_metadata).then_some(Refused::Metadata)
+    }
+}
+
+impl From<Refused> for Status {
+    fn from(reason: Refused) -> Self {
+        match reason {
+            Refused::Form => unimplemented(),
+            Refused::Metadata => refusal(
+                Code::ResourceExhausted,
+                "metadata_too_large",
+                "the metadata is larger than allowed",
+            ),
+        }
+    }
+}
+
+fn unimplemented() -> Status {
+    refusal(Code::Unimplemented, "unimplemented", "there is no such service or method")
 }
 
 /// The path, and the names and values of the metadata.
@@ -66,7 +101,7 @@ pin_project! {
     /// The answer to one call. A type of its own, because a box would be one more allocation for
     /// every call.
     struct Answer<F> {
-        fits: bool,
+        refused: Option<Refused>,
         #[pin]
         bounded: Timeout<F>,
     }
@@ -81,12 +116,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if !*this.fits {
-            return Poll::Ready(Ok(wire(&refusal(
-                Code::ResourceExhausted,
-                "metadata_too_large",
-                "the metadata is larger than allowed",
-            ))));
+        if let Some(reason) = *this.refused {
+            return Poll::Ready(Ok(wire(&reason.into())));
         }
         this.bounded.poll(cx).map(|outcome| match outcome {
             Ok(answered) => answered.map(|response| in_our_words(response.into_response())),
@@ -139,11 +170,9 @@ fn in_our_words(response: Response) -> Response {
             "malformed",
             "malformed entity specification : the message cannot be read",
         )),
-        Code::Unimplemented if !headers.contains_key(Status::GRPC_MESSAGE) => wire(&refusal(
-            Code::Unimplemented,
-            "unimplemented",
-            "there is no such service or method",
-        )),
+        Code::Unimplemented if !headers.contains_key(Status::GRPC_MESSAGE) => {
+            wire(&unimplemented())
+        }
         _ => response,
     }
 }

@@ -21,8 +21,10 @@ use crate::problem::Problem;
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/register", Register::NAME, |method| on(method, register), docs::register),
-    Route::post("/tokens", Login::NAME, |method| on(method, login), docs::login),
+    Route::post("/register", Register::NAME, |method| on(method, register), docs::register)
+        .at(Register::PRIORITY),
+    Route::post("/tokens", Login::NAME, |method| on(method, login), docs::login)
+        .at(Login::PRIORITY),
     Route::get("/users/profile", ViewProfile::NAME, |method| on(method, profile), docs::profile),
 ];
 

@@ -23,8 +23,10 @@ use crate::upload::Upload;
 use crate::{Api, Route, answer, body, stream};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/backup", TakeBackup::NAME, |method| on(method, backup), docs::backup).long(),
-    Route::post("/restore", Restore::NAME, |method| on(method, restore), docs::restore).long(),
+    Route::get("/backup", TakeBackup::NAME, |method| on(method, backup), docs::backup)
+        .at(TakeBackup::PRIORITY),
+    Route::post("/restore", Restore::NAME, |method| on(method, restore), docs::restore)
+        .at(Restore::PRIORITY),
 ];
 
 /// What `existing` can be.

@@ -1,6 +1,7 @@
 //! Whether the process runs: the original's document. Whether it can serve is asked on the
 //! operator's listener.
 
+use auth_domain::ports::Priority;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
@@ -15,7 +16,7 @@ use crate::problem::Problem;
 use crate::{Api, Route, answer};
 
 pub(crate) const ROUTES: &[Route] =
-    &[Route::get("/health", "health", |method| on(method, health), docs)];
+    &[Route::get("/health", "health", |method| on(method, health), docs).at(Priority::Check)];
 
 const GROUP: Group = Group { name: "Health", about: "Whether the process runs." };
 

@@ -46,6 +46,7 @@ mod upload;
 use std::sync::Arc;
 
 use auth_domain::App;
+use auth_domain::ports::Priority;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{MethodFilter, MethodRouter, post};
@@ -115,8 +116,9 @@ pub struct Route {
     pub path: &'static str,
     /// The operation behind it, by [`auth_domain::Operation::NAME`]; `health` has none behind it.
     pub operation: &'static str,
-    /// Whether it may take longer than others: it reads or writes all there is of something.
-    pub long: bool,
+    /// What goes first when not everything can be done. What reads or writes all there is of something goes last, and may
+    /// take longer than others.
+    pub priority: Priority,
     filter: MethodFilter,
     endpoint: Endpoint,
     docs: fn() -> Docs,
@@ -179,12 +181,13 @@ impl Route {
         endpoint: Endpoint,
         docs: fn() -> Docs,
     ) -> Self {
-        Self { method, path, operation, long: false, filter, endpoint, docs }
+        let priority = Priority::Management;
+        Self { method, path, operation, priority, filter, endpoint, docs }
     }
 
-    /// It may take long.
-    const fn long(mut self) -> Self {
-        self.long = true;
+    /// The same with the priority of its operation, where that is another.
+    const fn at(mut self, priority: Priority) -> Self {
+        self.priority = priority;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_domain::ports::Priority;
 use auth_domain::{App, Error, Unauthenticated};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -62,12 +63,16 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     let asked = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
-    let response = if !fits(request.uri(), request.headers(), limits) {
+    let priority = priority(&request);
+    let response = if priority.is_some_and(|priority| api.app.refuses(priority)) {
+        Problem::from(Error::unavailable("more is asked for than can be done")).into_response()
+    } else if !fits(request.uri(), request.headers(), limits) {
         Problem::from(Transport::HeadSize).into_response()
     } else if !names_one_host(version, request.headers()) {
         Problem::from(Error::malformed("Host", "must be sent once")).into_response()
     } else {
-        let most = if is_long(&request) { limits.long_request } else { limits.request };
+        let is_long = priority == Some(Priority::Bulk);
+        let most = if is_long { limits.long_request } else { limits.request };
         match tokio::time::timeout(most, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::from(Transport::Deadline).into_response(),
@@ -104,11 +109,12 @@ fn note_refusal(app: &App, method: &Method, path: &str, reason: Unauthenticated)
     }
 }
 
-/// Whether it is for a route that may take long.
-fn is_long(request: &Request) -> bool {
-    let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
-    let mut long = crate::routes(true).filter(|route| route.long);
-    long.any(|route| route.path == path.as_str() && route.method == *request.method())
+/// What goes first, by the route that was asked for; nothing for what is none, or has none of its own.
+fn priority(request: &Request) -> Option<Priority> {
+    let path = request.extensions().get::<MatchedPath>()?;
+    let asked = |route: &&Route| route.path == path.as_str() && route.method == *request.method();
+    crate::routes(true).find(asked).map(|route| route.priority)
+}
 }
 
 /// The request id is not counted: it is short, and as a rule the client has not sent it.

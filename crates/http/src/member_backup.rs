@@ -35,14 +35,14 @@ pub(crate) const ROUTES: &[Route] = &[
         |method| on(method, backup),
         docs::backup,
     )
-    .long(),
+    .at(BackupMembers::PRIORITY),
     Route::post(
         "/orgs/{id}/memberships/restore",
         RestoreMembers::NAME,
         |method| on(method, restore),
         docs::restore,
     )
-    .long(),
+    .at(RestoreMembers::PRIORITY),
 ];
 
 async fn backup(

@@ -23,7 +23,8 @@ pub(crate) const ROUTES: &[Route] = &[Route::get(
     ListPublicKeys::NAME,
     |method| on(method, public_keys),
     docs,
-)];
+)
+.at(ListPublicKeys::PRIORITY)];
 
 const GROUP: Group =
     Group { name: "Public keys", about: "What others verify tokens with, without asking." };

@@ -23,12 +23,13 @@ mod trace;
 mod traceparent;
 
 pub use metrics::{
-    MemoryNumbers, Metrics, build_info, confirmed, counted_alone, counting_together, mail_died,
-    mail_dropped, mail_failed, mail_sent, mail_tried, mails, memory, not_published, not_renewed,
-    outbox, published, refused, signing_keys, signing_keys_stale, wants_openmetrics,
+    MemoryNumbers, Metrics, WorkNumbers, build_info, certificate_expires, confirmed, counted_alone,
+    counting_together, mail_died, mail_dropped, mail_failed, mail_sent, mail_tried, mails, memory,
+    not_published, not_renewed, outbox, published, refused, reloaded, shed, signing_keys,
+    signing_keys_stale, wants_openmetrics, work,
 };
 pub use proxies::{BadNetwork, Network, Proxies};
 pub use request::layers;
 pub use settings::{Format, Level, LogSettings, UnknownWord};
-pub use subscriber::{Telemetry, check, init, init_for_commands};
+pub use subscriber::{LogLevel, Telemetry, check, init, init_for_commands};
 pub use traceparent::traceparent;

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::log::LogLayer;
 use crate::log::line::{Shape, Value};
 use crate::log::sink::Queue;
-use crate::settings::{Format, LogSettings};
+use crate::settings::{Format, Level, LogSettings};
 use crate::{metrics, request, trace};
 
 /// How long spans, and then log lines, may take to leave at the end.
@@ -28,6 +28,19 @@ const LINES_LEAVE: Duration = Duration::from_secs(1);
 pub struct Telemetry {
     lines: Queue,
     spans: Option<SdkTracerProvider>,
+    level: LogLevel,
+}
+
+/// What is logged, to be changed while the process runs. Clones change the same.
+#[derive(Clone)]
+pub struct LogLevel(reload::Handle<Targets, Registry>);
+
+impl LogLevel {
+    /// From now on lines from this level on are logged.
+    pub fn set(&self, level: Level) {
+        // Fails when nothing logs any more, and then nothing is to be changed.
+        let _ = self.0.reload(logged(level.filter()));
+    }
 }
 
 /// Starts logging to standard output, sending spans if there is a collector, and logging and
@@ -53,8 +66,9 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
             .with_tracked_inactivity(false)
             .with_filter(traced())
     });
+    let (filter, level) = reload::Layer::new(logged(settings.level.filter()));
     tracing_subscriber::registry()
-        .with(log.with_filter(logged(settings.level.filter())))
+        .with(log.with_filter(filter))
         .with(otel)
         .try_init()
         .context("something else logs already")?;
@@ -70,7 +84,7 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<Telemetry> {
             _ => tracing::info!(endpoint, "sending spans"),
         }
     }
-    Ok(Telemetry { lines, spans })
+    Ok(Telemetry { lines, spans, level: LogLevel(level) })
 }
 
 /// Whether [`init`] will understand where spans go.
@@ -90,12 +104,13 @@ pub fn check(settings: &LogSettings) -> anyhow::Result<()> {
 pub fn init_for_commands(settings: &LogSettings) -> anyhow::Result<Telemetry> {
     let lines = Queue::to(io::stderr()).context("cannot start the thread that writes the log")?;
     let log = LogLayer::new(shape(settings.format, io::stderr().is_terminal()), lines.clone());
+    let (filter, level) = reload::Layer::new(logged(settings.level.filter()));
     tracing_subscriber::registry()
-        .with(log.with_filter(logged(settings.level.filter())))
+        .with(log.with_filter(filter))
         .try_init()
         .context("something else logs already")?;
     panic::set_hook(Box::new(report));
-    Ok(Telemetry { lines, spans: None })
+    Ok(Telemetry { lines, spans: None, level: LogLevel(level) })
 }
 
 fn shape(format: Format, colour: bool) -> Shape {
@@ -135,6 +150,12 @@ fn said(payload: &(dyn Any + Send)) -> &str {
 }
 
 impl Telemetry {
+    /// What changes the level of the log.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        self.level.clone()
+    }
+
     /// Sends what is left, but waits no longer than a few seconds for it.
     pub async fn shutdown(self) {
         // The thread is not waited for if this future is dropped; it ends by its own deadlines.
@@ -160,7 +181,7 @@ impl Drop for Telemetry {
 mod tests {
     use tracing::Level;
 
-    use super::*;
+    use super::{LevelFilter, logged, traced};
 
     #[test]
     fn s_91_libraries_never_log_what_is_on_the_wire() {

@@ -47,6 +47,8 @@ impl Setup {
             .set("MF_AUTH_GRPC_HOST", "127.0.0.1")
             .set("MF_AUTH_LOG_FORMAT", "json")
             .set("MF_AUTH_RATE_LIMITS", "off")
+            // With patience for a busy machine.
+            .set("MF_AUTH_QUEUE_WAIT", "5s")
             .set("MF_AUTH_DATA_DIR", directory)
             .set("MF_AUTH_SECRET", SECRET)
             .set("MF_USERS_ADMIN_EMAIL", ADMIN_EMAIL)

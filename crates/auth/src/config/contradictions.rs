@@ -61,6 +61,12 @@ impl Config {
                 self.limits.http_max_head < 8 * 1024,
                 "MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB",
             ),
+            never(
+                self.store_kind() == StoreKind::Postgres
+                    && self.overload.concurrency.is_some_and(|most| most >= db.pool),
+                "MF_AUTH_CONCURRENCY: must be less than MF_AUTH_DB_POOL, so that a check finds a \
+                 connection",
+            ),
             self.refuse_shared_ports(),
             self.proxies.refuse_hops_of_nobody(),
         ];

@@ -6,8 +6,8 @@
 //! could read.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
 
@@ -63,6 +63,12 @@ pub(crate) fn read(command: &Command, environment: &Environment) -> Given {
     given
 }
 
+/// The file that a secret is read from, if it is.
+pub(super) fn file_of(secret: &str, environment: &Environment) -> Option<PathBuf> {
+    let file = environment.get(OsStr::new(&format!("{secret}_FILE")))?;
+    (!file.is_empty()).then(|| PathBuf::from(file))
+}
+
 fn value(setting: &Arg, name: &str, environment: &Environment) -> Result<Option<String>, String> {
     let plain = text(name, environment)?;
     if is_secret(setting) {
@@ -80,7 +86,7 @@ fn value(setting: &Arg, name: &str, environment: &Environment) -> Result<Option<
 }
 
 fn text(name: &str, environment: &Environment) -> Result<Option<String>, String> {
-    match environment.get(std::ffi::OsStr::new(name)) {
+    match environment.get(OsStr::new(name)) {
         Some(value) if !value.is_empty() => match value.to_str() {
             Some(value) => Ok(Some(value.to_owned())),
             None => Err(format!("{name} is not UTF-8")),
@@ -90,7 +96,7 @@ fn text(name: &str, environment: &Environment) -> Result<Option<String>, String>
 }
 
 /// The secret in a file, without the line end that editors put there.
-fn secret_in(variable: &str, file: &Path) -> Result<String, String> {
+pub(super) fn secret_in(variable: &str, file: &Path) -> Result<String, String> {
     let shown = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("{variable}: {shown} cannot be read: {error}"))?;

@@ -1,13 +1,16 @@
 //! Who may make the gRPC calls that are not open to everybody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use auth_grpc::{AllowList, Callers, Trust};
 use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::secret_in;
 use super::values::{boolean, secret_list};
 
+/// The setting of the service tokens.
+pub(super) const TOKENS: &str = "MF_AUTH_GRPC_TOKENS";
 /// The fewest bytes of a service token.
 const MIN_TOKEN: usize = 32;
 
@@ -32,6 +35,10 @@ pub(crate) struct Grpc {
     /// bytes. A service shows its own as `authorization: Bearer <token>`.
     #[arg(id = "grpc-tokens", long = "grpc-tokens", env = "MF_AUTH_GRPC_TOKENS", hide = true)]
     pub(crate) tokens: Option<SecretString>,
+
+    /// The file they were read from, if it was one: it is read again.
+    #[arg(skip)]
+    pub(crate) tokens_file: Option<PathBuf>,
 
     /// What each service may call, as `users=*;things=GetOwnerIDByOrgID,GetUsersByIDs`. Unset:
     /// `users` everything, others everything that makes neither tokens nor roles.
@@ -81,34 +88,39 @@ impl Grpc {
             (None, Some(_)) => Trust::Credentials,
             (None, None) => Trust::Loopback,
         };
-        let tokens = self.tokens()?;
+        let tokens = self.tokens.as_ref().map_or(Ok(Vec::new()), parse)?.into_iter().collect();
         Ok(Callers { trust, tokens, allow: self.allow.clone().unwrap_or_default() })
     }
 
-    fn tokens(&self) -> Result<Vec<(String, SecretString)>, String> {
-        let Some(list) = &self.tokens else { return Ok(Vec::new()) };
-        let mut tokens: Vec<(String, SecretString)> = Vec::new();
-        for entry in secret_list(list) {
-            let Some((name, token)) = entry.expose_secret().split_once('=') else {
-                return Err(
-                    "MF_AUTH_GRPC_TOKENS is not a list like users=<token>,things=<token>".into()
-                );
-            };
-            let (name, token) = (name.trim(), token.trim());
-            if name.is_empty() || tokens.iter().any(|(known, _)| known == name) {
-                return Err("MF_AUTH_GRPC_TOKENS needs one name for each token".into());
-            }
-            if token.len() < MIN_TOKEN {
-                return Err(format!(
-                    "MF_AUTH_GRPC_TOKENS: the token of {name} has fewer than {MIN_TOKEN} bytes; \
-                     make one with: openssl rand -base64 32"
-                ));
-            }
-            tokens.push((name.to_owned(), SecretString::from(token)));
-        }
-        if tokens.is_empty() {
-            return Err("MF_AUTH_GRPC_TOKENS names nobody".into());
-        }
-        Ok(tokens)
+    /// The tokens in their file now. Fails with a line that names no token.
+    pub(crate) fn tokens_in(file: &Path) -> Result<Vec<(String, SecretString)>, String> {
+        parse(&secret_in("MF_AUTH_GRPC_TOKENS_FILE", file)?.into())
     }
+}
+
+/// Tokens by the names of the services that show them.
+fn parse(list: &SecretString) -> Result<Vec<(String, SecretString)>, String> {
+    let mut tokens: Vec<(String, SecretString)> = Vec::new();
+    for entry in secret_list(list) {
+        let Some((name, token)) = entry.expose_secret().split_once('=') else {
+            return Err(
+                "MF_AUTH_GRPC_TOKENS is not a list like users=<token>,things=<token>".into()
+            );
+        };
+        let (name, token) = (name.trim(), token.trim());
+        if name.is_empty() || tokens.iter().any(|(known, _)| known == name) {
+            return Err("MF_AUTH_GRPC_TOKENS needs one name for each token".into());
+        }
+        if token.len() < MIN_TOKEN {
+            return Err(format!(
+                "MF_AUTH_GRPC_TOKENS: the token of {name} has fewer than {MIN_TOKEN} bytes; \
+                     make one with: openssl rand -base64 32"
+            ));
+        }
+        tokens.push((name.to_owned(), SecretString::from(token)));
+    }
+    if tokens.is_empty() {
+        return Err("MF_AUTH_GRPC_TOKENS names nobody".into());
+    }
+    Ok(tokens)
 }

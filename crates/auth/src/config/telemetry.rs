@@ -1,6 +1,7 @@
 //! Logs and traces.
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use auth_telemetry::{Format, Level, LogSettings};
 
@@ -12,6 +13,11 @@ pub(crate) struct Telemetry {
     /// line of each operation has level `info`; the original's default, `error`, would leave it out.
     #[arg(long, env = "MF_AUTH_LOG_LEVEL", default_value = "info", value_parser = str::parse::<Level>)]
     pub(crate) log_level: Level,
+
+    /// A file with nothing but that level, which goes before `MF_AUTH_LOG_LEVEL`. It is read again when it changes
+    /// and at SIGHUP, so that a running service logs more, or less.
+    #[arg(long, env = "MF_AUTH_LOG_LEVEL_FILE")]
+    pub(crate) log_level_file: Option<PathBuf>,
 
     /// How a line looks: `json`, `human`, or `auto` for `human` on a terminal and `json` elsewhere.
     #[arg(long, env = "MF_AUTH_LOG_FORMAT", default_value = "auto", value_parser = str::parse::<Format>)]
@@ -29,6 +35,14 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
+    /// What the file of the level says now. Fails with one line that names the setting and the file.
+    pub(crate) fn level_in(file: &Path) -> Result<Level, String> {
+        let bad = |problem: String| format!("MF_AUTH_LOG_LEVEL_FILE: {} {problem}", file.display());
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| bad(format!("cannot be read: {error}")))?;
+        text.trim().parse().map_err(|error| bad(format!("{error}")))
+    }
+
     /// Whether somebody reads along.
     pub(crate) fn is_for_humans(&self) -> bool {
         match self.log_format {

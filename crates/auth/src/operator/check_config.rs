@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{print, say};
 use crate::config::{CheckConfig, Config, StoreKind};
-use crate::run::Secured;
+use crate::serve::Secured;
 use crate::signing_keys::KeyDirectory;
 use crate::{secrets, wiring};
 

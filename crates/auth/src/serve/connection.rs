@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::activity::{Activity, Busy, Counted, Seen};
-use super::{Drain, tls};
+use super::{Drain, certificate};
 
 /// What an HTTP/2 client says before anything else.
 const PREFACE_BYTES: u64 = 24;
@@ -141,7 +141,7 @@ pub(super) async fn serve(
     };
     match timeout(manners.limits.head, tls.accept(tcp)).await {
         Ok(Ok(tcp)) => {
-            serving.names = tls::peer_names(tcp.get_ref().1);
+            serving.names = certificate::peer_names(tcp.get_ref().1);
             converse(Counted::new(tcp, activity), serving, manners, drain).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, listener = manners.name, "no TLS handshake"),

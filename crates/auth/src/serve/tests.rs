@@ -54,7 +54,7 @@ fn open(limits: Limits) -> Open {
     open_with(limits, None)
 }
 
-fn open_with(limits: Limits, tls: Option<TlsAcceptor>) -> Open {
+fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
     let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let slow = {
         let (begun, release) = (Arc::clone(&begun), Arc::clone(&release));
@@ -354,14 +354,14 @@ impl Fleet {
     }
 
     /// What the server answers handshakes with.
-    fn acceptor(&self, protocols: &[&str]) -> TlsAcceptor {
+    fn secured(&self) -> Secured {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.authority).unwrap();
         let ca = self.file("ca.pem", &self.authority.pem());
         let cert = self.file("cert.pem", &certificate.pem());
         let key = self.file("key.pem", &key.serialize_pem());
-        tls::Identity::load(&cert, &key).unwrap().acceptor(protocols, Some(&ca)).unwrap()
+        Secured::from_files(tls::Files { cert, key, client_ca: Some(ca) }).unwrap()
     }
 
     /// A client that trusts the authority and shows a certificate with this name, made by it or by
@@ -399,7 +399,7 @@ async fn called(server: &Open, client: TlsConnector) -> String {
 #[tokio::test]
 async fn s76_a_client_is_called_by_its_certificate_if_the_authority_made_it() {
     let (fleet, others) = (Fleet::new(), Fleet::new());
-    let server = open_with(limits(), Some(fleet.acceptor(&["http/1.1"])));
+    let server = open_with(limits(), Some(fleet.secured().grpc()));
     assert_eq!(
         called(&server, fleet.client(Some(("users.internal", &fleet)))).await,
         "users.internal"
@@ -410,9 +410,32 @@ async fn s76_a_client_is_called_by_its_certificate_if_the_authority_made_it() {
 }
 
 #[tokio::test]
+async fn s79_an_authority_that_is_taken_away_is_asked_for_anew_even_by_whoever_resumes() {
+    let (fleet, others) = (Fleet::new(), Fleet::new());
+    let secured = fleet.secured();
+    let server = open_with(limits(), Some(secured.grpc()));
+    // One connector remembers its sessions from connection to connection.
+    let users = fleet.client(Some(("users.internal", &fleet)));
+    for _ in 0..2 {
+        assert_eq!(called(&server, users.clone()).await, "users.internal");
+    }
+    fleet.file("ca.pem", &others.authority.pem());
+    secured.load_again().unwrap();
+    let before = called(&server, users.clone()).await;
+    assert!(before.is_empty() || before == "refused", "{before}");
+    let new = fleet.client(Some(("users.internal", &others)));
+    assert_eq!(called(&server, new).await, "users.internal");
+    // What cannot be used changes nothing.
+    fleet.file("ca.pem", "nothing");
+    assert!(secured.load_again().unwrap_err().starts_with("MF_AUTH_GRPC_CLIENT_CA: "));
+    let new = fleet.client(Some(("users.internal", &others)));
+    assert_eq!(called(&server, new).await, "users.internal");
+}
+
+#[tokio::test]
 async fn a_handshake_that_does_not_come_ends_the_connection_in_time() {
     let fleet = Fleet::new();
-    let server = open_with(limits(), Some(fleet.acceptor(&["h2", "http/1.1"])));
+    let server = open_with(limits(), Some(fleet.secured().http()));
     let started = Instant::now();
     assert_eq!(rest(server.connect().await).await, "");
     assert!(started.elapsed() < PATIENCE / 2);

@@ -1,10 +1,12 @@
 //! Keeps a running service up to date with its directory of keys. Nothing here is on the way of a request.
 
+use std::sync::Arc;
+
 use auth_domain::ops::signing_keys::{IsWithdrawn, WithdrawSigningKey};
 use auth_domain::ports::Clock;
 use auth_domain::{App, Caller};
 use auth_jwt::{KeyRing, RingKey};
-use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Contents, Glance, KeyDirectory, LOOK, Phase};
@@ -33,17 +35,14 @@ impl Follower {
     }
 
     /// Looks at the directory every [`LOOK`], and when it is told to, until the process ends.
-    pub(crate) async fn run(mut self, app: App, mut hangup: Signal) {
+    pub(crate) async fn run(mut self, app: App, told: Arc<Notify>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.say();
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
-                _ = hangup.recv() => {
-                    tracing::info!("told to read the signing keys again");
-                    self.glance = None;
-                }
+                () = told.notified() => self.glance = None,
             }
             // It reads files: a disk may be slow, or far away.
             let looked = tokio::task::spawn_blocking(move || {

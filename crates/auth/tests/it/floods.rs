@@ -8,49 +8,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::frames::{
+    CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    call, field, frame, opening as hello, resident,
+};
 use crate::world::{embedded, identify};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 4;
-
-/// A frame as RFC 9113, section 4.1 has it.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The headers of a call, by the static table of RFC 7541: POST, http, this path.
-fn call() -> Vec<u8> {
-    let path = b"/protomfx.AuthService/Identify";
-    let mut block = vec![0x83, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
-    block.extend(path);
-    block
-}
-
-/// A new header field, never indexed.
-fn field(number: usize) -> Vec<u8> {
-    let name = format!("x-{number:08}");
-    let mut field = vec![0x10, u8::try_from(name.len()).unwrap()];
-    field.extend(name.bytes());
-    field.extend([0x64]);
-    field.extend([b'y'; 100]);
-    field
-}
+/// How long a flood lasts.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
 /// Sends this again and again until it is cut off, at most so many bytes.
 async fn flood(server: &Server, opening: Vec<u8>, mut next: impl FnMut(u32) -> Vec<u8>) -> usize {
     const MOST: usize = 64 << 20;
     let mut stream = TcpStream::connect(server.grpc).await.unwrap();
-    let mut start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    start.extend(frame(SETTINGS, 0, 0, &[]));
+    let mut start = hello(&[]);
     start.extend(opening);
     stream.write_all(&start).await.unwrap();
     let (mut answers, mut questions) = stream.into_split();
@@ -61,7 +32,7 @@ async fn flood(server: &Server, opening: Vec<u8>, mut next: impl FnMut(u32) -> V
     });
     let (mut sent, mut round) = (0, 0);
     let begun = Instant::now();
-    while sent < MOST && begun.elapsed() < Duration::from_secs(10) && !reading.is_finished() {
+    while sent < MOST && begun.elapsed() < LONG_ENOUGH && !reading.is_finished() {
         let mut batch = Vec::new();
         for _ in 0..100 {
             batch.extend(next(round));
@@ -74,13 +45,6 @@ async fn flood(server: &Server, opening: Vec<u8>, mut next: impl FnMut(u32) -> V
         }
     }
     sent
-}
-
-fn resident(server: &Server) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", server.pid().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// The stream of this round: those of clients have odd numbers.
@@ -97,6 +61,12 @@ async fn s82_floods_of_frames_are_nobody_elses_trouble() {
     let login = server.user("ada@example.com").await.unwrap();
     let before = resident(&server);
     let opened = |round| frame(HEADERS, END_HEADERS, stream(round), &call());
+    // One large field is remembered, and each head is made of a hundred times that one: 4 KiB become 400.
+    let mut large = call();
+    large.extend([0x40, 1, b'x', 0x7f, 0xa1, 0x1e]);
+    large.extend([b'y'; 4000]);
+    let mut unpacking = call();
+    unpacking.extend([0xbe; 100]);
     let floods: Vec<Flood> = vec![
         (
             "calls that are taken back at once",
@@ -123,6 +93,14 @@ async fn s82_floods_of_frames_are_nobody_elses_trouble() {
             frame(HEADERS, END_HEADERS, 1, &call()),
             Box::new(|_| frame(DATA, 0, 1, &[])),
         ),
+        (
+            "heads that are much larger than they are on the wire",
+            frame(HEADERS, END_HEADERS, 1, &large),
+            Box::new(move |round| frame(HEADERS, END_HEADERS, stream(round + 1), &unpacking)),
+        ),
+        ("pings", Vec::new(), Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
+        ("windows", Vec::new(), Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))),
+        ("priorities", Vec::new(), Box::new(|round| frame(PRIORITY, 0, stream(round), &[0; 5]))),
         ("settings", Vec::new(), Box::new(|_| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]))),
         (
             "calls that make the server take them back",

@@ -31,8 +31,18 @@ impl Authority {
     }
 
     pub fn issue(&self, name: &str) -> Pair {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
+    /// One that was good until the beginning of a year.
+    pub fn issue_until(&self, name: &str, year: i32) -> Pair {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Pair { certificate, key: key.serialize_pem() }
     }
@@ -52,7 +62,7 @@ pub fn with_tls(authority: &Authority, files: &tempfile::TempDir) -> Setup {
         .set("MF_AUTH_GRPC_CLIENT_CA", write("ca.pem", &authority.pem))
 }
 
-async fn connect(
+pub async fn connect(
     server: &Server,
     authority: &Authority,
     client: Option<&Pair>,
@@ -69,7 +79,7 @@ async fn connect(
     Ok(AuthServiceClient::new(channel))
 }
 
-fn issue() -> IssueReq {
+pub fn issue() -> IssueReq {
     let id = "0192d3f0-1111-7abc-8def-000000000001".into();
     IssueReq { id, email: "fleet@example.com".into(), r#type: 0 }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use auth_grpc::proto::users_service_server::{UsersService, UsersServiceServer};
 use auth_grpc::proto::{PageMetadata, User, UsersByEmailsReq, UsersByIDsReq, UsersRes};
@@ -22,6 +23,8 @@ pub enum Manner {
     KnowsNobody,
     Fails,
     Hangs,
+    /// Answers when it is told to behave in another way.
+    Waits,
 }
 
 /// The service.
@@ -102,6 +105,11 @@ impl Users {
             Manner::KnowsNobody => return Err(Status::not_found("no user ada@example.com")),
             Manner::Fails => return Err(Status::internal("db.internal:5432 said no")),
             Manner::Hangs => std::future::pending().await,
+            Manner::Waits => {
+                while self.state.lock().unwrap().manner == Manner::Waits {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
         }
         Ok(users)
     }

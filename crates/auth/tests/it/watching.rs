@@ -15,6 +15,7 @@ use serde_json::Value;
 use self::exported::Exported;
 use self::expression::{Asked, asked};
 use crate::mail::scene::{Scene, mailing};
+use crate::tls::{Authority, with_tls};
 use crate::world::{embedded, eventually, get, identify, make_key, postgres};
 
 /// Longer than every number takes to be told for the first time.
@@ -32,9 +33,13 @@ fn yaml(file: &str) -> yaml_serde::Value {
     yaml_serde::from_str(&text_of(file)).unwrap()
 }
 
-async fn numbers(server: &Server) -> Exported {
-    let answer = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
-    Exported::read(&answer.text().await.unwrap())
+async fn numbers(servers: &[&Server]) -> Exported {
+    let mut text = String::new();
+    for server in servers {
+        let answer = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
+        text.push_str(&answer.text().await.unwrap());
+    }
+    Exported::read(&text)
 }
 
 /// A server that has everything to do that there is, and what it then exports, once that is all of these.
@@ -50,12 +55,16 @@ async fn of_a_busy_server(wanted: &BTreeMap<String, BTreeSet<String>>) -> Export
     scene.invite("bob@example.com").await;
     let long = get(&scene.server, "/orgs", &"x".repeat(9_000)).await;
     assert_eq!(long.status(), 401);
-    let mut seen = numbers(&scene.server).await;
+    // What only a server with TLS has to say.
+    let files = tempfile::tempdir().unwrap();
+    let secured = with_tls(&Authority::new(), &files).start().await.unwrap();
+    let servers = [&scene.server, &secured];
+    let mut seen = numbers(&servers).await;
     let deadline = Instant::now() + SOON;
     while !wanted.keys().all(|name| seen.families().contains_key(name)) && Instant::now() < deadline
     {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        seen = numbers(&scene.server).await;
+        seen = numbers(&servers).await;
     }
     seen
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
+use crate::frames::resident;
 use crate::world::{code, embedded, identify, sibling};
 
 /// What comes back for these bytes until the other side closes, or nothing within the deadline.
@@ -20,13 +21,6 @@ async fn raw(server: &Server, bytes: &[u8], within: Duration) -> String {
     let _ =
         tokio::time::timeout(within, stream.read_to_end(&mut answer)).await.expect("it stays open");
     String::from_utf8_lossy(&answer).into_owned()
-}
-
-fn resident(server: &Server) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", server.pid().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 #[tokio::test]

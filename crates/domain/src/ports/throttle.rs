@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{KeyId, OrgId, UserId};
+use crate::ports::Priority;
 
 /// What kind of work a call is, for limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,19 @@ pub enum Class {
     Backups,
     /// What sibling services ask at every request of theirs.
     Checks,
+}
+
+impl Class {
+    /// What goes first when not everything can be done.
+    #[must_use]
+    pub const fn priority(self) -> Priority {
+        match self {
+            Self::Checks => Priority::Check,
+            Self::SignIns => Priority::Password,
+            Self::Reads | Self::Writes => Priority::Management,
+            Self::Backups => Priority::Bulk,
+        }
+    }
 }
 
 /// Where a request came in.

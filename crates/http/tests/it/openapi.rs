@@ -7,6 +7,7 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::model::{Email, Invite, InviteState, OrgRole, UserId};
 use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
+use auth_domain::ports::Priority;
 use auth_domain::{Id, Operation, Timestamp};
 use auth_http::Route;
 use expect_test::expect_file;
@@ -27,7 +28,7 @@ fn operations() -> impl Iterator<Item = (&'static Route, &'static Value)> {
 
 /// Those that answer in one way, with a view; what is large has tests of its own.
 fn of_views() -> impl Iterator<Item = (&'static Route, &'static Value)> {
-    operations().filter(|(route, _)| !route.long)
+    operations().filter(|(route, _)| route.priority != Priority::Bulk)
 }
 
 /// Calls `visit` with every value in there and where it is.

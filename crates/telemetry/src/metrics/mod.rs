@@ -11,6 +11,8 @@ mod memory;
 mod openmetrics;
 mod operations;
 mod process;
+mod reload;
+mod work;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub use self::mail::{mail_died, mail_dropped, mail_failed, mail_sent, mail_tried
 pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 pub use self::openmetrics::is_wanted as wants_openmetrics;
 use self::operations::Operations;
+pub use self::reload::{certificate_expires, reloaded};
+pub use self::work::{WorkNumbers, shed, work};
 
 /// All numbers of this process.
 #[derive(Clone)]
@@ -117,6 +121,8 @@ fn describe() {
     describe_counter!("auth_events_failures_total", "Tries to publish that failed.");
     keys::describe();
     limits::describe();
+    reload::describe();
+    work::describe();
     memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
@@ -141,6 +147,7 @@ fn begin_at_zero() {
     limits::begin_at_zero();
     mail::begin_at_zero();
     memory::begin_at_zero();
+    work::begin_at_zero();
 }
 
 /// Says what is running, in the labels of `auth_build_info`.
@@ -193,6 +200,11 @@ mod tests {
         not_published("stream");
         signing_keys("next", 1);
         signing_keys_stale(true);
+        reloaded("log_level", Some(1_500_000));
+        reloaded("log_level", None);
+        certificate_expires(1_800_000_000);
+        work(WorkNumbers { under_way: 24, waiting: 7 });
+        shed("management", "queue");
         mails(5, 1, Duration::from_millis(2_500));
         mail_sent();
         mail_dropped("untrue");
@@ -214,6 +226,12 @@ mod tests {
             r#"auth_events_failures_total{away="stream"} 1"#,
             r#"auth_signing_keys{phase="next"} 1"#,
             "auth_signing_keys_stale 1",
+            r#"auth_reload_stale{what="log_level"} 1"#,
+            r#"auth_reload_timestamp_seconds{what="log_level"} 1.5"#,
+            "auth_certificate_expiry_timestamp_seconds 1800000000",
+            "auth_work_under_way 24",
+            "auth_work_waiting 7",
+            r#"auth_shed_total{priority="management",reason="queue"} 1"#,
             r#"auth_mails{state="queued"} 5"#,
             r#"auth_mails{state="dead"} 1"#,
             "auth_mails_age_seconds 2.5",

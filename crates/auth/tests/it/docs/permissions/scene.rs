@@ -143,7 +143,7 @@ impl Scene {
         let tokens = [("users", LISTED), ("things", UNLISTED)];
         let callers = Callers {
             trust: Trust::Credentials,
-            tokens: tokens.map(|(name, token)| (name.into(), token.into())).into(),
+            tokens: tokens.map(|(name, token)| (name.into(), token.into())).into_iter().collect(),
             allow: "users=*".parse().unwrap(),
         };
         let http = auth_http::Options { accounts: true, ..auth_http::Options::default() };
