@@ -29,6 +29,10 @@ pub(crate) struct Quotas {
     pub(crate) inviter: Quota,
     /// Invites to one user.
     pub(crate) invitee: Quota,
+    /// Requests for mails by which passwords are set, from one address.
+    pub(crate) asking: Quota,
+    /// Those mails to one account.
+    pub(crate) reset: Quota,
 }
 
 /// What was attempted lately.
@@ -39,6 +43,8 @@ pub(crate) struct Limiter {
     by_account: Buckets<(Option<Network>, u64)>,
     by_inviter: Buckets<UserId>,
     by_invitee: Buckets<UserId>,
+    by_asking: Buckets<Option<Network>>,
+    by_reset: Buckets<u64>,
     hasher: RandomState,
 }
 
@@ -50,6 +56,8 @@ impl Limiter {
             by_account: Buckets::new(quotas.account),
             by_inviter: Buckets::new(quotas.inviter),
             by_invitee: Buckets::new(quotas.invitee),
+            by_asking: Buckets::new(quotas.asking),
+            by_reset: Buckets::new(quotas.reset),
             hasher: RandomState::new(),
         }
     }
@@ -59,6 +67,12 @@ impl Limiter {
             Attempt::SignIn { from, account } => (self.sign_in_at(now, from, account), "sign_ins"),
             Attempt::Inviting(user) => (self.by_inviter.fill(user, now), "invites_sent"),
             Attempt::BeingInvited(user) => (self.by_invitee.fill(user, now), "invites_received"),
+            Attempt::AskingForReset(from) => {
+                (self.by_asking.fill(from.map(Network::of), now), "resets_asked")
+            }
+            Attempt::BeingSentReset(account) => {
+                (self.by_reset.fill(self.hasher.hash_one(account), now), "resets_sent")
+            }
         };
         entered.map_err(|wait| {
             auth_telemetry::refused("http", what);
@@ -93,6 +107,10 @@ impl ports::Throttle for Limiter {
             }
             Attempt::Inviting(user) => self.by_inviter.take_back(&user),
             Attempt::BeingInvited(user) => self.by_invitee.take_back(&user),
+            Attempt::AskingForReset(from) => self.by_asking.take_back(&from.map(Network::of)),
+            Attempt::BeingSentReset(account) => {
+                self.by_reset.take_back(&self.hasher.hash_one(account));
+            }
         }
     }
 }
@@ -146,6 +164,8 @@ mod tests {
             account: Quota { attempts: 10, within: Duration::from_mins(10) },
             inviter: Quota { attempts: 60, within: Duration::from_hours(1) },
             invitee: Quota { attempts: 5, within: Duration::from_hours(24) },
+            asking: Quota { attempts: 20, within: MINUTE },
+            reset: Quota { attempts: 3, within: Duration::from_mins(15) },
         })
     }
 

@@ -29,7 +29,7 @@ use crate::config::{Accounts, Config, Events, Limits, Mail, StoreKind, Trusted};
 use crate::mail::Postman;
 use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
-use crate::passwords::ArgonPool;
+use crate::passwords::{ArgonPool, Policy};
 use crate::relay::{Relay, Waking};
 use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
@@ -170,7 +170,7 @@ fn app(
     observer: Arc<dyn Observer>,
     mail: bool,
 ) -> Result<App, String> {
-    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
+    let passwords = ArgonPool::new(Policy::new(config.accounts.pass_regex.clone()));
     let ports = Ports {
         checks,
         replicas,
@@ -179,6 +179,7 @@ fn app(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         cursors: Arc::new(tokens.cursors()),
+        tickets: Arc::new(tokens.tickets()),
         tokens: Arc::new(tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle: throttle(&config.limits),
@@ -298,6 +299,9 @@ fn throttle(limits: &Limits) -> Arc<dyn Throttle> {
         account: quota(limits.login_failures_per_account, 10),
         inviter: quota(limits.invites_per_inviter, 60),
         invitee: quota(limits.invites_per_invitee, 24 * 60),
+        // Fewer than the links of so many minutes: see `ops::passwords`.
+        asking: quota(20, 1),
+        reset: quota(3, 15),
     }))
 }
 

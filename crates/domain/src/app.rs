@@ -27,7 +27,8 @@ use crate::model::{
     Token, UserId,
 };
 use crate::ports::{
-    Checks, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Checks, Clock, Confirm, Cursors, Directory, Ids, Observer, Passwords, Store, Throttle,
+    TicketSecrets, Tokens,
 };
 
 /// Everything operations need from outside.
@@ -48,6 +49,8 @@ pub struct Ports {
     pub tokens: Arc<dyn Tokens>,
     /// Marks places in lists.
     pub cursors: Arc<dyn Cursors>,
+    /// Makes the secrets of tickets.
+    pub tickets: Arc<dyn TicketSecrets>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Slows down guessing.

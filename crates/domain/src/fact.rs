@@ -12,8 +12,8 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::{Change, Restored};
 use crate::model::{
-    Account, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, Membership,
-    Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
+    Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
+    Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -116,7 +116,7 @@ pub enum Touched {
     Nothing,
     /// An API key.
     Key(KeyId),
-    /// When a user's sessions were ended.
+    /// What a user may use at all: up to when their sessions were ended, and whether their account is disabled.
     CutOff(UserId),
     /// Whether a signing key was withdrawn.
     SigningKey(SigningKeyId),
@@ -143,11 +143,21 @@ impl Touched {
         let touched = match kind {
             // What orgs and groups are called, and what is in a group, gives nobody a right. Whoever accepts an
             // invite becomes a member, which the same commit says in a record of its own.
-            "org.update" | "account.create" | "group.update" | "group.assign"
-            | "group.unassign" | "invite.create" | "invite.activate" | "invite.accept"
-            | "invite.decline" | "invite.revoke" | "invite.restore" => Some(Self::Nothing),
+            "org.update"
+            | "account.create"
+            | "account.update"
+            | "account.set_password"
+            | "group.update"
+            | "group.assign"
+            | "group.unassign"
+            | "invite.create"
+            | "invite.activate"
+            | "invite.accept"
+            | "invite.decline"
+            | "invite.revoke"
+            | "invite.restore" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
-            "session.cutoff" => user().map(Self::CutOff),
+            "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
             "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
             "membership.create" | "membership.update" | "membership.remove" => {
@@ -177,6 +187,7 @@ impl Fact {
     pub fn of(change: &Change) -> Vec<Self> {
         match change {
             Change::InsertRows(rows) => Self::of_rows(rows),
+            Change::InsertAccount(account) => Self::account_opened(account),
             other => Self::one(other).into_iter().collect(),
         }
     }
@@ -192,7 +203,7 @@ impl Fact {
             Rows::PlatformRoles(rows) => {
                 rows.iter().map(|holder| Self::role_given(holder.user, holder.role)).collect()
             }
-            Rows::Accounts(rows) => rows.iter().map(Self::account_opened).collect(),
+            Rows::Accounts(rows) => rows.iter().flat_map(Self::account_opened).collect(),
             Rows::Groups(rows) => rows.iter().map(group_made).collect(),
             Rows::GroupMembers(rows) => rows.iter().map(member_assigned).collect(),
             Rows::GroupRoles(rows) => rows.iter().map(group_role_given).collect(),
@@ -223,6 +234,11 @@ impl Fact {
             | Change::QueueMail(_)
             | Change::RetryMail(_)
             | Change::PurgeMails { .. }
+            | Change::InsertAccount(_)
+            | Change::PutTicket(_)
+            | Change::UseTicket(_)
+            | Change::DropTicket { .. }
+            | Change::PurgeTickets
             | Change::InsertRows(_) => None,
             Change::InsertOrg(org) => Some(Self::org_created(org)),
             Change::UpdateOrg(edit) => fact("org.update", None, edit.id.to_string(), json!({})),
@@ -275,7 +291,9 @@ impl Fact {
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
             }
-            Change::InsertAccount(account) => Some(Self::account_opened(account)),
+            Change::UpdateAccount(edit) => Some(Self::of_account("account.update", edit.id)),
+            Change::SetPassword { id, .. } => Some(Self::of_account("account.set_password", *id)),
+            Change::SetAccountStatus { id, status, .. } => Some(Self::status_set(*id, *status)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",
                 invite.invitee.map(|invitee| invitee.to_string()),
@@ -361,13 +379,26 @@ impl Fact {
         }
     }
 
-    fn account_opened(account: &Account) -> Self {
-        Self {
-            kind: "account.create",
-            subject: Some(account.id.to_string()),
-            object: account.id.to_string(),
-            payload: json!({ "status": account.status.as_str() }),
+    /// One that is disabled from the start is said to be: there may be keys of that user's.
+    fn account_opened(account: &Account) -> Vec<Self> {
+        let payload = json!({ "status": account.status.as_str() });
+        let mut facts = vec![Self { payload, ..Self::of_account("account.create", account.id) }];
+        if account.status == AccountStatus::Disabled {
+            facts.push(Self::status_set(account.id, account.status));
         }
+        facts
+    }
+
+    fn status_set(id: AccountId, status: AccountStatus) -> Self {
+        let kind = match status {
+            AccountStatus::Enabled => "account.enable",
+            AccountStatus::Disabled => "account.disable",
+        };
+        Self::of_account(kind, id)
+    }
+
+    fn of_account(kind: &'static str, id: AccountId) -> Self {
+        Self { kind, subject: Some(id.to_string()), object: id.to_string(), payload: json!({}) }
     }
 }
 

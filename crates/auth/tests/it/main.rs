@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod accounts;
 mod audit;
 mod backup;
 mod balancer;
@@ -31,6 +32,7 @@ mod members;
 mod migrating;
 mod ops;
 mod outage;
+mod passwords;
 mod readme;
 mod replicas;
 mod revocation;

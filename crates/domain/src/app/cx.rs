@@ -12,7 +12,9 @@ use crate::change::{Change, Commit, Guard};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
 use crate::model::{GroupId, GroupStanding, KeyKind, OrgId, UserId};
-use crate::ports::{Checks, Confirmation, Cursors, Directory, Passwords, Store, Throttle, Tokens};
+use crate::ports::{
+    Checks, Confirmation, Cursors, Directory, Passwords, Store, Throttle, TicketSecrets, Tokens,
+};
 use crate::{Timestamp, ops, policy};
 
 /// What an operation runs with: who asks, when, and the way to the ports.
@@ -59,6 +61,12 @@ impl Cx<'_> {
     #[must_use]
     pub fn tokens(&self) -> &dyn Tokens {
         &*self.inner.ports.tokens
+    }
+
+    /// Makes the secrets of tickets.
+    #[must_use]
+    pub fn ticket_secrets(&self) -> &dyn TicketSecrets {
+        &*self.inner.ports.tickets
     }
 
     /// Hashes and checks passwords.

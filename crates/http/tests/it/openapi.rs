@@ -2,13 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::time::Duration;
 
 use auth_domain::change::{Change, Commit};
-use auth_domain::model::{Email, Invite, InviteState, OrgRole, UserId};
+use auth_domain::model::{
+    Email, Invite, InviteState, OrgRole, Purpose, Ticket, TicketSecret, UserId,
+};
+use auth_domain::ops::account_admin::{
+    DisableAccount, EnableAccount, UpdateOwnMetadata, ViewAccount,
+};
 use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
+use auth_domain::ops::passwords::ResetPassword;
+use auth_domain::ports::TicketSecrets;
 use auth_domain::{Id, Operation, Timestamp};
 use auth_http::Route;
+use auth_jwt::JwtTokens;
 use expect_test::expect_file;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -228,6 +237,19 @@ async fn invite(world: &World, org: &str, invitee: UserId) -> String {
     id
 }
 
+/// What the mail with the token of the example is about.
+async fn ticket(world: &World, user: UserId, content: &Value) {
+    let token = content["example"]["token"].as_str().unwrap().to_owned();
+    let secrets = JwtTokens::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap();
+    let digest = secrets.tickets().digest(&TicketSecret::new(token));
+    let (id, purpose) = (NOBODY.parse().unwrap(), Purpose::PasswordReset);
+    let ticket = Ticket { id, purpose, user, digest, life: Duration::from_mins(15) };
+    let (at, changes) = (Timestamp::from_seconds(NOW), vec![Change::PutTicket(ticket)]);
+    let commit =
+        Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
+    world.store().commit(commit).await.unwrap();
+}
+
 /// The id of a mail that was given up.
 async fn mail(world: &World) -> String {
     mails::queued(world, 1..=1).await;
@@ -271,7 +293,11 @@ async fn the_examples_get_the_answers_they_promise() {
             let call = world.put(&role).bearer(&root.token).body(r#"{"role":"viewer"}"#);
             call.send().await.assert_empty(204);
         }
-        let as_ada = ["/users/profile", "/orgs/{id}/leave"].contains(&route.path);
+        if route.operation == ResetPassword::NAME {
+            ticket(&world, member, request(operation).unwrap()).await;
+        }
+        let own = ["/users/profile", "/orgs/{id}/leave", "/password"].contains(&route.path);
+        let as_ada = own || route.operation == UpdateOwnMetadata::NAME;
         if as_ada || route.operation == RespondInvite::NAME {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
             let answer = world.post("/tokens").body(&credentials).send().await;
@@ -289,6 +315,8 @@ async fn the_examples_get_the_answers_they_promise() {
         };
         let user = if in_groups { member } else { other.id };
         let member = member.to_string();
+        let of_accounts = [ViewAccount::NAME, EnableAccount::NAME, DisableAccount::NAME];
+        let id = if of_accounts.contains(&route.operation) { &member } else { id };
         let path = route.path.replace("{id}", id).replace("{user_id}", &user.to_string());
         let path = path.replace("{member_id}", &member);
         let mut call = world.call(route.method.clone(), &path).bearer(&token);
