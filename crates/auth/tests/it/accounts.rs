@@ -271,7 +271,8 @@ async fn s25_go40_a_disabled_account_is_out_on_every_replica_when_it_is_answered
 #[tokio::test]
 async fn what_somebody_else_disables_in_the_database_is_out_as_well() {
     let database = auth_testkit::Postgres::shared().await.unwrap().database().await.unwrap();
-    let server = embedded().on(&database).start().await.unwrap();
+    let server =
+        embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s").start().await.unwrap();
     let login = server.user("ada@example.com").await.unwrap();
     let (_, key) = make_key(&server, &login).await;
     identify(&server, &key).await.unwrap();

@@ -207,7 +207,7 @@ async fn the_originals_rule_is_kept_where_it_is_set() {
 async fn fw8_fpw4_a_link_works_on_any_replica_and_is_in_no_table() {
     let smtp = Smtp::start().await.unwrap();
     let database = auth_testkit::Postgres::shared().await.unwrap().database().await.unwrap();
-    let setup = mailing(embedded().on(&database), &smtp);
+    let setup = mailing(embedded().on(&database).set("MF_AUTH_DB_ACQUIRE_TIMEOUT", "5s"), &smtp);
     let (here, there) = (setup.start().await.unwrap(), setup.start().await.unwrap());
     here.user(ADA).await.unwrap();
     assert_eq!(request(&here, ADA).await.status(), 201);

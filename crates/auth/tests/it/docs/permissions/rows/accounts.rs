@@ -41,10 +41,6 @@ pub const ROWS: &[Row] = &[
         })
     })
     .of("of a root"),
-    Row::new("POST /users/{id}/disable", "nobody", |scene| {
-        at(format!("/users/{}/disable", scene.caller.id)).now()
-    })
-    .of("of oneself"),
     Row::new("POST /password/reset-request", "anybody", |scene| {
         let body = json!({ "email": scene.member.email, "redirect_path": "/reset" });
         at("/password/reset-request").with(body).now()
