@@ -220,12 +220,10 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
-            Change::EndSessions { user, until } => fact(
-                "session.cutoff",
-                Some(user.to_string()),
-                user.to_string(),
-                json!({ "until": until.to_string() }),
-            ),
+            Change::EndSessions { user, until } => {
+                let payload = json!({ "until": until.to_string() });
+                Some(Self { payload, ..Self::of_user("session.cutoff", *user) })
+            }
             Change::WithdrawSigningKey { key, .. } => {
                 fact("signing_key.withdraw", None, key.to_string(), json!({}))
             }
@@ -262,7 +260,7 @@ impl Fact {
             ),
             Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
-                fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
+                Some(Self::of_user("platform_role.remove", *user))
             }
             Change::InsertGroup(group) => Some(group_made(group)),
             Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
@@ -291,8 +289,8 @@ impl Fact {
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
             }
-            Change::UpdateAccount(edit) => Some(Self::of_account("account.update", edit.id)),
-            Change::SetPassword { id, .. } => Some(Self::of_account("account.set_password", *id)),
+            Change::UpdateAccount(edit) => Some(Self::of_user("account.update", edit.id)),
+            Change::SetPassword { id, .. } => Some(Self::of_user("account.set_password", *id)),
             Change::SetAccountStatus { id, status, .. } => Some(Self::status_set(*id, *status)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",
@@ -382,7 +380,7 @@ impl Fact {
     /// One that is disabled from the start is said to be: there may be keys of that user's.
     fn account_opened(account: &Account) -> Vec<Self> {
         let payload = json!({ "status": account.status.as_str() });
-        let mut facts = vec![Self { payload, ..Self::of_account("account.create", account.id) }];
+        let mut facts = vec![Self { payload, ..Self::of_user("account.create", account.id) }];
         if account.status == AccountStatus::Disabled {
             facts.push(Self::status_set(account.id, account.status));
         }
@@ -394,10 +392,10 @@ impl Fact {
             AccountStatus::Enabled => "account.enable",
             AccountStatus::Disabled => "account.disable",
         };
-        Self::of_account(kind, id)
+        Self::of_user(kind, id)
     }
 
-    fn of_account(kind: &'static str, id: AccountId) -> Self {
+    fn of_user(kind: &'static str, id: UserId) -> Self {
         Self { kind, subject: Some(id.to_string()), object: id.to_string(), payload: json!({}) }
     }
 }

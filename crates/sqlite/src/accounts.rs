@@ -130,8 +130,8 @@ pub(crate) async fn search(
         return listing::<AccountRow, _>(rows);
     }
     // As with orgs: SQLite has no word for "contains this JSON", so all candidates pass by here.
-    const ALL: (i64, i64) = (-1, 0);
-    let mut candidates = matching(filter, &page, ALL).fetch(db);
+    let all = (-1, 0);
+    let mut candidates = matching(filter, &page, all).fetch(db);
     let mut found = Listing { items: Vec::new(), total: 0_u64 };
     while let Some(row) = candidates.try_next().await.map_err(failure)? {
         let Some(account) = row.item.map(Account::try_from).transpose()? else { continue };

@@ -141,7 +141,7 @@ async fn u9_the_profile_tells_the_platform_role() {
     for role in [PlatformRole::Admin, PlatformRole::Root] {
         world.app.execute(Caller::System, AssignRole { user, role }).await.unwrap();
         let answer = profile(&world, &token).await;
-        assert_eq!(answer.members(), ["id", "email", "metadata", "role"]);
+        assert_eq!(answer.members(), ["id", "email", "metadata", "status", "role"]);
         assert_eq!(answer.json()["role"], role.as_str());
     }
     let none = world.get("/users/profile").send().await;
