@@ -8,13 +8,14 @@ use auth_domain::ops::audit::{NoteAttempts, TrimAudit};
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::ops::mails::PurgeMails;
+use auth_domain::ops::passwords::PurgeTickets;
 use auth_domain::{Caller, Result};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::AuditTrail;
 use crate::wiring::Service;
 
-/// How often the rows of keys whose time is over are deleted.
+/// How often the rows of keys and tickets whose time is over are deleted.
 const PURGE: Duration = Duration::from_mins(10);
 /// How often a part of the change log that is old enough is deleted.
 const TRIM: Duration = Duration::from_mins(1);
@@ -50,6 +51,11 @@ pub(crate) fn start(service: &Service, keep: Duration, audit: &AuditTrail) {
     tokio::spawn(repeat("purge_mails", BURY, move || {
         let app = burying.clone();
         async move { drop(app.execute(Caller::System, PurgeMails { keep: DEAD_KEEP }).await) }
+    }));
+    let forgetting = app.clone();
+    tokio::spawn(repeat("purge_tickets", PURGE, move || {
+        let app = forgetting.clone();
+        async move { drop(app.execute(Caller::System, PurgeTickets).await) }
     }));
     let noting = app.clone();
     tokio::spawn(repeat("note_attempts", NOTE, move || {

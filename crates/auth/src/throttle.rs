@@ -40,6 +40,10 @@ pub(crate) struct Quotas {
     pub(crate) invitee: Quota,
     /// Mails about invites to one user.
     pub(crate) invite_mails: Quota,
+    /// Requests for mails by which passwords are set, from one address.
+    pub(crate) asking: Quota,
+    /// Those mails to one account.
+    pub(crate) reset: Quota,
     /// Calls, by their class.
     pub(crate) sign_ins: Rates,
     pub(crate) reads: Rates,
@@ -107,6 +111,12 @@ impl Limiter {
             }
             Attempt::InviteMail(user) => {
                 vec![self.count("invite_mails", quotas.invite_mails, &[user.uuid().as_bytes()])]
+            }
+            Attempt::AskingForReset(source) => {
+                vec![self.count("resets_asked", quotas.asking, &[&network(source)])]
+            }
+            Attempt::BeingSentReset(account) => {
+                vec![self.count("resets_sent", quotas.reset, &[account.as_bytes()])]
             }
         }
     }

@@ -32,7 +32,7 @@ use crate::config::{Accounts, Config, Events, Mail, RateLimits, StoreKind, Trust
 use crate::mail::Postman;
 use crate::mail::templates::Writer;
 use crate::ops::{self, Readiness};
-use crate::passwords::ArgonPool;
+use crate::passwords::{ArgonPool, Policy};
 use crate::relay::{Relay, Waking};
 use crate::replica::{Pace, Replica, Running, Wake};
 use crate::secrets;
@@ -187,7 +187,7 @@ fn parts(
     observer: Arc<dyn Observer>,
     mail: bool,
 ) -> Result<(Ports, Rules), String> {
-    let passwords = ArgonPool::new(config.accounts.pass_regex.clone());
+    let passwords = ArgonPool::new(Policy::new(config.accounts.pass_regex.clone()));
     let ports = Ports {
         checks,
         replicas,
@@ -196,6 +196,7 @@ fn parts(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         cursors: Arc::new(keys.tokens.cursors()),
+        tickets: Arc::new(keys.tokens.tickets()),
         tokens: Arc::new(keys.tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle,
@@ -328,6 +329,9 @@ fn throttle(
         inviter: quota(rates.invites_per_inviter, 60),
         invitee: quota(rates.invites_per_invitee, 24 * 60),
         invite_mails: quota(rates.invite_mails_per_invitee, 24 * 60),
+        // Fewer than the links of so many minutes: see `ops::passwords`.
+        asking: quota(20, 1),
+        reset: quota(3, 15),
         sign_ins: rates.rate_sign_ins,
         reads: rates.rate_reads,
         writes: rates.rate_writes,

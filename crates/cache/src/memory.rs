@@ -22,7 +22,7 @@ use crate::stripes::{STRIPES, Stripes};
 pub enum Question {
     /// Whether the user has this API key, and what is stored of it.
     Key(UserId, KeyId),
-    /// Up to when the user's sessions are ended.
+    /// Up to when the user's sessions are ended; for good, while their account is disabled.
     CutOff(UserId),
     /// Whether a signing key was withdrawn.
     SigningKey(SigningKeyId),
@@ -38,7 +38,7 @@ impl Question {
     /// Whatever changes the answer raises the stripe of one of these.
     const fn depends_on(self) -> [Touched; 3] {
         match self {
-            Self::Key(_, key) => [Touched::Key(key), Touched::Nothing, Touched::Nothing],
+            Self::Key(user, key) => [Touched::Key(key), Touched::CutOff(user), Touched::Nothing],
             Self::CutOff(user) => [Touched::CutOff(user), Touched::Nothing, Touched::Nothing],
             Self::SigningKey(key) => [Touched::SigningKey(key), Touched::Nothing, Touched::Nothing],
             Self::Standing(user, org) => {

@@ -1,9 +1,10 @@
 //! Accounts of the built-in directory.
 
 use auth_domain::change::Change;
-use auth_domain::error::{Entity, Error};
+use auth_domain::error::{Conflict, Entity, Error};
 use auth_domain::model::{
-    Account, AccountId, AccountOrder, AccountQuery, AccountStatus, Direction, Email,
+    Account, AccountEdit, AccountFilter, AccountId, AccountOrder, AccountQuery, AccountStatus,
+    Direction, Email, PlatformRole, UserId,
 };
 use serde_json::json;
 
@@ -38,6 +39,10 @@ fn assert_same(read: Option<Account>, written: &Account) {
     let read = read.unwrap();
     assert_eq!(read.password.expose(), written.password.expose());
     assert_eq!(format!("{read:?}"), format!("{written:?}"));
+}
+
+fn set(user: UserId, status: AccountStatus) -> Change {
+    Change::SetAccountStatus { id: user, status, at: moment(50) }
 }
 
 /// By id and by address, hash included.
@@ -160,4 +165,92 @@ pub async fn addresses_find_enabled_accounts_once(store: AnyStore) {
     found.sort_unstable();
     assert_eq!(found, [user(1), user(3)]);
     assert!(store.accounts_by_emails(&[]).await.unwrap().is_empty());
+}
+
+/// As a whole, and nothing else with it.
+pub async fn what_is_attached_is_replaced(store: AnyStore) {
+    let before = Account { metadata: metadata(json!({ "a": 1 })), ..account(1, "one@example.com") };
+    open(&store, vec![before.clone(), account(2, "two@example.com")]).await;
+    for value in [json!({ "b": [2] }), json!({})] {
+        let metadata = metadata(value);
+        let edit = AccountEdit { id: user(1), metadata: metadata.clone(), updated_at: moment(50) };
+        given(&store, vec![Change::UpdateAccount(edit)]).await;
+        let after = Account { metadata, updated_at: moment(50), ..before.clone() };
+        assert_same(store.account(user(1)).await.unwrap(), &after);
+    }
+    let nobody = AccountEdit { id: user(9), metadata: metadata(json!({})), updated_at: moment(1) };
+    let error = apply(&store, vec![Change::UpdateAccount(nobody)]).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound(Entity::Account)), "{error:?}");
+}
+
+/// And set again, as often as anybody likes.
+pub async fn a_status_is_set(store: AnyStore) {
+    open(&store, vec![account(1, "one@example.com"), account(2, "two@example.com")]).await;
+    for status in [AccountStatus::Disabled, AccountStatus::Disabled, AccountStatus::Enabled] {
+        given(&store, vec![set(user(1), status)]).await;
+        let found = store.account(user(1)).await.unwrap().unwrap();
+        assert_eq!((found.status, found.updated_at), (status, moment(50)));
+        let other = store.account(user(2)).await.unwrap().unwrap();
+        assert_eq!(other.status, AccountStatus::Enabled);
+        let error = apply(&store, vec![set(user(9), status)]).await.unwrap_err();
+        assert!(matches!(error, Error::NotFound(Entity::Account)), "{error:?}");
+    }
+}
+
+/// Nor may a root go who is the only one whose account is not disabled. Somebody without an account here is
+/// taken to be able to sign in elsewhere.
+pub async fn go40_the_last_root_is_not_disabled(store: AnyStore) {
+    let root = |user| Change::PutPlatformRole { user, role: PlatformRole::Root };
+    open(&store, (1..=3).map(|n| account(n, &format!("u{n}@example.com"))).collect()).await;
+    given(&store, vec![root(user(1)), set(user(3), AccountStatus::Disabled)]).await;
+    let last = async |change: Change| {
+        let error = apply(&store, vec![change]).await.unwrap_err();
+        assert!(matches!(error, Error::Conflict(Conflict::LastRoot)), "{error:?}");
+    };
+    last(set(user(1), AccountStatus::Disabled)).await;
+    given(&store, vec![root(user(2)), set(user(1), AccountStatus::Disabled)]).await;
+    last(set(user(2), AccountStatus::Disabled)).await;
+    last(Change::RemovePlatformRole { user: user(2) }).await;
+    last(Change::PutPlatformRole { user: user(2), role: PlatformRole::Admin }).await;
+    given(&store, vec![Change::RemovePlatformRole { user: user(1) }, root(user(8))]).await;
+    given(&store, vec![set(user(2), AccountStatus::Disabled)]).await;
+}
+
+/// By address in any case with wildcards as themselves, by what is attached, by status, and all of it together.
+pub async fn go63_accounts_are_listed_by_filter(store: AnyStore) {
+    let attached = |number, email: &str| Account {
+        metadata: metadata(json!({ "team": number % 2, "tags": ["a", number] })),
+        ..account(number, email)
+    };
+    let all = ["a_b@example.com", "A%b@example.com", "axb@Example.org"];
+    let mut accounts: Vec<_> =
+        (1..).zip(all).map(|(number, email)| attached(number, email)).collect();
+    accounts.push(Account { status: AccountStatus::Disabled, ..attached(4, "off@example.com") });
+    open(&store, accounts).await;
+    let (enabled, disabled) = (Some(AccountStatus::Enabled), Some(AccountStatus::Disabled));
+    for (email, attached, status, expected) in [
+        ("", json!({}), enabled, vec![1, 2, 3]),
+        ("", json!({}), disabled, vec![4]),
+        ("", json!({}), None, vec![1, 2, 3, 4]),
+        ("EXAMPLE.com", json!({}), None, vec![1, 2, 4]),
+        ("_", json!({}), None, vec![1]),
+        ("%", json!({}), None, vec![2]),
+        ("\0", json!({}), None, vec![]),
+        ("", json!({ "team": 0 }), None, vec![2, 4]),
+        ("", json!({ "team": 0 }), enabled, vec![2]),
+        ("", json!({ "tags": [3] }), None, vec![3]),
+        ("a", json!({ "team": 1 }), enabled, vec![1, 3]),
+    ] {
+        let metadata = metadata(attached);
+        let filter = AccountFilter { email: email.into(), metadata, status };
+        let up = page(0, 10, AccountOrder::Id, Direction::Ascending);
+        let found = store.accounts_by_filter(&filter, up).await.unwrap();
+        let ids: Vec<_> = found.items.iter().map(|account| account.id).collect();
+        let expected: Vec<_> = expected.into_iter().map(user).collect();
+        assert_eq!((ids, found.total), (expected.clone(), expected.len() as u64), "{filter:?}");
+        let part = page(1, 1, AccountOrder::Email, Direction::Descending);
+        let found = store.accounts_by_filter(&filter, part).await.unwrap();
+        assert_eq!(found.total, expected.len() as u64, "{filter:?}");
+        assert_eq!(found.items.len(), usize::from(expected.len() > 1), "{filter:?}");
+    }
 }

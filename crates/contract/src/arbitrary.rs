@@ -10,8 +10,8 @@ use auth_domain::Timestamp;
 use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::model::{
-    Account, AccountStatus, Action, Invite, InviteState, Key, Membership, Metadata, Org, OrgEdit,
-    OrgRole, PlatformRole, RoleHolder, Settlement, UserId,
+    Account, AccountEdit, AccountStatus, Action, Invite, InviteState, Key, Membership, Metadata,
+    Org, OrgEdit, OrgRole, PlatformRole, RoleHolder, Settlement, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -229,6 +229,17 @@ fn accounts() -> impl Strategy<Value = Account> {
         })
 }
 
+fn account_changes() -> impl Strategy<Value = Change> {
+    let statuses = AccountStatus::ALL.to_vec();
+    prop_oneof![
+        (users(), metadatas(), moments()).prop_map(|(id, metadata, updated_at)| {
+            Change::UpdateAccount(AccountEdit { id, metadata, updated_at })
+        }),
+        (users(), select(statuses), moments())
+            .prop_map(|(id, status, at)| Change::SetAccountStatus { id, status, at }),
+    ]
+}
+
 /// Those that say what an invite can say, dormant ones among them.
 fn kept_invites() -> impl Strategy<Value = Invite> {
     (invites(), any::<bool>()).prop_map(|(invite, dormant)| Invite {
@@ -285,6 +296,7 @@ fn changes() -> impl Strategy<Value = Change> {
             .prop_map(|(user, role)| Change::PutPlatformRole { user, role }),
         1 => users().prop_map(|user| Change::RemovePlatformRole { user }),
         3 => accounts().prop_map(Change::InsertAccount),
+        2 => account_changes(),
         2 => rows().prop_map(Change::InsertRows),
         8 => invite_changes(),
     ]

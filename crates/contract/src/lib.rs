@@ -43,6 +43,7 @@ pub mod signing_keys;
 pub mod sinks;
 pub mod standings;
 pub mod tampering;
+pub mod tickets;
 pub mod trees;
 
 use std::sync::Arc;
@@ -76,6 +77,10 @@ macro_rules! store_contract {
                 lists_filter_by_a_part_of_the_address
                 lists_are_ordered_and_paged
                 addresses_find_enabled_accounts_once
+                what_is_attached_is_replaced
+                a_status_is_set
+                go40_the_last_root_is_not_disabled
+                go63_accounts_are_listed_by_filter
             }
             audit {
                 every_fact_has_its_record
@@ -252,6 +257,7 @@ macro_rules! store_contract {
                 one_of_two_removals_wins
                 nothing_is_written_with_a_key_after_it_is_revoked
                 nothing_is_written_with_a_role_after_it_is_taken
+                go40_nothing_is_written_for_an_account_after_it_is_disabled
                 nothing_is_written_for_an_org_after_it_is_removed
                 nobody_joins_an_org_after_it_is_removed
                 an_org_has_one_owner_whoever_races
@@ -263,6 +269,7 @@ macro_rules! store_contract {
             cutoffs {
                 sessions_are_ended_up_to_the_latest_second
                 a_session_that_was_ended_writes_nothing
+                go40_nothing_of_a_disabled_account_is_good
             }
             signing_keys {
                 a_signing_key_is_withdrawn_for_good
@@ -305,6 +312,14 @@ macro_rules! store_contract {
                 joint_standings_are_what_each_is_alone
                 joint_standings_are_from_one_snapshot
                 evidence_is_the_rows_behind_a_standing
+            }
+            tickets {
+                a_ticket_is_found_by_id_and_digest
+                fw8_there_is_one_ticket_for_each_purpose_and_user
+                fw8_fpw10_a_ticket_that_is_over_is_void
+                go47_a_ticket_is_used_up_by_what_it_allows_or_not_at_all
+                go47_of_several_at_once_one_uses_a_ticket
+                a_password_is_set_of_an_account_that_is_enabled
             }
         }
     };
@@ -351,6 +366,7 @@ mod tests {
             ("roles", include_str!("roles.rs")),
             ("sinks", include_str!("sinks.rs")),
             ("standings", include_str!("standings.rs")),
+            ("tickets", include_str!("tickets.rs")),
         ] {
             let start = list.find(&format!("            {module} {{\n")).unwrap();
             let listed = list[start..].split('}').next().unwrap();

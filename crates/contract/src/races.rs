@@ -8,8 +8,8 @@ use std::time::Duration;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::Result;
 use auth_domain::model::{
-    Action, Direction, Invite, InviteState, Org, OrgOrder, OrgQuery, OrgRole, PlatformRole,
-    Settlement, UserId,
+    AccountStatus, Action, Direction, Invite, InviteState, Org, OrgOrder, OrgQuery, OrgRole,
+    PlatformRole, Settlement, UserId,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -189,6 +189,25 @@ pub async fn nothing_is_written_with_a_key_after_it_is_revoked(store: AnyStore) 
         let guard = Guard::KeyExists { key: key_id, issuer };
         let revoked = ("key.revoke", key_id.to_string());
         used_before_taken(&store, round, revocation, &revoked, guard, "token_not_honoured").await;
+    }
+}
+
+/// As with a key, if it is not the key that goes but its owner's right to use it.
+pub async fn go40_nothing_is_written_for_an_account_after_it_is_disabled(store: AnyStore) {
+    for round in 1..=20 {
+        let (issuer, key_id) = (user(round), key_id(round));
+        let opened = account(round, &format!("u{round}@example.com"));
+        given(&store, vec![Change::InsertAccount(opened), Change::InsertKey(key(round, issuer))])
+            .await;
+        let (status, at) = (AccountStatus::Disabled, moment(1));
+        let disabling = commit(vec![Change::SetAccountStatus { id: issuer, status, at }]);
+        let guard = if round.is_multiple_of(2) {
+            Guard::KeyExists { key: key_id, issuer }
+        } else {
+            Guard::SessionLives { user: issuer, issued_at: moment(9).seconds() }
+        };
+        let disabled = ("account.disable", issuer.to_string());
+        used_before_taken(&store, round, disabling, &disabled, guard, "token_not_honoured").await;
     }
 }
 

@@ -30,7 +30,7 @@ use crate::model::{
 };
 use crate::ports::{
     Admission, Admitted, Checks, Class, Clock, Confirm, Cursors, Directory, Ids, Observer,
-    Passwords, Priority, Store, Throttle, Tokens, Unbounded,
+    Passwords, Priority, Store, Throttle, TicketSecrets, Tokens, Unbounded,
 };
 
 /// Everything operations need from outside.
@@ -51,6 +51,8 @@ pub struct Ports {
     pub tokens: Arc<dyn Tokens>,
     /// Marks places in lists.
     pub cursors: Arc<dyn Cursors>,
+    /// Makes the secrets of tickets.
+    pub tickets: Arc<dyn TicketSecrets>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Slows down who asks too much.

@@ -6,9 +6,10 @@ use crate::Timestamp;
 use crate::audit::Context;
 use crate::backup::Rows;
 use crate::model::{
-    Account, Action, EntityId, EntityType, Group, GroupEdit, GroupGrant, GroupId, GroupRole,
-    Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org, OrgEdit, OrgId, OrgRole,
-    PlatformInviteId, PlatformRole, Settlement, SigningKeyId, UserId,
+    Account, AccountEdit, AccountId, AccountStatus, Action, EntityId, EntityType, Group, GroupEdit,
+    GroupGrant, GroupId, GroupRole, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org,
+    OrgEdit, OrgId, OrgRole, PasswordHash, PlatformInviteId, PlatformRole, Purpose, Settlement,
+    SigningKeyId, Ticket, TicketId, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -295,6 +296,44 @@ pub enum Change {
     },
     /// Opens an account. Fails with `AlreadyExists` when the id or the address is taken.
     InsertAccount(Account),
+    /// Replaces what is attached to an account. Fails with `NotFound` without it.
+    UpdateAccount(AccountEdit),
+    /// Enables or disables an account. Fails with `NotFound` without it, and with `Conflict` when the platform
+    /// would be left without a root whose account is not disabled.
+    SetAccountStatus {
+        /// Whose.
+        id: AccountId,
+        /// What it is to be.
+        status: AccountStatus,
+        /// When.
+        at: Timestamp,
+    },
+    /// Sets the password of an account. Fails with `NotFound` when there is no such account that is enabled, and
+    /// when it has another password than the one that is to be replaced.
+    SetPassword {
+        /// Whose.
+        id: AccountId,
+        /// The new one.
+        password: PasswordHash,
+        /// The one that it replaces, if that matters.
+        replacing: Option<PasswordHash>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Stores a ticket, instead of any other for the same purpose and user.
+    PutTicket(Ticket),
+    /// Uses a ticket up. Fails with `Unauthenticated` when that was done before or its time is over, by the
+    /// store's clock.
+    UseTicket(TicketId),
+    /// Takes back the ticket for this purpose, if there is one.
+    DropTicket {
+        /// What it would be good for.
+        purpose: Purpose,
+        /// Whose.
+        user: UserId,
+    },
+    /// Deletes every ticket whose time is over, by the store's clock. Nobody can tell.
+    PurgeTickets,
     /// Queues a mail. Nobody hears of it before the commit, nor if there is none. Fails with
     /// `AlreadyExists` when the id is taken.
     QueueMail(Mail),

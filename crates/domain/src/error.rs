@@ -130,6 +130,8 @@ pub enum Entity {
     Org,
     /// A platform role.
     PlatformRole,
+    /// What a mailed link proves.
+    Ticket,
 }
 
 impl Entity {
@@ -145,7 +147,8 @@ impl Entity {
             | Self::Key
             | Self::Mail
             | Self::Org
-            | Self::PlatformRole => "entity already exists",
+            | Self::PlatformRole
+            | Self::Ticket => "entity already exists",
         }
     }
 }
@@ -248,6 +251,8 @@ impl From<Invalid> for Error {
 pub enum Conflict {
     /// The platform would be left without anybody who may administer it.
     LastRoot,
+    /// One's own account: somebody else has to disable it.
+    OwnAccount,
     /// The org would be left without its owner.
     OwnerStays,
     /// Somebody answered the invite, or took it back, a moment ago.
@@ -270,6 +275,7 @@ impl Conflict {
     /// Every reason, for the table in `docs/errors.md`.
     pub const ALL: &'static [Self] = &[
         Self::LastRoot,
+        Self::OwnAccount,
         Self::OwnerStays,
         Self::InviteAnswered,
         Self::GroupCycle,
@@ -284,7 +290,8 @@ impl Conflict {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::LastRoot => "the last root cannot be removed",
+            Self::LastRoot => "the last root cannot be removed or disabled",
+            Self::OwnAccount => "nobody can disable their own account",
             Self::OwnerStays => "the owner cannot leave; make somebody else the owner first",
             Self::InviteAnswered => "the invite was answered or taken back a moment ago",
             Self::GroupCycle => "a group cannot be moved below itself",
@@ -301,6 +308,7 @@ impl Conflict {
     pub const fn code(self) -> &'static str {
         match self {
             Self::LastRoot => "last_root",
+            Self::OwnAccount => "own_account",
             Self::OwnerStays => "owner_stays",
             Self::InviteAnswered => "invite_answered",
             Self::GroupCycle => "group_cycle",

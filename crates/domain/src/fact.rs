@@ -12,8 +12,8 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::{Change, Restored};
 use crate::model::{
-    Account, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite, Key, KeyId, Membership,
-    Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
+    Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
+    Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -116,7 +116,7 @@ pub enum Touched {
     Nothing,
     /// An API key.
     Key(KeyId),
-    /// When a user's sessions were ended.
+    /// What a user may use at all: up to when their sessions were ended, and whether their account is disabled.
     CutOff(UserId),
     /// Whether a signing key was withdrawn.
     SigningKey(SigningKeyId),
@@ -143,13 +143,22 @@ impl Touched {
         let touched = match kind {
             // What orgs and groups are called, and what is in a group, gives nobody a right. Whoever accepts an
             // invite becomes a member, which the same commit says in a record of its own.
-            "org.update" | "account.create" | "group.update" | "group.assign"
-            | "group.unassign" | "invite.create" | "invite.activate" | "invite.accept"
-            | "invite.decline" | "invite.revoke" | "invite.restore" | "mail.retry" => {
-                Some(Self::Nothing)
-            }
+            "org.update"
+            | "account.create"
+            | "account.update"
+            | "account.set_password"
+            | "group.update"
+            | "group.assign"
+            | "group.unassign"
+            | "invite.create"
+            | "invite.activate"
+            | "invite.accept"
+            | "invite.decline"
+            | "invite.revoke"
+            | "invite.restore"
+            | "mail.retry" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
-            "session.cutoff" => user().map(Self::CutOff),
+            "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
             "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
             "membership.create" | "membership.update" | "membership.remove" => {
@@ -179,6 +188,7 @@ impl Fact {
     pub fn of(change: &Change) -> Vec<Self> {
         match change {
             Change::InsertRows(rows) => Self::of_rows(rows),
+            Change::InsertAccount(account) => Self::account_opened(account),
             other => Self::one(other).into_iter().collect(),
         }
     }
@@ -194,7 +204,7 @@ impl Fact {
             Rows::PlatformRoles(rows) => {
                 rows.iter().map(|holder| Self::role_given(holder.user, holder.role)).collect()
             }
-            Rows::Accounts(rows) => rows.iter().map(Self::account_opened).collect(),
+            Rows::Accounts(rows) => rows.iter().flat_map(Self::account_opened).collect(),
             Rows::Groups(rows) => rows.iter().map(group_made).collect(),
             Rows::GroupMembers(rows) => rows.iter().map(member_assigned).collect(),
             Rows::GroupRoles(rows) => rows.iter().map(group_role_given).collect(),
@@ -211,12 +221,10 @@ impl Fact {
             Change::RemoveKey { id, issuer } => {
                 fact("key.revoke", Some(issuer.to_string()), id.to_string(), json!({}))
             }
-            Change::EndSessions { user, until } => fact(
-                "session.cutoff",
-                Some(user.to_string()),
-                user.to_string(),
-                json!({ "until": until.to_string() }),
-            ),
+            Change::EndSessions { user, until } => {
+                let payload = json!({ "until": until.to_string() });
+                Some(Self { payload, ..Self::of_user("session.cutoff", *user) })
+            }
             Change::WithdrawSigningKey { key, .. } => {
                 fact("signing_key.withdraw", None, key.to_string(), json!({}))
             }
@@ -224,6 +232,11 @@ impl Fact {
             | Change::PurgeRecords { .. }
             | Change::QueueMail(_)
             | Change::PurgeMails { .. }
+            | Change::InsertAccount(_)
+            | Change::PutTicket(_)
+            | Change::UseTicket(_)
+            | Change::DropTicket { .. }
+            | Change::PurgeTickets
             | Change::InsertRows(_) => None,
             Change::RetryMail(id) => fact("mail.retry", None, id.to_string(), json!({})),
             Change::InsertOrg(org) => Some(Self::org_created(org)),
@@ -248,7 +261,7 @@ impl Fact {
             ),
             Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
-                fact("platform_role.remove", Some(user.to_string()), user.to_string(), json!({}))
+                Some(Self::of_user("platform_role.remove", *user))
             }
             Change::InsertGroup(group) => Some(group_made(group)),
             Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
@@ -277,7 +290,9 @@ impl Fact {
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
             }
-            Change::InsertAccount(account) => Some(Self::account_opened(account)),
+            Change::UpdateAccount(edit) => Some(Self::of_user("account.update", edit.id)),
+            Change::SetPassword { id, .. } => Some(Self::of_user("account.set_password", *id)),
+            Change::SetAccountStatus { id, status, .. } => Some(Self::status_set(*id, *status)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",
                 invite.invitee.map(|invitee| invitee.to_string()),
@@ -363,13 +378,26 @@ impl Fact {
         }
     }
 
-    fn account_opened(account: &Account) -> Self {
-        Self {
-            kind: "account.create",
-            subject: Some(account.id.to_string()),
-            object: account.id.to_string(),
-            payload: json!({ "status": account.status.as_str() }),
+    /// One that is disabled from the start is said to be: there may be keys of that user's.
+    fn account_opened(account: &Account) -> Vec<Self> {
+        let payload = json!({ "status": account.status.as_str() });
+        let mut facts = vec![Self { payload, ..Self::of_user("account.create", account.id) }];
+        if account.status == AccountStatus::Disabled {
+            facts.push(Self::status_set(account.id, account.status));
         }
+        facts
+    }
+
+    fn status_set(id: AccountId, status: AccountStatus) -> Self {
+        let kind = match status {
+            AccountStatus::Enabled => "account.enable",
+            AccountStatus::Disabled => "account.disable",
+        };
+        Self::of_user(kind, id)
+    }
+
+    fn of_user(kind: &'static str, id: UserId) -> Self {
+        Self { kind, subject: Some(id.to_string()), object: id.to_string(), payload: json!({}) }
     }
 }
 

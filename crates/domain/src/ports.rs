@@ -17,13 +17,14 @@ use crate::change::Commit;
 use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Claims, Email, EntityId, EntityType, Evidence,
-    Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole, GroupStanding, GroupsOfQuery,
-    Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Letter, Listing,
-    MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId,
-    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed,
-    PlatformInviteId, Proved, PublicKey, QueuedMail, RoleHolder, Settled, SigningKeyId, Standing,
-    Token, UserId, Verdict, WaitingInvite,
+    Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Claims, Email,
+    EntityId, EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole,
+    GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
+    KeyOrder, Letter, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder,
+    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part,
+    PasswordHash, Person, Placed, PlatformInviteId, Proved, PublicKey, Purpose, QueuedMail,
+    RoleHolder, Settled, SigningKeyId, Standing, TicketId, TicketSecret, Token, UserId, Verdict,
+    WaitingInvite,
 };
 
 pub use self::admission::{Admission, Admitted, Priority, Unbounded};
@@ -41,6 +42,7 @@ pub trait Store:
     + Standings
     + Groups
     + Accounts
+    + Tickets
     + CutOffs
     + SigningKeys
     + ChangeLog
@@ -65,7 +67,7 @@ pub trait Store:
 /// Reading API keys.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// The key of this user, if there is one, expired or not.
+    /// The key of this user, if there is one, expired or not; none of somebody whose account is disabled.
     async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
 
     /// The keys of this user.
@@ -144,10 +146,14 @@ pub trait Invites: Send + Sync {
     ) -> Result<Vec<WaitingInvite>>;
 }
 
+/// The cut-off of somebody whose account is disabled: no token is later.
+pub const BARRED: i64 = i64::MAX;
+
 /// Reading up to when people's sessions are ended.
 #[async_trait]
 pub trait CutOffs: Send + Sync {
-    /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one.
+    /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one;
+    /// [`BARRED`] for somebody whose account is disabled.
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
 }
 
@@ -238,8 +244,29 @@ pub trait Accounts: Send + Sync {
     /// The enabled accounts among these. Unknown ones are left out, repeated ones given once.
     async fn accounts(&self, query: &AccountQuery) -> Result<Listing<Account>>;
 
+    /// The accounts that match, whatever their status unless that is asked for.
+    async fn accounts_by_filter(
+        &self,
+        filter: &AccountFilter,
+        page: Page<AccountOrder>,
+    ) -> Result<Listing<Account>>;
+
     /// The enabled accounts with these addresses, in no particular order.
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>>;
+}
+
+/// Reading tickets that can still be used, by the store's clock.
+#[async_trait]
+pub trait Tickets: Send + Sync {
+    /// The ticket, if it can.
+    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>>;
+
+    /// The ticket for this purpose whose secret has this digest, if it can.
+    async fn ticket_by_digest(
+        &self,
+        purpose: Purpose,
+        digest: [u8; 32],
+    ) -> Result<Option<LiveTicket>>;
 }
 
 /// Reading the change log.
@@ -443,10 +470,10 @@ pub enum Undelivered {
 /// What is asked at every request, and answered from memory where the memory is surely current.
 #[async_trait]
 pub trait Checks: Send + Sync {
-    /// The key of this user, if there is one, expired or not.
+    /// The key of this user, as [`Keys::key`] says.
     async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
 
-    /// The last second whose login and recovery tokens of this user are dead, if there is one.
+    /// The last second whose login and recovery tokens of this user are dead, as [`CutOffs::cut_off`] says.
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
 
     /// Who owns the org, if there is one.
@@ -518,11 +545,21 @@ pub trait Cursors: Send + Sync {
     fn open(&self, cursor: &str) -> Option<Vec<u8>>;
 }
 
+/// Makes the secrets of tickets.
+pub trait TicketSecrets: Send + Sync {
+    /// The secret of this ticket: the same whenever it is asked for, and nothing that somebody can find who has
+    /// only what is stored.
+    fn secret(&self, ticket: TicketId) -> TicketSecret;
+
+    /// What is stored of a secret.
+    fn digest(&self, secret: &TicketSecret) -> [u8; 32];
+}
+
 /// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.
 #[async_trait]
 pub trait Passwords: Send + Sync {
-    /// Whether the password may be set, by the configured rule.
-    fn acceptable(&self, password: &SecretString) -> bool;
+    /// Whether somebody with this address may set this password, by the one rule there is for passwords.
+    fn acceptable(&self, password: &SecretString, owner: &Email) -> bool;
 
     /// The hash to store. Fails with `Unavailable` when too many wait already.
     async fn hash(&self, password: SecretString) -> Result<PasswordHash>;

@@ -24,6 +24,7 @@ pub const fn code(error: &Error) -> Code {
         Error::AlreadyExists(_) | Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
         Error::Conflict(
             Conflict::LastRoot
+            | Conflict::OwnAccount
             | Conflict::OwnerStays
             | Conflict::Differs
             | Conflict::GroupCycle

@@ -1,6 +1,6 @@
 //! Accounts of the built-in directory, as the original's users service has them.
 
-mod docs;
+pub(crate) mod docs;
 
 use auth_domain::model::Metadata;
 use auth_domain::ops::accounts::{Login, Profile, Register, ViewProfile};
@@ -46,8 +46,8 @@ struct UserBody {
     /// How they will sign in.
     #[schema(value_type = types::Email)]
     email: String,
-    /// Their password: at least 8 and at most 72 bytes without blanks, unless the operator set
-    /// another rule.
+    /// Their password: 8 to 72 characters of any kind, unless the operator set another rule; none of the commonest
+    /// ones and not the address.
     #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 72)]
     password: SecretString,
     /// What to attach to them; nothing unless given.
@@ -132,6 +132,9 @@ struct ProfileView<'a> {
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = types::Metadata, required = false)]
     metadata: &'a Map<String, Value>,
+    /// Whether they may use it, which they may if they see this.
+    #[schema(value_type = types::AccountStatus)]
+    status: &'static str,
     /// Their platform role, if they have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = types::PlatformRole, required = false)]
@@ -144,6 +147,7 @@ impl<'a> From<&'a Profile> for ProfileView<'a> {
             id: profile.account.id.to_string(),
             email: profile.account.email.as_str(),
             metadata: profile.account.metadata.object(),
+            status: profile.account.status.as_str(),
             role: profile.role.map(auth_domain::model::PlatformRole::as_str),
         }
     }

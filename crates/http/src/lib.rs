@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -15,6 +15,7 @@
 //! body and query can be read, then whether there is a token, then the fields, and only then does
 //! the operation look at the token and at anything stored.
 
+mod account_admin;
 mod accounts;
 mod answer;
 mod audit;
@@ -34,6 +35,7 @@ mod member_backup;
 mod members;
 mod openapi;
 mod orgs;
+mod passwords;
 mod path;
 mod problem;
 mod public_keys;
@@ -202,7 +204,12 @@ impl Route {
 
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
-    let accounts = if accounts { accounts::ROUTES } else { &[] };
+    let accounts: [&[Route]; 3] = if accounts {
+        [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES]
+    } else {
+        [&[]; 3]
+    };
+    let [accounts, account_admin, passwords] = accounts;
     [
         keys::ROUTES,
         sessions::ROUTES,
@@ -217,6 +224,8 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         mails::ROUTES,
         audit::ROUTES,
         accounts,
+        account_admin,
+        passwords,
         backup::ROUTES,
         public_keys::ROUTES,
         health::ROUTES,

@@ -111,12 +111,13 @@ struct MailView<'a> {
 impl<'a> From<&'a QueuedMail> for MailView<'a> {
     fn from(mail: &'a QueuedMail) -> Self {
         let invite = |message: &Message| match message {
-            Message::OrgInvite { invite, .. } => invite.to_string(),
+            Message::OrgInvite { invite, .. } => Some(invite.to_string()),
+            Message::PasswordReset { .. } => None,
         };
         Self {
             id: mail.id.to_string(),
             kind: &mail.kind,
-            invite_id: mail.message.as_ref().map(invite),
+            invite_id: mail.message.as_ref().and_then(invite),
             state: mail.state.as_str(),
             attempts: mail.attempts,
             created_at: mail.created_at.to_string(),

@@ -68,6 +68,11 @@ impl Parameters {
         Ok(self.get(name)?.unwrap_or_default().to_owned())
     }
 
+    /// A text, if there is one, also an empty one.
+    pub(crate) fn stated(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.get(name)?.map(str::to_owned))
+    }
+
     /// Yes or no; no when absent.
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
         match self.get(name)? {

@@ -4,8 +4,8 @@
 //! [`keys`] holds the secrets and says how far each is trusted, [`pairs`] holds a key of a pair and [`ring`]
 //! those there are, [`proofs`] remembers what they signed, [`parse`] reads untrusted text. The order of checks in [`JwtTokens::verify`] is the point of
 //! this crate: length, shape, key, its algorithm, the signature, and only then what the token says.
-//! [`cursors`] marks places in lists, under a derived key. [`seals`] proves the same of documents, and
-//! [`notary`] of the audit trail. [`pseudonyms`] stand for what must not be recognised.
+//! [`cursors`] marks places in lists and [`tickets`] makes what mailed links prove, under derived keys. [`seals`] proves the
+//! same of documents, and [`notary`] of the audit trail. [`pseudonyms`] stand for what must not be recognised.
 
 mod cursors;
 mod derived;
@@ -17,6 +17,7 @@ mod proofs;
 mod pseudonyms;
 mod ring;
 mod seals;
+mod tickets;
 
 use auth_domain::model::{Claims, Proved, PublicKey, SigningKeyId, Token, Trust};
 use auth_domain::ports::Tokens;
@@ -35,6 +36,7 @@ use proofs::Proofs;
 pub use pseudonyms::HmacPseudonyms;
 pub use ring::{KeyRing, RingKey};
 pub use seals::HmacSeals;
+pub use tickets::HmacTickets;
 
 /// Who makes our tokens: the original's name, so that either accepts the other's.
 const ISSUER: &str = "mainflux.auth";
@@ -93,6 +95,12 @@ impl JwtTokens {
     #[must_use]
     pub fn cursors(&self) -> HmacCursors {
         HmacCursors::derived(&self.signing)
+    }
+
+    /// Secrets of tickets under a key derived from the signing secret.
+    #[must_use]
+    pub fn tickets(&self) -> HmacTickets {
+        HmacTickets::derived(&self.signing)
     }
 
     fn keys(&self) -> impl Iterator<Item = &Key> {

@@ -1,15 +1,19 @@
 //! Accounts of the built-in directory.
 
-use auth_domain::error::{Error, Result};
+use auth_domain::Timestamp;
+use auth_domain::error::{Conflict, Entity, Error, Result};
 use auth_domain::model::{
-    Account, AccountId, AccountOrder, AccountQuery, Direction, Email, Listing, PasswordHash,
+    Account, AccountEdit, AccountFilter, AccountId, AccountOrder, AccountQuery, AccountStatus,
+    Direction, Email, Listing, Page, PasswordHash,
 };
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, query, query_as};
 use uuid::Uuid;
 
 use crate::connections::Connections;
 use crate::failure::failure;
 use crate::moment::Moment;
+use crate::roles;
 use crate::rows::{listing, metadata, metadata_column, page, window};
 
 #[derive(FromRow)]
@@ -99,22 +103,120 @@ pub(crate) async fn list(db: &Connections, query: &AccountQuery) -> Result<Listi
     listing::<AccountRow, _>(rows)
 }
 
+/// Every order and direction of a list of accounts.
+macro_rules! ordered {
+    ($order:expr, $direction:expr, $matching:literal) => {
+        match ($order, $direction) {
+            (AccountOrder::Id, Direction::Ascending) => page!($matching, "id"),
+            (AccountOrder::Id, Direction::Descending) => page!($matching, "id DESC"),
+            (AccountOrder::Email, Direction::Ascending) => page!($matching, "email_lower, id"),
+            (AccountOrder::Email, Direction::Descending) => {
+                page!($matching, "email_lower DESC, id DESC")
+            }
+        }
+    };
+}
+
 const fn page_statement(order: AccountOrder, direction: Direction) -> &'static str {
-    macro_rules! by {
-        ($order:literal) => {
-            page!(
-                "SELECT id, email, email_lower, password_hash, status, metadata::text AS metadata, \
-                 created_at, updated_at FROM keyward_accounts \
-                 WHERE id = ANY ($3) AND strpos(email_lower, $4) > 0 AND status = 'enabled'",
-                $order
-            )
-        };
+    ordered!(
+        order,
+        direction,
+        "SELECT id, email, email_lower, password_hash, status, metadata::text AS metadata, \
+         created_at, updated_at FROM keyward_accounts \
+         WHERE id = ANY ($3) AND strpos(email_lower, $4) > 0 AND status = 'enabled'"
+    )
+}
+
+pub(crate) async fn search(
+    db: &Connections,
+    filter: &AccountFilter,
+    page: Page<AccountOrder>,
+) -> Result<Listing<Account>> {
+    if filter.email.contains('\0') {
+        // No address does, and PostgreSQL would not even take the question.
+        return Ok(Listing { items: Vec::new(), total: 0 });
     }
-    match (order, direction) {
-        (AccountOrder::Id, Direction::Ascending) => by!("id"),
-        (AccountOrder::Id, Direction::Descending) => by!("id DESC"),
-        (AccountOrder::Email, Direction::Ascending) => by!("email_lower, id"),
-        (AccountOrder::Email, Direction::Descending) => by!("email_lower DESC, id DESC"),
+    let (limit, offset) = window(&page);
+    let rows = db
+        .all(|| {
+            query_as(search_statement(page.order, page.direction))
+                .bind(limit)
+                .bind(offset)
+                .bind(filter.email.to_lowercase())
+                .bind((!filter.metadata.is_empty()).then(|| Json(filter.metadata.object())))
+                .bind(filter.status.map(AccountStatus::as_str))
+        })
+        .await?;
+    listing::<AccountRow, _>(rows)
+}
+
+const fn search_statement(order: AccountOrder, direction: Direction) -> &'static str {
+    ordered!(
+        order,
+        direction,
+        "SELECT id, email, email_lower, password_hash, status, metadata::text AS metadata, \
+         created_at, updated_at FROM keyward_accounts \
+         WHERE strpos(email_lower, $3) > 0 AND ($4::jsonb IS NULL OR metadata @> $4) \
+         AND ($5::text IS NULL OR status = $5)"
+    )
+}
+
+pub(crate) async fn update(db: &mut PgConnection, edit: &AccountEdit) -> Result<()> {
+    let updated = query("UPDATE keyward_accounts SET metadata = $2, updated_at = $3 WHERE id = $1")
+        .bind(edit.id.uuid())
+        .bind(metadata_column(&edit.metadata))
+        .bind(Moment(edit.updated_at))
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+/// Nobody else takes a root's role or their account meanwhile, see [`roles::lock_roots`].
+pub(crate) async fn set_status(
+    db: &mut PgConnection,
+    id: AccountId,
+    status: AccountStatus,
+    at: Timestamp,
+) -> Result<()> {
+    if status == AccountStatus::Disabled && roles::is_last_root(db, id).await? == Some(true) {
+        return Err(Conflict::LastRoot.into());
+    }
+    let updated = query("UPDATE keyward_accounts SET status = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.uuid())
+        .bind(status.as_str())
+        .bind(Moment(at))
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn set_password(
+    db: &mut PgConnection,
+    id: AccountId,
+    password: &PasswordHash,
+    replacing: Option<&PasswordHash>,
+    at: Timestamp,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET password_hash = $2, updated_at = $3 \
+         WHERE id = $1 AND status = 'enabled' AND password_hash = coalesce($4, password_hash)",
+    )
+    .bind(id.uuid())
+    .bind(password.expose())
+    .bind(Moment(at))
+    .bind(replacing.map(PasswordHash::expose))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+const fn one_account(rows: u64) -> Result<()> {
+    match rows {
+        0 => Err(Error::NotFound(Entity::Account)),
+        _ => Ok(()),
     }
 }
 

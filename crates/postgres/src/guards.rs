@@ -1,7 +1,7 @@
 //! Checks inside the transaction what the decision to write was based on, and locks it until the end.
 //!
 //! Locks are the weakest that do, and always taken in the same order: platform roles, the org, the
-//! membership, the trees of the org or user. Commits that change an org or its members follow one another,
+//! membership, the trees of the org or user, the account and the API key that are used. Commits that change an org or its members follow one another,
 //! which they do anyway when they take their revision.
 
 use auth_domain::backup::Rows;

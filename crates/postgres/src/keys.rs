@@ -39,7 +39,9 @@ pub(crate) async fn find(db: &Connections, issuer: UserId, id: KeyId) -> Result<
         .optional(|| {
             query_as(
                 "SELECT id, issuer_id, subject, issued_at, expires_at FROM keys \
-                 WHERE id = $1 AND issuer_id = $2 AND type = 2",
+                 WHERE id = $1 AND issuer_id = $2 AND type = 2 \
+                 AND NOT EXISTS (SELECT 1 FROM keyward_accounts AS owner \
+                 WHERE owner.id = $2 AND owner.status = 'disabled')",
             )
             .bind(id.to_string())
             .bind(issuer.uuid())
@@ -126,10 +128,13 @@ pub(crate) async fn purge(db: &mut PgConnection, expired_before: Timestamp) -> R
     Ok(())
 }
 
-/// Whether this user has this key; it cannot be removed until the transaction ends.
+/// Whether this user has this key and may use it; it cannot be removed, nor their account disabled, until the
+/// transaction ends.
 pub(crate) async fn hold(db: &mut PgConnection, id: KeyId, issuer: UserId) -> Result<bool> {
     let found: Option<i32> = query_scalar(
-        "SELECT 1 FROM keys WHERE id = $1 AND issuer_id = $2 AND type = 2 FOR KEY SHARE",
+        "WITH owner AS (SELECT status FROM keyward_accounts WHERE id = $2 FOR SHARE) \
+         SELECT 1 FROM keys WHERE id = $1 AND issuer_id = $2 AND type = 2 \
+         AND NOT EXISTS (SELECT 1 FROM owner WHERE status = 'disabled') FOR KEY SHARE OF keys",
     )
     .bind(id.to_string())
     .bind(issuer.uuid())

@@ -31,6 +31,7 @@ mod rows;
 mod schema;
 mod signing_keys;
 mod sinks;
+mod tickets;
 mod transaction;
 mod wakeups;
 
@@ -43,12 +44,13 @@ use auth_domain::change::Commit;
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
-    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
-    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
-    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
-    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    SigningKeyId, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
+    EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding,
+    GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing,
+    LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org,
+    OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, Purpose,
+    QueuedMail, RoleHolder, Settled, SigningKeyId, Standing, TicketId, UserId, Verdict,
+    WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use uuid::Uuid;
@@ -243,8 +245,31 @@ impl ports::Accounts for PgStore {
         accounts::list(&self.database, query).await
     }
 
+    async fn accounts_by_filter(
+        &self,
+        filter: &AccountFilter,
+        page: Page<AccountOrder>,
+    ) -> Result<Listing<Account>> {
+        accounts::search(&self.database, filter, page).await
+    }
+
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {
         accounts::find_by_emails(&self.database, emails).await
+    }
+}
+
+#[async_trait]
+impl ports::Tickets for PgStore {
+    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>> {
+        tickets::find(&self.database, id).await
+    }
+
+    async fn ticket_by_digest(
+        &self,
+        purpose: Purpose,
+        digest: [u8; 32],
+    ) -> Result<Option<LiveTicket>> {
+        tickets::find_by_digest(&self.database, purpose, digest).await
     }
 }
 

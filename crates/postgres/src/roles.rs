@@ -219,11 +219,13 @@ pub(crate) async fn remove(db: &mut PgConnection, user: UserId) -> Result<Option
     removed.ok_or(Error::NotFound(Entity::PlatformRole))
 }
 
-/// Whether nobody else is root; `None` when the user has no role at all.
-async fn is_last_root(db: &mut PgConnection, user: UserId) -> Result<Option<bool>> {
+/// Whether nobody else is root who may sign in; `None` when the user has no role at all.
+pub(crate) async fn is_last_root(db: &mut PgConnection, user: UserId) -> Result<Option<bool>> {
     query_scalar(
         "SELECT role IS NOT DISTINCT FROM 'root' AND NOT EXISTS \
-         (SELECT 1 FROM users_roles WHERE role = 'root' AND user_id <> $1) \
+         (SELECT 1 FROM users_roles AS other WHERE role = 'root' AND user_id <> $1 \
+         AND NOT EXISTS (SELECT 1 FROM keyward_accounts \
+         WHERE id = other.user_id AND status = 'disabled')) \
          FROM users_roles WHERE user_id = $1",
     )
     .bind(user.uuid())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use auth_domain::audit::Told;
 use auth_domain::change::{Change, Commit};
 use auth_domain::error::{Conflict, Error, Result};
+use auth_domain::model::AccountStatus;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
@@ -13,7 +14,7 @@ use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::{
     accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
-    orgs, roles, signing_keys,
+    orgs, roles, signing_keys, tickets,
 };
 
 /// How often a commit is tried that others keep getting in the way of.
@@ -99,7 +100,7 @@ fn undone(error: Error) -> Attempt {
 /// until this one ends. Only sessions and signing keys are looked at after that, see
 /// [`guards::comes_last`].
 async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
-    if commit.changes.iter().any(takes_a_role) {
+    if commit.changes.iter().any(takes_a_root) {
         roles::lock_roots(db).await?;
     }
     let (last, first): (Vec<_>, Vec<_>) =
@@ -120,8 +121,13 @@ async fn write(db: &mut PgConnection, commit: &Commit) -> Result<Option<i64>> {
 }
 
 /// Whether it may leave the platform without a root.
-const fn takes_a_role(change: &Change) -> bool {
-    matches!(change, Change::PutPlatformRole { .. } | Change::RemovePlatformRole { .. })
+const fn takes_a_root(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::PutPlatformRole { .. }
+            | Change::RemovePlatformRole { .. }
+            | Change::SetAccountStatus { status: AccountStatus::Disabled, .. }
+    )
 }
 
 /// Applies a change. Gives the role that it replaced or took, if it is about one.
@@ -171,6 +177,17 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
             return group_members::remove_role(db, *group, *user).await.map(Some);
         }
         Change::InsertAccount(account) => accounts::insert(db, account).await?,
+        Change::UpdateAccount(edit) => accounts::update(db, edit).await?,
+        Change::SetAccountStatus { id, status, at } => {
+            accounts::set_status(db, *id, *status, *at).await?;
+        }
+        Change::SetPassword { id, password, replacing, at } => {
+            accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
+        }
+        Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
+        Change::UseTicket(id) => tickets::consume(db, *id).await?,
+        Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
+        Change::PurgeTickets => tickets::purge(db).await?,
         Change::QueueMail(mail) => mails::insert(db, mail).await?,
         Change::RetryMail(id) => mails::retry(db, *id).await?,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,

@@ -1,14 +1,19 @@
 //! Accounts of the built-in directory.
 
-use auth_domain::error::{Error, Result};
+use auth_domain::Timestamp;
+use auth_domain::error::{Conflict, Entity, Error, Result};
 use auth_domain::model::{
-    Account, AccountId, AccountOrder, AccountQuery, Direction, Email, Listing, PasswordHash,
+    Account, AccountEdit, AccountFilter, AccountId, AccountOrder, AccountQuery, AccountStatus,
+    Direction, Email, Listing, Page, PasswordHash,
 };
-use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as};
+use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{FromRow, Sqlite, SqliteConnection, SqlitePool, query, query_as};
 use uuid::Uuid;
 
 use crate::failure::failure;
-use crate::rows::{json_array, listing, metadata, metadata_column, moment, page, window};
+use crate::roles;
+use crate::rows::{Counted, json_array, listing, metadata, metadata_column, moment, page, window};
 
 #[derive(FromRow)]
 pub(crate) struct AccountRow {
@@ -91,23 +96,132 @@ pub(crate) async fn list(db: &SqlitePool, query: &AccountQuery) -> Result<Listin
     listing::<AccountRow, _>(rows)
 }
 
+/// Every order and direction of a list of accounts.
+macro_rules! ordered {
+    ($order:expr, $direction:expr, $matching:literal) => {
+        match ($order, $direction) {
+            (AccountOrder::Id, Direction::Ascending) => page!($matching, "id"),
+            (AccountOrder::Id, Direction::Descending) => page!($matching, "id DESC"),
+            (AccountOrder::Email, Direction::Ascending) => page!($matching, "email_lower, id"),
+            (AccountOrder::Email, Direction::Descending) => {
+                page!($matching, "email_lower DESC, id DESC")
+            }
+        }
+    };
+}
+
 const fn page_statement(order: AccountOrder, direction: Direction) -> &'static str {
-    macro_rules! by {
-        ($order:literal) => {
-            page!(
-                "SELECT id, email, email_lower, password_hash, status, metadata, created_at, \
-                 updated_at FROM keyward_accounts \
-                 WHERE id IN (SELECT unhex(value) FROM json_each(?3)) \
-                 AND instr(email_lower, ?4) > 0 AND status = 'enabled'",
-                $order
-            )
-        };
+    ordered!(
+        order,
+        direction,
+        "SELECT id, email, email_lower, password_hash, status, metadata, created_at, updated_at \
+         FROM keyward_accounts WHERE id IN (SELECT unhex(value) FROM json_each(?3)) \
+         AND instr(email_lower, ?4) > 0 AND status = 'enabled'"
+    )
+}
+
+pub(crate) async fn search(
+    db: &SqlitePool,
+    filter: &AccountFilter,
+    page: Page<AccountOrder>,
+) -> Result<Listing<Account>> {
+    if filter.metadata.is_empty() {
+        let rows = matching(filter, &page, window(&page)).fetch_all(db).await.map_err(failure)?;
+        return listing::<AccountRow, _>(rows);
     }
-    match (order, direction) {
-        (AccountOrder::Id, Direction::Ascending) => by!("id"),
-        (AccountOrder::Id, Direction::Descending) => by!("id DESC"),
-        (AccountOrder::Email, Direction::Ascending) => by!("email_lower, id"),
-        (AccountOrder::Email, Direction::Descending) => by!("email_lower DESC, id DESC"),
+    // As with orgs: SQLite has no word for "contains this JSON", so all candidates pass by here.
+    let all = (-1, 0);
+    let mut candidates = matching(filter, &page, all).fetch(db);
+    let mut found = Listing { items: Vec::new(), total: 0_u64 };
+    while let Some(row) = candidates.try_next().await.map_err(failure)? {
+        let Some(account) = row.item.map(Account::try_from).transpose()? else { continue };
+        if !account.metadata.contains(&filter.metadata) {
+            continue;
+        }
+        if found.total >= page.offset && found.total < page.offset.saturating_add(page.limit) {
+            found.items.push(account);
+        }
+        found.total = found.total.saturating_add(1);
+    }
+    Ok(found)
+}
+
+type AccountsQuery = query::QueryAs<'static, Sqlite, Counted<AccountRow>, SqliteArguments>;
+
+/// The accounts with this address and status, in order; the window is limit and offset.
+fn matching(
+    filter: &AccountFilter,
+    page: &Page<AccountOrder>,
+    (limit, offset): (i64, i64),
+) -> AccountsQuery {
+    let statement = ordered!(
+        page.order,
+        page.direction,
+        "SELECT id, email, email_lower, password_hash, status, metadata, created_at, updated_at \
+         FROM keyward_accounts WHERE instr(email_lower, ?3) > 0 AND (?4 IS NULL OR status = ?4)"
+    );
+    query_as(statement)
+        .bind(limit)
+        .bind(offset)
+        .bind(filter.email.to_lowercase())
+        .bind(filter.status.map(AccountStatus::as_str))
+}
+
+pub(crate) async fn update(db: &mut SqliteConnection, edit: &AccountEdit) -> Result<()> {
+    let updated = query("UPDATE keyward_accounts SET metadata = ?2, updated_at = ?3 WHERE id = ?1")
+        .bind(edit.id.uuid())
+        .bind(metadata_column(&edit.metadata))
+        .bind(edit.updated_at.micros())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn set_status(
+    db: &mut SqliteConnection,
+    id: AccountId,
+    status: AccountStatus,
+    at: Timestamp,
+) -> Result<()> {
+    if status == AccountStatus::Disabled && roles::is_last_root(db, id).await? == Some(true) {
+        return Err(Conflict::LastRoot.into());
+    }
+    let updated = query("UPDATE keyward_accounts SET status = ?2, updated_at = ?3 WHERE id = ?1")
+        .bind(id.uuid())
+        .bind(status.as_str())
+        .bind(at.micros())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn set_password(
+    db: &mut SqliteConnection,
+    id: AccountId,
+    password: &PasswordHash,
+    replacing: Option<&PasswordHash>,
+    at: Timestamp,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET password_hash = ?2, updated_at = ?3 \
+         WHERE id = ?1 AND status = 'enabled' AND password_hash = coalesce(?4, password_hash)",
+    )
+    .bind(id.uuid())
+    .bind(password.expose())
+    .bind(at.micros())
+    .bind(replacing.map(PasswordHash::expose))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+const fn one_account(rows: u64) -> Result<()> {
+    match rows {
+        0 => Err(Error::NotFound(Entity::Account)),
+        _ => Ok(()),
     }
 }
 

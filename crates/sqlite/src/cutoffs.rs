@@ -3,24 +3,21 @@
 use auth_domain::Timestamp;
 use auth_domain::error::Result;
 use auth_domain::model::UserId;
-use sqlx::{SqliteConnection, SqlitePool, query, query_scalar};
+use auth_domain::ports::BARRED;
+use sqlx::{SqliteConnection, SqliteExecutor, query, query_as};
 
 use crate::failure::failure;
 
-pub(crate) async fn find(db: &SqlitePool, user: UserId) -> Result<Option<i64>> {
-    query_scalar("SELECT until FROM keyward_cutoffs WHERE user_id = ?1")
-        .bind(user.uuid())
-        .fetch_optional(db)
-        .await
-        .map_err(failure)
-}
-
-pub(crate) async fn within(db: &mut SqliteConnection, user: UserId) -> Result<Option<i64>> {
-    query_scalar("SELECT until FROM keyward_cutoffs WHERE user_id = ?1")
-        .bind(user.uuid())
-        .fetch_optional(db)
-        .await
-        .map_err(failure)
+pub(crate) async fn find(db: impl SqliteExecutor<'_>, user: UserId) -> Result<Option<i64>> {
+    let (barred, until): (bool, Option<i64>) = query_as(
+        "SELECT EXISTS (SELECT 1 FROM keyward_accounts WHERE id = ?1 AND status = 'disabled'), \
+         (SELECT until FROM keyward_cutoffs WHERE user_id = ?1)",
+    )
+    .bind(user.uuid())
+    .fetch_one(db)
+    .await
+    .map_err(failure)?;
+    Ok(if barred { Some(BARRED) } else { until })
 }
 
 pub(crate) async fn raise(db: &mut SqliteConnection, user: UserId, until: Timestamp) -> Result<()> {

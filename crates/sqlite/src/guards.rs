@@ -16,7 +16,7 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
                 Err(Unauthenticated::NotHonoured.into())
             }
         }
-        Guard::SessionLives { user, issued_at } => match cutoffs::within(db, user).await? {
+        Guard::SessionLives { user, issued_at } => match cutoffs::find(&mut *db, user).await? {
             Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
             _ => Ok(()),
         },

@@ -35,7 +35,8 @@ impl TryFrom<KeyRow> for Key {
 pub(crate) async fn find(db: &SqlitePool, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
     query_as::<_, KeyRow>(
         "SELECT id, issuer_id, subject, issued_at, expires_at FROM keys \
-         WHERE id = ?1 AND issuer_id = ?2",
+         WHERE id = ?1 AND issuer_id = ?2 AND NOT EXISTS (SELECT 1 FROM keyward_accounts AS owner \
+         WHERE owner.id = ?2 AND owner.status = 'disabled')",
     )
     .bind(id.uuid())
     .bind(issuer.uuid())
@@ -119,14 +120,17 @@ pub(crate) async fn purge(db: &mut SqliteConnection, expired_before: Timestamp) 
     Ok(())
 }
 
-/// Whether this user has this key.
+/// Whether this user has this key and may use it.
 pub(crate) async fn exists(db: &mut SqliteConnection, id: KeyId, issuer: UserId) -> Result<bool> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1 AND issuer_id = ?2)")
-        .bind(id.uuid())
-        .bind(issuer.uuid())
-        .fetch_one(db)
-        .await
-        .map_err(failure)
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1 AND issuer_id = ?2) \
+         AND NOT EXISTS (SELECT 1 FROM keyward_accounts WHERE id = ?2 AND status = 'disabled')",
+    )
+    .bind(id.uuid())
+    .bind(issuer.uuid())
+    .fetch_one(db)
+    .await
+    .map_err(failure)
 }
 
 /// How many were made from the first moment on and before the second, and have not ended by the third.

@@ -26,6 +26,7 @@ mod roles;
 mod rows;
 mod signing_keys;
 mod sinks;
+mod tickets;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -38,12 +39,13 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
-    Account, AccountId, AccountQuery, ClaimedMail, Email, EntityId, EntityType, Evidence, Group,
-    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsOfQuery, Invitation,
-    InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing, MailDepth, MailId,
-    MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder,
-    OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, QueuedMail, RoleHolder, Settled,
-    SigningKeyId, Standing, UserId, Verdict, WaitingInvite,
+    Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
+    EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding,
+    GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing,
+    LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org,
+    OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, Purpose,
+    QueuedMail, RoleHolder, Settled, SigningKeyId, Standing, TicketId, UserId, Verdict,
+    WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -140,6 +142,17 @@ async fn apply(
             return group_members::remove_role(db, *group, *user).await.map(Some);
         }
         Change::InsertAccount(account) => accounts::insert(db, account).await?,
+        Change::UpdateAccount(edit) => accounts::update(db, edit).await?,
+        Change::SetAccountStatus { id, status, at } => {
+            accounts::set_status(db, *id, *status, *at).await?;
+        }
+        Change::SetPassword { id, password, replacing, at } => {
+            accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
+        }
+        Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
+        Change::UseTicket(id) => tickets::consume(db, *id).await?,
+        Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
+        Change::PurgeTickets => tickets::purge(db).await?,
         Change::QueueMail(mail) => mails::insert(db, mail).await?,
         Change::RetryMail(id) => mails::retry(db, *id).await?,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
@@ -315,8 +328,31 @@ impl ports::Accounts for SqliteStore {
         accounts::list(&self.readers, query).await
     }
 
+    async fn accounts_by_filter(
+        &self,
+        filter: &AccountFilter,
+        page: Page<AccountOrder>,
+    ) -> Result<Listing<Account>> {
+        accounts::search(&self.readers, filter, page).await
+    }
+
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {
         accounts::find_by_emails(&self.readers, emails).await
+    }
+}
+
+#[async_trait]
+impl ports::Tickets for SqliteStore {
+    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>> {
+        tickets::find(&self.readers, id).await
+    }
+
+    async fn ticket_by_digest(
+        &self,
+        purpose: Purpose,
+        digest: [u8; 32],
+    ) -> Result<Option<LiveTicket>> {
+        tickets::find_by_digest(&self.readers, purpose, digest).await
     }
 }
 

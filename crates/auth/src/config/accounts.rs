@@ -59,15 +59,11 @@ pub(crate) struct Accounts {
     )]
     pub(crate) direct_add: bool,
 
-    /// What passwords must match, as a regular expression in Go's syntax. They also have at most
-    /// 72 bytes.
-    #[arg(
-        long,
-        env = "MF_USERS_PASS_REGEX",
-        default_value = r"^\S{8,}$",
-        value_parser = passwords::rule
-    )]
-    pub(crate) pass_regex: Regex,
+    /// What passwords must match, as a regular expression in Go's syntax. Unset: they have at least 8
+    /// characters, of whatever kind. In any case they have at most 72, are none of the commonest passwords and not
+    /// their owner's address.
+    #[arg(long, env = "MF_USERS_PASS_REGEX", value_parser = passwords::rule)]
+    pub(crate) pass_regex: Option<Regex>,
 
     /// Whether people may open accounts themselves.
     #[arg(

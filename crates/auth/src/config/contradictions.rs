@@ -1,7 +1,8 @@
 //! Settings that are wrong together, or odd.
 
 use super::{Config, StoreKind, Trusted};
-use crate::passwords;
+use crate::passwords::{self, Policy};
+use crate::wiring::FIRST_ADMIN;
 
 impl Config {
     /// Settings that contradict each other, a line each.
@@ -76,12 +77,12 @@ impl Config {
     /// The password of the first account has to follow the rule before anything is written.
     fn refuse_admin_password(&self) -> Result<(), String> {
         let Some(password) = self.accounts.admin_password.as_ref() else { return Ok(()) };
-        if self.has_accounts() && !passwords::acceptable(&self.accounts.pass_regex, password) {
-            return Err(
-                "MF_USERS_ADMIN_PASSWORD: must match MF_USERS_PASS_REGEX and have at most \
-                        72 bytes"
-                    .into(),
-            );
+        let owner = self.accounts.admin_email.as_deref().unwrap_or(FIRST_ADMIN).parse();
+        // An address that is none is refused by itself.
+        let Ok(owner) = owner else { return Ok(()) };
+        let policy = Policy::new(self.accounts.pass_regex.clone());
+        if self.has_accounts() && !policy.allows(password, &owner) {
+            return Err(format!("MF_USERS_ADMIN_PASSWORD: {}", passwords::REFUSED));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use auth_domain::model::{InviteId, RedirectPath};
+use auth_domain::model::{InviteId, RedirectPath, TicketSecret};
 use url::Url;
 
 /// What every link begins with: `http` or `https`, a host, perhaps a port and a path, and nothing else.
@@ -21,13 +21,32 @@ pub(crate) struct Astray;
 impl Base {
     /// Where an invite is answered: this base, the path and the invite's id.
     pub(crate) fn invite(&self, path: &RedirectPath, invite: InviteId) -> Result<String, Astray> {
+        self.to(&format!("{}/{invite}", path.stem())).map(Into::into)
+    }
+
+    /// Where a new password is set: this base, the path and, as `token`, what proves that the mail was read.
+    pub(crate) fn reset(
+        &self,
+        path: &RedirectPath,
+        secret: &TicketSecret,
+    ) -> Result<String, Astray> {
+        let mut url = self.to(path.stem())?;
+        url.query_pairs_mut().append_pair("token", secret.expose());
+        Ok(url.into())
+    }
+
+    /// This base and a path below it.
+    fn to(&self, below: &str) -> Result<Url, Astray> {
         let mut url = self.url.clone();
-        let path = format!("{}{}/{invite}", self.path.stem(), path.stem());
+        let path = match format!("{}{below}", self.path.stem()) {
+            top if top.is_empty() => "/".to_owned(),
+            path => path,
+        };
         url.set_path(&path);
         // What a mail program will read must be what was meant.
         let read = Url::parse(url.as_str()).map_err(|_| Astray)?;
         let same = read.origin() == self.url.origin() && is_plain(&read) && read.path() == path;
-        if same { Ok(read.into()) } else { Err(Astray) }
+        if same { Ok(read) } else { Err(Astray) }
     }
 }
 

@@ -13,12 +13,18 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use super::link::Base;
 
 /// Every template: the name of its file, and what is compiled in.
-const COMPILED_IN: [(&str, &str); 4] = [
+const COMPILED_IN: [(&str, &str); 7] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("org_invite.subject.txt", include_str!("templates/org_invite.subject.txt")),
     ("org_invite.html", include_str!("templates/org_invite.html")),
     ("org_invite.txt", include_str!("templates/org_invite.txt")),
+    ("password_reset.subject.txt", include_str!("templates/password_reset.subject.txt")),
+    ("password_reset.html", include_str!("templates/password_reset.html")),
+    ("password_reset.txt", include_str!("templates/password_reset.txt")),
 ];
+/// The mails there are, as the names of their files begin.
+const INVITE: &str = "org_invite";
+const RESET: &str = "password_reset";
 /// Larger files are no templates.
 const LARGEST: u64 = 256 * 1024;
 /// A subject beyond this many characters is cut.
@@ -61,10 +67,16 @@ impl Writer {
         at: Timestamp,
         draft: Draft,
     ) -> Result<Letter, Unwritten> {
-        let Content::OrgInvite { invite, path, org, role, expires_at } = &draft.content;
-        let link = self.base.invite(path, *invite)?;
-        let values = values(org.as_str(), *role, &link, *expires_at);
-        let (subject, text, html) = self.render("org_invite", &values)?;
+        let (name, values) = match &draft.content {
+            Content::OrgInvite { invite, path, org, role, expires_at } => {
+                let link = self.base.invite(path, *invite)?;
+                (INVITE, invite_values(org.as_str(), *role, &link, *expires_at))
+            }
+            Content::PasswordReset { path, secret, expires_at } => {
+                (RESET, link_values(&self.base.reset(path, secret)?, *expires_at))
+            }
+        };
+        let (subject, text, html) = self.render(name, &values)?;
         Ok(Letter { id, to: draft.to, at, subject, text, html })
     }
 
@@ -87,13 +99,19 @@ impl Writer {
     }
 }
 
-fn values(org: &str, role: OrgRole, link: &str, expires_at: Timestamp) -> Value {
+fn invite_values(org: &str, role: OrgRole, link: &str, expires_at: Timestamp) -> Value {
     let role = role.as_str();
     let article = if role.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     context! {
         org_name => one_line(org),
         role => role,
         role_with_article => format!("{article} {role}"),
+        ..link_values(link, expires_at)
+    }
+}
+
+fn link_values(link: &str, expires_at: Timestamp) -> Value {
+    context! {
         // It has no character that any template would have to escape.
         link => Value::from_safe_string(link.to_owned()),
         expires_at => moment(expires_at),
@@ -158,15 +176,19 @@ fn theirs(directory: &Path, problems: &mut Vec<String>) -> Option<Environment<'s
         return None;
     }
     let environment = environment(&others, problems);
-    let sample =
-        values("Acme", OrgRole::Viewer, "https://example.com/", Timestamp::from_seconds(0));
-    match render(&environment, "org_invite", &sample) {
-        Ok(_) => Some(environment),
-        Err(problem) => {
-            problems.push(one_line(&format!("org_invite cannot be written: {problem:#}")));
-            None
+    let (link, end) = ("https://example.com/", Timestamp::from_seconds(0));
+    let samples = [
+        (INVITE, invite_values("Acme", OrgRole::Viewer, link, end)),
+        (RESET, link_values(link, end)),
+    ];
+    let mut whole = true;
+    for (name, sample) in samples {
+        if let Err(problem) = render(&environment, name, &sample) {
+            problems.push(one_line(&format!("{name} cannot be written: {problem:#}")));
+            whole = false;
         }
     }
+    whole.then_some(environment)
 }
 
 /// The file, if there is one.

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::{app, is_standard, note, print, said, say};
 use crate::config::{Config, CreateAdmin};
+use crate::passwords;
 
-/// The most bytes of a password file; passwords have 72 at most.
+/// The most bytes of a password file; passwords have 72 characters at most.
 const LONGEST: u64 = 4096;
 
 /// Opens the account.
@@ -28,9 +29,7 @@ pub(crate) async fn create(config: &Config, told: &CreateAdmin) -> Result<ExitCo
     let open = BootstrapAdmin { email, password, may_exist: false };
     app.execute(Caller::Operator, open).await.map_err(|error| match error {
         Error::AlreadyExists(_) => format!("there is an account {} already", told.email),
-        Error::Invalid(_) => {
-            "the password must match MF_USERS_PASS_REGEX and have at most 72 bytes".to_owned()
-        }
+        Error::Invalid(_) => format!("the password {}", passwords::REFUSED),
         other => said(&other),
     })?;
     if told.json {

@@ -22,6 +22,8 @@ fn limiter() -> Limiter {
         inviter: Quota::new(60, Duration::from_hours(1)),
         invitee: Quota::new(5, Duration::from_hours(24)),
         invite_mails: Quota::new(20, Duration::from_hours(24)),
+        asking: Quota::new(20, MINUTE),
+        reset: Quota::new(3, Duration::from_mins(15)),
         sign_ins: rates("address=8/1m"),
         reads: rates("account=7/1m"),
         writes: rates("address=9/1m,account=6/1m,token=3/1m,org=8/1m"),

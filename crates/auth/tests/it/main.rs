@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod accounts;
 mod audit;
 mod backup;
 mod balancer;
@@ -39,6 +40,7 @@ mod mutual_tls;
 mod ops;
 mod outage;
 mod overload;
+mod passwords;
 mod proxies;
 mod readme;
 mod reload;

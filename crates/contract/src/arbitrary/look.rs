@@ -2,11 +2,11 @@
 
 use auth_domain::fact::Record;
 use auth_domain::model::{
-    AccountOrder, AccountQuery, Direction, EntityId, Group, GroupGrant, GroupId, GroupMember,
-    GroupQuery, GroupStanding, GroupsFrom, GroupsOfQuery, InviteOrder, InviteQuery, InviteState,
-    InvitesOf, Key, KeyOrder, Listing, Member, MemberOrder, MemberQuery, Membership, Metadata, Org,
-    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, RoleHolder, Standing, UserId,
-    WaitingInvite,
+    AccountFilter, AccountOrder, AccountQuery, AccountStatus, Direction, EntityId, Group,
+    GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding, GroupsFrom, GroupsOfQuery,
+    InviteOrder, InviteQuery, InviteState, InvitesOf, Key, KeyOrder, Listing, Member, MemberOrder,
+    MemberQuery, Membership, Metadata, Org, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part,
+    Placed, RoleHolder, Standing, UserId, WaitingInvite,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -123,6 +123,15 @@ pub fn questions() -> impl Strategy<Value = Question> {
         })
 }
 
+/// Accounts by what lists of orgs and accounts are asked for.
+async fn account_search(store: &AnyStore, question: &Question) -> String {
+    let AccountQuery { email, page, ids } = &question.accounts;
+    let status = AccountStatus::ALL.get(ids.len()).copied();
+    let metadata = question.orgs.metadata.clone();
+    let filter = AccountFilter { email: email.clone(), metadata, status };
+    format!("{:?}", store.accounts_by_filter(&filter, *page).await.unwrap())
+}
+
 /// Everything that can be read of a store, in words where it cannot be compared.
 #[derive(Debug, PartialEq)]
 pub struct Look {
@@ -137,6 +146,7 @@ pub struct Look {
     accounts: Vec<String>,
     org_list: Listing<Org>,
     account_list: String,
+    account_search: String,
     membership_list: Listing<Membership>,
     member_list: Listing<Member>,
     members_after: Vec<Membership>,
@@ -195,6 +205,7 @@ pub async fn look(store: &AnyStore, question: &Question) -> Look {
         group_roles: Vec::new(),
         group_standings: Vec::new(),
         account_list: format!("{:?}", store.accounts(&question.accounts).await.unwrap()),
+        account_search: account_search(store, question).await,
         revision: store.revision().await.unwrap(),
         records: store.records(0, 1_000).await.unwrap(),
         some_records: store.records(question.after, question.limit).await.unwrap(),

@@ -13,7 +13,8 @@ use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
 use crate::model::{GroupId, GroupStanding, KeyKind, OrgId, UserId};
 use crate::ports::{
-    Checks, Confirmation, Cursors, Directory, Passwords, Source, Store, Throttle, Tokens,
+    Checks, Confirmation, Cursors, Directory, Passwords, Source, Store, Throttle, TicketSecrets,
+    Tokens,
 };
 use crate::{Timestamp, ops, policy};
 
@@ -61,6 +62,12 @@ impl Cx<'_> {
     #[must_use]
     pub fn tokens(&self) -> &dyn Tokens {
         &*self.inner.ports.tokens
+    }
+
+    /// Makes the secrets of tickets.
+    #[must_use]
+    pub fn ticket_secrets(&self) -> &dyn TicketSecrets {
+        &*self.inner.ports.tickets
     }
 
     /// Hashes and checks passwords.

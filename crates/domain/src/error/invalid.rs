@@ -52,8 +52,18 @@ pub enum Invalid {
     Direction,
     /// An e-mail filter that is too long.
     EmailSize,
+    /// A status no account has.
+    AccountStatus,
     /// A password that breaks the rule.
     Password,
+    /// No password was given.
+    MissingPassword,
+    /// A new password was not typed twice.
+    MissingConfirmation,
+    /// A new password was typed twice, and not alike.
+    Confirmation,
+    /// The password that was to be replaced is another one.
+    CurrentPassword,
     /// No path to send the new user to.
     MissingRedirectPath,
     /// An answer to an invite other than accepting and declining it.
@@ -114,7 +124,12 @@ impl Invalid {
         Self::Order,
         Self::Direction,
         Self::EmailSize,
+        Self::AccountStatus,
         Self::Password,
+        Self::MissingPassword,
+        Self::MissingConfirmation,
+        Self::Confirmation,
+        Self::CurrentPassword,
         Self::MissingRedirectPath,
         Self::InviteAction,
         Self::KeyLife,
@@ -161,7 +176,12 @@ impl Invalid {
             Self::Order => "invalid list order provided",
             Self::Direction => "invalid list direction provided",
             Self::EmailSize => "invalid email size",
+            Self::AccountStatus => "invalid user account status",
             Self::Password => "password does not meet the requirements",
+            Self::MissingPassword => "missing password",
+            Self::MissingConfirmation => "missing conf password",
+            Self::Confirmation => "invalid reset password",
+            Self::CurrentPassword => "invalid current password",
             Self::MissingRedirectPath => "missing redirect path",
             Self::InviteAction => "invalid invite response action",
             Self::MissingGroupId => "missing entity id",
@@ -204,7 +224,14 @@ impl Invalid {
             Self::Order => "order by one of the columns of this list",
             Self::Direction => "use asc or desc",
             Self::EmailSize => "an e-mail filter has at most 254 bytes",
-            Self::Password => "use at least 8 and at most 72 bytes, without blanks",
+            Self::AccountStatus => "use enabled or disabled; a list also knows all",
+            Self::Password => {
+                "use at least 8 and at most 72 characters that others would not think of: no common password, not your address"
+            }
+            Self::MissingPassword => "give a password",
+            Self::MissingConfirmation => "give the new password twice",
+            Self::Confirmation => "both passwords must be the same",
+            Self::CurrentPassword => "give the password you sign in with now",
             Self::MissingRedirectPath => "give the path that the link in the mail leads to",
             Self::InviteAction => "accept or decline",
             Self::MissingGroupId => "name a group by its id",
@@ -250,7 +277,12 @@ impl Invalid {
             Self::Order => "invalid_order",
             Self::Direction => "invalid_direction",
             Self::EmailSize => "invalid_email_size",
+            Self::AccountStatus => "invalid_account_status",
             Self::Password => "invalid_password",
+            Self::MissingPassword => "missing_password",
+            Self::MissingConfirmation => "missing_confirmation",
+            Self::Confirmation => "invalid_confirmation",
+            Self::CurrentPassword => "invalid_current_password",
             Self::MissingRedirectPath => "missing_redirect_path",
             Self::InviteAction => "invalid_invite_action",
             Self::KeyLife => "invalid_key_life",

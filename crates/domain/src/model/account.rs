@@ -40,6 +40,9 @@ pub enum AccountStatus {
 }
 
 impl AccountStatus {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Enabled, Self::Disabled];
+
     /// The word on the wire and in the tables.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -57,7 +60,7 @@ impl FromStr for AccountStatus {
         match text {
             "enabled" => Ok(Self::Enabled),
             "disabled" => Ok(Self::Disabled),
-            _ => Err(Error::malformed("status", "must be enabled or disabled")),
+            _ => Err(Invalid::AccountStatus.into()),
         }
     }
 }
@@ -95,6 +98,28 @@ impl PasswordHash {
     }
 }
 
+/// What replaces what is attached to an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountEdit {
+    /// Whose.
+    pub id: AccountId,
+    /// What clients attach to them.
+    pub metadata: Metadata,
+    /// When.
+    pub updated_at: Timestamp,
+}
+
+/// Which accounts to list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountFilter {
+    /// Only those whose address contains this, in whatever case; empty means all.
+    pub email: String,
+    /// Only those whose metadata contains this.
+    pub metadata: Metadata,
+    /// Only those with this status.
+    pub status: Option<AccountStatus>,
+}
+
 /// Which accounts to find by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountQuery {
@@ -117,6 +142,9 @@ pub enum AccountOrder {
 }
 
 impl AccountOrder {
+    /// Every order, the default first.
+    pub const ALL: [Self; 2] = [Self::Id, Self::Email];
+
     /// The word clients use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

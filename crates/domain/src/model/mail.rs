@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Email, InviteId, Name, OrgRole, RedirectPath, UserId};
+use super::{Email, InviteId, Name, OrgRole, RedirectPath, TicketId, TicketSecret, UserId};
 use crate::error::{Entity, Error};
 use crate::id::Noun;
 use crate::{Id, Timestamp};
@@ -41,17 +41,25 @@ pub enum Message {
         /// Where on the front end it is answered.
         path: RedirectPath,
     },
+    /// To whoever forgot their password: you can set a new one.
+    PasswordReset {
+        /// What the link in it proves.
+        ticket: TicketId,
+        /// Where on the front end that is done.
+        path: RedirectPath,
+    },
 }
 
 impl Message {
     /// The word for each kind there is. A queue shared with a newer version may hold others.
-    pub const KINDS: [&str; 1] = ["org_invite"];
+    pub const KINDS: [&str; 2] = ["org_invite", "password_reset"];
 
     /// The word for it in the queue.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::OrgInvite { .. } => "org_invite",
+            Self::PasswordReset { .. } => "password_reset",
         }
     }
 
@@ -61,6 +69,9 @@ impl Message {
         match self {
             Self::OrgInvite { invite, path } => {
                 json!({ "invite": invite.to_string(), "path": path.as_str() })
+            }
+            Self::PasswordReset { ticket, path } => {
+                json!({ "ticket": ticket.to_string(), "path": path.as_str() })
             }
         }
     }
@@ -72,6 +83,10 @@ impl Message {
         match kind {
             "org_invite" => Some(Self::OrgInvite {
                 invite: text("invite")?.parse().ok()?,
+                path: text("path")?.parse().ok()?,
+            }),
+            "password_reset" => Some(Self::PasswordReset {
+                ticket: text("ticket")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,
             }),
             _ => None,
@@ -232,6 +247,15 @@ pub enum Content {
         /// Until when they can accept.
         expires_at: Timestamp,
     },
+    /// You can set a new password.
+    PasswordReset {
+        /// Where on the front end that is done.
+        path: RedirectPath,
+        /// What proves there that this mail was read.
+        secret: TicketSecret,
+        /// Until when.
+        expires_at: Timestamp,
+    },
 }
 
 /// A mail, written.
@@ -257,13 +281,16 @@ mod tests {
 
     #[test]
     fn messages_read_back_as_written() {
-        let message = Message::OrgInvite {
-            invite: "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6".parse().unwrap(),
-            path: "/app/invites".parse().unwrap(),
-        };
-        assert_eq!(Message::stored(message.kind(), &message.payload()), Some(message.clone()));
-        assert!(Message::KINDS.contains(&message.kind()));
-        assert_eq!(Message::stored("of_tomorrow", &message.payload()), None);
-        assert_eq!(Message::stored(message.kind(), &json!({})), None);
+        let path = || "/app/invites".parse().unwrap();
+        let id = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
+        for message in [
+            Message::OrgInvite { invite: id.parse().unwrap(), path: path() },
+            Message::PasswordReset { ticket: id.parse().unwrap(), path: path() },
+        ] {
+            assert_eq!(Message::stored(message.kind(), &message.payload()), Some(message.clone()));
+            assert!(Message::KINDS.contains(&message.kind()));
+            assert_eq!(Message::stored("of_tomorrow", &message.payload()), None);
+            assert_eq!(Message::stored(message.kind(), &json!({})), None);
+        }
     }
 }

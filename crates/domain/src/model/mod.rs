@@ -15,9 +15,13 @@ mod page;
 mod role;
 mod signing_key;
 mod text;
+mod ticket;
 mod token;
 
-pub use account::{Account, AccountId, AccountOrder, AccountQuery, AccountStatus, PasswordHash};
+pub use account::{
+    Account, AccountEdit, AccountFilter, AccountId, AccountOrder, AccountQuery, AccountStatus,
+    PasswordHash,
+};
 pub use email::Email;
 pub use evidence::{Evidence, Explanation};
 pub use group::{
@@ -42,6 +46,7 @@ pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};
+pub use ticket::{LiveTicket, Purpose, Ticket, TicketId, TicketSecret};
 pub use token::{Claims, Proved, Token, Trust};
 
 /// A person, wherever the directory that knows them is.

@@ -9,8 +9,8 @@ use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, Person, PlatformRole,
-    Token, UserId,
+    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PasswordHash, Person,
+    PlatformRole, Token, UserId,
 };
 use crate::ports::{Attempt, Class};
 
@@ -55,11 +55,12 @@ impl Operation for BootstrapAdmin {
             }
             return promote(cx, &account).await;
         }
-        if !cx.passwords().acceptable(&self.password) {
+        if !cx.passwords().acceptable(&self.password, &self.email) {
             return Err(Invalid::Password.into());
         }
         let password = cx.passwords().hash(self.password).await?;
-        let account = open(cx, self.email.clone(), password, Metadata::default());
+        let enabled = AccountStatus::Enabled;
+        let account = open(cx, self.email.clone(), password, enabled, Metadata::default());
         let user = account.id;
         let role = PlatformRole::Root;
         let opened = cx
@@ -88,17 +89,19 @@ async fn promote(cx: &Cx<'_>, account: &Account) -> Result<Bootstrapped> {
     })
 }
 
-fn open(
+/// A fresh account.
+pub(super) fn open(
     cx: &Cx<'_>,
     email: Email,
-    password: crate::model::PasswordHash,
+    password: PasswordHash,
+    status: AccountStatus,
     metadata: Metadata,
 ) -> Account {
     Account {
         id: cx.new_id(),
         email,
         password,
-        status: AccountStatus::Enabled,
+        status,
         metadata,
         created_at: cx.now,
         updated_at: cx.now,
@@ -126,7 +129,7 @@ impl Operation for Register {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
-        if !cx.passwords().acceptable(&self.password) {
+        if !cx.passwords().acceptable(&self.password, &self.email) {
             return Err(Invalid::Password.into());
         }
         if !cx.rules().self_register {
@@ -137,7 +140,7 @@ impl Operation for Register {
             return Err(Error::AlreadyExists(Entity::Account));
         }
         let password = cx.passwords().hash(self.password).await?;
-        let account = open(cx, self.email, password, self.metadata);
+        let account = open(cx, self.email, password, AccountStatus::Enabled, self.metadata);
         cx.commit(vec![Change::InsertAccount(account)]).await
     }
 }

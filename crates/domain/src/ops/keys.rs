@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
-use crate::error::{Entity, Error, Invalid, Result};
+use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{Claims, Email, Key, KeyId, KeyKind, KeyOrder, Listing, Page, Token, UserId};
-use crate::ports::Class;
+use crate::ports::{BARRED, Class};
 
 /// The longest life a key can ask for: 100 years of 365 days.
 const LONGEST_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
@@ -58,6 +58,9 @@ pub(crate) async fn issue(
         KeyKind::Api => return Err(Error::internal("an API key is stored before it is signed")),
     };
     let ended = cx.checks().cut_off(user).await?;
+    if ended == Some(BARRED) {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
     let issued_at = ended.map_or(i64::MIN, |until| until.saturating_add(1)).max(cx.now.seconds());
     sign(
         cx,

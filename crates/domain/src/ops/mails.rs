@@ -7,7 +7,8 @@ use crate::change::Change;
 use crate::directory;
 use crate::error::Result;
 use crate::model::{
-    Content, Draft, Invitation, Listing, MailId, MailState, Message, Page, PlatformRole, QueuedMail,
+    AccountStatus, Content, Draft, Invitation, InviteId, Listing, MailId, MailState, Message, Page,
+    PlatformRole, QueuedMail, RedirectPath, TicketId,
 };
 use crate::ports::Class;
 
@@ -41,17 +42,38 @@ impl Operation for PrepareMail {
 
     /// Fails with `Unavailable` when the directory is away.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Prepared> {
-        let Message::OrgInvite { invite, path } = self.message;
-        let Some(invitation) = cx.store().invitation(invite).await? else {
-            return Ok(Prepared::Untrue);
-        };
-        let Invitation { org, invitee, role, expires_at } = invitation;
-        let known = directory::addresses(cx.directory(), &[invitee]).await?;
-        let Some(address) = known.get(&invitee) else { return Ok(Prepared::Nobody) };
-        let Ok(to) = address.parse() else { return Ok(Prepared::NoAddress) };
-        let content = Content::OrgInvite { invite, path, org, role, expires_at };
-        Ok(Prepared::Ready(Draft { to, content }))
+        match self.message {
+            Message::OrgInvite { invite, path } => org_invite(cx, invite, path).await,
+            Message::PasswordReset { ticket, path } => password_reset(cx, ticket, path).await,
+        }
     }
+}
+
+async fn org_invite(cx: &Cx<'_>, invite: InviteId, path: RedirectPath) -> Result<Prepared> {
+    let Some(invitation) = cx.store().invitation(invite).await? else {
+        return Ok(Prepared::Untrue);
+    };
+    let Invitation { org, invitee, role, expires_at } = invitation;
+    let known = directory::addresses(cx.directory(), &[invitee]).await?;
+    let Some(address) = known.get(&invitee) else { return Ok(Prepared::Nobody) };
+    let Ok(to) = address.parse() else { return Ok(Prepared::NoAddress) };
+    let content = Content::OrgInvite { invite, path, org, role, expires_at };
+    Ok(Prepared::Ready(Draft { to, content }))
+}
+
+/// The ticket of an address that nobody has is nobody's: so asking takes as long for it.
+async fn password_reset(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -> Result<Prepared> {
+    let Some(live) = cx.store().ticket(ticket).await? else { return Ok(Prepared::Untrue) };
+    let secret = cx.ticket_secrets().secret(ticket);
+    // Made under a signing secret that is another one by now: nobody knows its own any more.
+    if cx.ticket_secrets().digest(&secret) != live.digest {
+        return Ok(Prepared::Untrue);
+    }
+    let account = cx.store().account(live.user).await?;
+    let enabled = account.filter(|account| account.status == AccountStatus::Enabled);
+    let Some(account) = enabled else { return Ok(Prepared::Nobody) };
+    let content = Content::PasswordReset { path, secret, expires_at: live.expires_at };
+    Ok(Prepared::Ready(Draft { to: account.email, content }))
 }
 
 /// Lists the mails that wait or are dead.

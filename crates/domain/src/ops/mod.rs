@@ -1,6 +1,7 @@
 //! The verbs, one file per noun. Each operation is a struct run by [`crate::App::execute`].
 
 pub mod access;
+pub mod account_admin;
 pub mod accounts;
 pub mod audit;
 pub mod backup;
@@ -18,6 +19,7 @@ pub mod member_backup;
 pub mod members;
 pub mod orgs;
 pub mod paging;
+pub mod passwords;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;
@@ -120,6 +122,17 @@ pub const NAMES: &[&str] = &[
     accounts::FindByIds::NAME,
     accounts::FindByEmails::NAME,
     accounts::FindUser::NAME,
+    account_admin::OpenAccount::NAME,
+    account_admin::ViewAccount::NAME,
+    account_admin::ListAccounts::NAME,
+    account_admin::UpdateOwnMetadata::NAME,
+    account_admin::EnableAccount::NAME,
+    account_admin::DisableAccount::NAME,
+    passwords::RequestReset::NAME,
+    passwords::ResetPassword::NAME,
+    passwords::ChangePassword::NAME,
+    passwords::SetPasswordOf::NAME,
+    passwords::PurgeTickets::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
     member_backup::BackupMembers::NAME,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::app::{Access, Cx, Operation};
+use crate::app::{Access, Cx, Identity, Operation};
 use crate::change::Change;
 use crate::error::{Conflict, Entity, Error, Result};
 use crate::model::{Direction, KeyOrder, Page, PlatformRole, UserId};
 use crate::ops::By;
+use crate::ports::BARRED;
 
 /// How far apart the clocks of replicas may be: what another one has signed by a clock that is fast by less ends
 /// as well.
@@ -37,7 +38,8 @@ impl Operation for EndSessions {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let identity = cx.identity()?;
-        end_sessions(cx, identity.user, identity.issued_at, FURTHEST_BY_ONESELF).await
+        let ending = ending_own(cx, identity).await?;
+        cx.commit(vec![ending]).await
     }
 }
 
@@ -61,7 +63,8 @@ impl Operation for EndSessionsOf {
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         known(self.user)?;
         outranks(cx, self.by, self.user).await?;
-        end_sessions(cx, self.user, i64::MIN, FURTHEST).await
+        let ending = ending(cx, self.user).await?;
+        cx.commit(vec![ending]).await
     }
 }
 
@@ -107,13 +110,13 @@ impl Operation for RevokeKeysOf {
     }
 }
 
-/// Whoever names something that is no id, an address perhaps, is told that nothing was ended.
-fn known(user: UserId) -> Result<()> {
+/// Whoever names something that is no id, an address perhaps, is told that there is nobody.
+pub(super) fn known(user: UserId) -> Result<()> {
     if user.is_nil() { Err(Error::NotFound(Entity::Account)) } else { Ok(()) }
 }
 
 /// An admin of the platform must not lock out a root.
-async fn outranks(cx: &mut Cx<'_>, by: By, user: UserId) -> Result<()> {
+pub(super) async fn outranks(cx: &mut Cx<'_>, by: By, user: UserId) -> Result<()> {
     if by == By::Operator {
         return Ok(());
     }
@@ -123,17 +126,32 @@ async fn outranks(cx: &mut Cx<'_>, by: By, user: UserId) -> Result<()> {
     }
 }
 
-/// Up to now by any replica's clock; up to the session it is asked with; and if sessions were ended a moment
+/// What ends them: up to now by any replica's clock; up to the session it is asked with; and if sessions were ended a moment
 /// ago, up to those that began since.
-async fn end_sessions(cx: &Cx<'_>, user: UserId, asking: i64, furthest: Duration) -> Result<()> {
-    let ended = cx.checks().cut_off(user).await?;
+async fn end_sessions(
+    cx: &Cx<'_>,
+    user: UserId,
+    asking: i64,
+    furthest: Duration,
+) -> Result<Change> {
+    let ended = cx.checks().cut_off(user).await?.filter(|until| *until != BARRED);
     let begun_since = ended.map_or(i64::MIN, |until| until.saturating_add(1));
     let until = cx.now.plus(APART).seconds().max(asking).max(begun_since);
     let beyond = until.saturating_sub(cx.now.plus(furthest).seconds());
     if let Ok(wait @ 1..) = u64::try_from(beyond) {
         cx.throttle().not_before(Duration::from_secs(wait)).await?;
     }
-    cx.commit(vec![Change::EndSessions { user, until: Timestamp::from_seconds(until) }]).await
+    Ok(Change::EndSessions { user, until: Timestamp::from_seconds(until) })
+}
+
+/// What ends every session of this user, for somebody else than them.
+pub(super) async fn ending(cx: &Cx<'_>, user: UserId) -> Result<Change> {
+    end_sessions(cx, user, i64::MIN, FURTHEST).await
+}
+
+/// What ends every session of the caller.
+pub(super) async fn ending_own(cx: &Cx<'_>, identity: &Identity) -> Result<Change> {
+    end_sessions(cx, identity.user, identity.issued_at, FURTHEST_BY_ONESELF).await
 }
 
 /// One part after another until there are none: whoever made a key meanwhile has lost that one, too.

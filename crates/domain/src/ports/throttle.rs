@@ -86,6 +86,10 @@ pub enum Attempt<'a> {
     },
     /// A user gets a mail that tells of an invite.
     InviteMail(UserId),
+    /// Somebody there asks for a mail by which a password can be set, whoever it is for.
+    AskingForReset(Source),
+    /// Whoever has this address would get that mail.
+    BeingSentReset(&'a str),
 }
 
 /// Slows down guessing, floods, and who would flood others.

@@ -75,7 +75,7 @@ async fn r42_a_mail_is_for_whom_the_directory_knows_and_only_as_long_as_it_is_tr
         panic!("it is true");
     };
     assert_eq!(to.as_str(), "user7@example.com");
-    let Content::OrgInvite { invite: told, org, role, .. } = content;
+    let Content::OrgInvite { invite: told, org, role, .. } = content else { panic!("{content:?}") };
     assert_eq!((told, org.as_str(), role), (invite, "acme", OrgRole::Editor));
 
     for (manner, expected) in [(Manner::Empty, Prepared::Nobody), (Manner::Short, Prepared::Nobody)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod access;
+mod account_admin;
 mod accounts;
 mod audit;
 mod backup;
@@ -19,6 +20,7 @@ mod mails;
 mod member_backup;
 mod members;
 mod orgs;
+mod passwords;
 mod pipeline;
 mod roles;
 mod secrets;

@@ -12,11 +12,12 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
-    PlatformRole, Token, UserId,
+    Account, AccountStatus, Claims, Email, KeyKind, Membership, Metadata, OrgId, OrgRole,
+    PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
-    Attempt, Call, ChangeLog, Class, Clock, Directory, Ids, Observer, Passwords, Store, Throttle,
+    Accounts, Attempt, Call, ChangeLog, Class, Clock, Directory, Ids, Observer, Passwords, Store,
+    Throttle,
     Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
@@ -75,6 +76,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         cursors: Arc::new(tokens.cursors()),
+        tickets: Arc::new(tokens.tickets()),
         tokens: tokens.clone(),
         passwords: Arc::new(PlainPasswords),
         throttle: throttle.clone(),
@@ -182,6 +184,12 @@ impl World {
         self.commit(Change::InsertAccount(account)).await.unwrap();
     }
 
+    /// Whose account has this address.
+    pub async fn store_account(&self, email: &str) -> UserId {
+        let found = self.store.account_by_email(&email.parse().unwrap()).await.unwrap();
+        found.unwrap().id
+    }
+
     /// Writes one change that nobody asked for.
     pub async fn commit(&self, change: Change) -> Result<()> {
         let commit = Commit {
@@ -272,7 +280,7 @@ struct PlainPasswords;
 
 #[async_trait]
 impl Passwords for PlainPasswords {
-    fn acceptable(&self, password: &SecretString) -> bool {
+    fn acceptable(&self, password: &SecretString, _: &Email) -> bool {
         password.expose_secret().len() >= 8
     }
 
@@ -326,7 +334,8 @@ impl Throttle for FewTries {
             Attempt::SignIn { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
-            Attempt::InviteMail(_) => 20,
+            Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
+            Attempt::BeingSentReset(_) => 3,
         };
         let (mut tries, attempt) = (self.tries.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

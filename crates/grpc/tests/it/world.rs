@@ -12,8 +12,8 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Claims, KeyKind, Membership, Metadata, OrgId, OrgRole, PasswordHash,
-    PlatformRole, UserId,
+    Account, AccountStatus, Claims, Email, KeyKind, Membership, Metadata, OrgId, OrgRole,
+    PasswordHash, PlatformRole, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssuedKey};
 use auth_domain::ops::orgs::CreateOrg;
@@ -75,6 +75,7 @@ pub async fn world_with(
         clock: clock.clone(),
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         cursors: Arc::new(tokens.cursors()),
+        tickets: Arc::new(tokens.tickets()),
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
@@ -245,7 +246,7 @@ struct Nothing;
 
 #[async_trait]
 impl Passwords for Nothing {
-    fn acceptable(&self, _password: &SecretString) -> bool {
+    fn acceptable(&self, _password: &SecretString, _: &Email) -> bool {
         false
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{LoginBody, ProfileView, RegisterBody, TokenView};
 use crate::openapi::{Docs, Group};
 
-const GROUP: Group = Group {
+pub(crate) const GROUP: Group = Group {
     name: "Accounts",
     about: "The built-in directory: who can sign in here. Where users are known to another service, \
             these routes do not exist.",
@@ -67,6 +67,7 @@ pub(super) fn profile() -> Docs {
             "id": "01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d",
             "email": "ada@example.com",
             "metadata": { "language": "en" },
+            "status": "enabled",
             "role": "admin",
         }),
     )

@@ -68,6 +68,11 @@ impl Asked {
         Self { name: "email", about, schema: types::text().max_length(Some(longest)).into() }
     }
 
+    /// Only accounts with a status.
+    pub(crate) fn account_status(about: &'static str) -> Self {
+        Self::word("status", ["enabled", "disabled", "all"], about)
+    }
+
     /// Only elements with a role in an org.
     pub(crate) fn role(about: &'static str) -> Self {
         let schema = types::words(OrgRole::ALL.map(OrgRole::as_str)).into();

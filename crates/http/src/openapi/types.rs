@@ -92,6 +92,15 @@ wire_type! {
 }
 
 wire_type! {
+    /// Whether an account may be used.
+    AccountStatus = words(model::AccountStatus::ALL.map(model::AccountStatus::as_str))
+        .description(Some(
+            "Whether the account may be used. Nothing of one that is disabled is honoured: no password, no login \
+             token, no API key.",
+        ))
+}
+
+wire_type! {
     /// A trail.
     Trail = words(auth_domain::audit::Trail::ALL.map(auth_domain::audit::Trail::as_str))
         .description(Some(

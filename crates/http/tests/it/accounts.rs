@@ -48,7 +48,7 @@ async fn u1_whoever_registers_can_sign_in() {
     assert_eq!(answer.header("location"), "");
     let token = token(&login(&world, " ada@example.com\t", PASSWORD).await);
     let answer = profile(&world, &token).await;
-    assert_eq!(answer.members(), ["id", "email"]);
+    assert_eq!(answer.members(), ["id", "email", "status"]);
     assert_eq!(answer.json()["email"], EMAIL);
 }
 
@@ -135,13 +135,13 @@ async fn u9_the_profile_tells_the_platform_role() {
     open(&world).await;
     let token = token(&login(&world, EMAIL, PASSWORD).await);
     let before = profile(&world, &token).await;
-    assert_eq!(before.members(), ["id", "email", "metadata"]);
+    assert_eq!(before.members(), ["id", "email", "metadata", "status"]);
     assert_eq!(before.json()["metadata"], json!({ "x": 1 }));
     let user = before.json()["id"].as_str().unwrap().parse().unwrap();
     for role in [PlatformRole::Admin, PlatformRole::Root] {
         world.app.execute(Caller::System, AssignRole { user, role }).await.unwrap();
         let answer = profile(&world, &token).await;
-        assert_eq!(answer.members(), ["id", "email", "metadata", "role"]);
+        assert_eq!(answer.members(), ["id", "email", "metadata", "status", "role"]);
         assert_eq!(answer.json()["role"], role.as_str());
     }
     let none = world.get("/users/profile").send().await;

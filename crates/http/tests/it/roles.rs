@@ -68,7 +68,7 @@ async fn the_last_root_stays() {
     let world = World::new().await;
     let root = world.root().await;
     let id = root.id.to_string();
-    let last = "the last root cannot be removed";
+    let last = "the last root cannot be removed or disabled";
     remove(&world, &root, &id).await.assert_refused(409, last);
     grant(&world, &root, &id, r#"{"role":"admin"}"#).await.assert_refused(409, last);
 }

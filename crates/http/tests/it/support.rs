@@ -10,7 +10,9 @@ use auth_domain::audit::Context;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
-use auth_domain::model::{KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId};
+use auth_domain::model::{
+    Email, KeyKind, Membership, OrgId, OrgRole, PasswordHash, PlatformRole, UserId,
+};
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
 use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle};
@@ -101,6 +103,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
             cursors: Arc::new(tokens.cursors()),
+            tickets: Arc::new(tokens.tickets()),
             tokens: Arc::new(tokens),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),
@@ -365,7 +368,7 @@ impl PlainPasswords {
 
 #[async_trait]
 impl Passwords for PlainPasswords {
-    fn acceptable(&self, password: &SecretString) -> bool {
+    fn acceptable(&self, password: &SecretString, _: &Email) -> bool {
         let text = password.expose_secret();
         text.chars().count() >= 8 && text.len() <= 72 && !text.contains(char::is_whitespace)
     }
@@ -398,7 +401,8 @@ impl Throttle for FewTries {
             Attempt::SignIn { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
-            Attempt::InviteMail(_) => 20,
+            Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
+            Attempt::BeingSentReset(_) => 3,
         };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

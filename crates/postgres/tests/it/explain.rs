@@ -13,9 +13,10 @@ use auth_domain::app::Ports;
 use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
+use auth_domain::fact::{Fact, Touched};
 use auth_domain::model::{
-    Action, Claims, Explanation, GroupRole, KeyKind, OrgRole, PasswordHash, PlatformRole, Token,
-    UserId,
+    Action, Claims, Email, Explanation, GroupRole, KeyKind, OrgRole, PasswordHash, PlatformRole,
+    Token, UserId,
 };
 use auth_domain::ops::access::{Authorize, Question};
 use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
@@ -55,6 +56,7 @@ impl World {
             clock: Arc::new(Nothing),
             ids: Arc::new(Nothing),
             cursors: Arc::new(tokens.cursors()),
+            tickets: Arc::new(tokens.tickets()),
             tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             passwords: Arc::new(Nothing),
@@ -197,9 +199,9 @@ fn explain_agrees_with_authorize_in_any_world() {
             break;
         }
         let mut history = histories().new_tree(&mut runner).unwrap().current();
-        // Whoever is asked about has a session.
-        let ends = |change: &Change| matches!(change, Change::EndSessions { .. });
-        history.retain(|commit| !commit.changes.iter().any(ends));
+        // Whoever is asked about has a session, and an account that is not disabled.
+        let ends = |fact: &Fact| matches!(fact.touches(), Touched::CutOff(_));
+        history.retain(|commit| !commit.changes.iter().flat_map(Fact::of).any(|fact| ends(&fact)));
         runtime.block_on(async {
             database.execute(EMPTY).await.unwrap();
             let sqlite: AnyStore = Arc::new(SqliteStore::in_memory().await.unwrap());
@@ -256,7 +258,7 @@ impl Ids for Nothing {
 
 #[async_trait]
 impl Passwords for Nothing {
-    fn acceptable(&self, _password: &SecretString) -> bool {
+    fn acceptable(&self, _password: &SecretString, _: &Email) -> bool {
         false
     }
 

@@ -1,6 +1,6 @@
 //! What mails say.
 
-use auth_domain::model::{MailId, Name};
+use auth_domain::model::{MailId, Name, TicketSecret};
 use auth_domain::ports::Ids;
 use proptest::prelude::*;
 
@@ -172,4 +172,27 @@ fn fuzz_templates() {
                 rendered.map_err(|problem| problem.kind().to_string()).err(),
             ))
         });
+#[test]
+fn a_reset_says_where_and_until_when_and_shows_its_secret_nowhere_else() {
+    let (writer, _) = writer(None);
+    let secret = TicketSecret::new("aB3-_x".to_owned());
+    let draft = Draft {
+        to: "bob@example.org".parse().unwrap(),
+        content: Content::PasswordReset {
+            path: "/reset".parse().unwrap(),
+            secret,
+            expires_at: Timestamp::from_seconds(1_796_393_100),
+        },
+    };
+    assert!(!format!("{draft:?}").contains("aB3-_x"));
+    let letter =
+        writer.write(MailId::new(RandomIds.next()), Timestamp::from_seconds(0), draft).unwrap();
+    assert_eq!(letter.subject, "Set a new password");
+    let link = "https://example.com/app/reset?token=aB3-_x";
+    assert!(letter.html.contains(&format!("href=\"{link}\"")), "{}", letter.html);
+    for part in [&letter.text, &letter.html] {
+        for says in [link, "once", "4 December 2026, 14:05 UTC"] {
+            assert!(part.contains(says), "{says} is not in {part}");
+        }
+    }
 }
