@@ -115,7 +115,6 @@ fn priority(request: &Request) -> Option<Priority> {
     let asked = |route: &&Route| route.path == path.as_str() && route.method == *request.method();
     crate::routes(true).find(asked).map(|route| route.priority)
 }
-}
 
 /// The request id is not counted: it is short, and as a rule the client has not sent it.
 fn fits(uri: &Uri, headers: &HeaderMap, limits: &Limits) -> bool {

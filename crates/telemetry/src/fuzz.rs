@@ -41,7 +41,7 @@ fn fuzz_request_ids() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let echo =
         |headers: HeaderMap| async move { headers["x-request-id"].to_str().unwrap().to_owned() };
-    let router = layers(Router::new().route("/", get(echo)), "http");
+    let router = layers(Router::new().route("/", get(echo)), "http", None);
     Fuzz::new("telemetry/request_id", include_str!("../corpus/request_id.txt")).run(|input| {
         let headers = values("x-request-id", input)?;
         let mut request = Request::new(Body::empty());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::invites::check_path;
 use super::By;
+use super::invites::check_path;
 use super::sessions::{ending, ending_own, outranks};
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;

@@ -97,7 +97,7 @@ async fn where_nobody_is_refused_ends_of_sessions_wait_for_the_clock() {
     let begun = world.clock.now();
     for _ in 0..60 {
         let before = world.as_service(issue_for_seven()).await.unwrap();
-        world.as_user(5, EndSessionsOf { user: user(7) }).await.unwrap();
+        world.as_user(5, EndSessionsOf { by: By::Platform, user: user(7) }).await.unwrap();
         assert!(!lives(&world, &before).await, "whatever it waited for");
         let since = world.as_service(issue_for_seven()).await.unwrap();
         assert!(lives(&world, &since).await);

@@ -17,8 +17,7 @@ use auth_domain::model::{
 };
 use auth_domain::ports::{
     Accounts, Attempt, Call, ChangeLog, Class, Clock, Directory, Ids, Observer, Passwords, Store,
-    Throttle,
-    Tokens,
+    Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
