@@ -15,6 +15,8 @@ use uuid::Uuid;
 const FOLLOWED: i64 = 10_000_000;
 /// How long a longer step has to last until it is taken for a correction, in microseconds.
 const LASTING: i64 = 600_000_000;
+/// How far the two clocks move apart until that is noted, in microseconds.
+const NOTED: i64 = 1_000;
 /// No step is under way.
 const NONE: i64 = i64::MIN;
 
@@ -85,7 +87,10 @@ impl Steady {
             let news = if first { News::Stepped(step) } else { News::None };
             return (since_boot.saturating_add(ahead), news);
         }
-        self.ahead.store(wall.saturating_sub(since_boot), Ordering::Relaxed);
+        // Every call reads this, so it is written only when there is something to write.
+        if ahead == NONE || step.saturating_abs() >= NOTED {
+            self.ahead.store(wall.saturating_sub(since_boot), Ordering::Relaxed);
+        }
         if stepped_at == NONE {
             return (wall, News::None);
         }

@@ -27,9 +27,12 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The memory of checks is full well before the half from which on nothing may grow.
 const MEMORY: &str = "1MiB";
 
+/// Reads one.
+type Figure = fn(&Look) -> f64;
+
 /// A figure that must not grow: its name, how it is read, and by how much it may seem to grow in a minute. That is
 /// for the noise of a short run; over hours it would be seen.
-const FIGURES: [(&str, fn(&Look) -> f64, f64, &str); 4] = [
+const FIGURES: [(&str, Figure, f64, &str); 4] = [
     ("resident memory", |look| look.resident / 1_048_576.0, 0.25, " MB"),
     ("descriptors", |look| look.descriptors, 0.5, ""),
     ("threads", |look| look.threads, 0.2, ""),

@@ -1,5 +1,5 @@
 //! Use cases, through `App::execute`, on SQLite in memory, with a stopped clock and counted ids.
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod access;
 mod account_admin;

@@ -330,11 +330,10 @@ impl Throttle for FewTries {
                 self.calls.lock().unwrap().push(call);
                 return Ok(());
             }
-            Attempt::SignIn { .. } => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentReset(_) => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
             Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
-            Attempt::BeingSentReset(_) => 3,
         };
         let (mut tries, attempt) = (self.tries.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

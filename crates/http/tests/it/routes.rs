@@ -28,7 +28,7 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/keys") => Some(json!({ "type": 2 })),
         ("POST", "/orgs") | ("PUT", "/orgs/{id}") => Some(json!({ "name": "Acme" })),
         ("PATCH", "/orgs") => Some(json!({ "org_ids": [NOBODY] })),
-        ("POST", "/orgs/search") => Some(json!({ "limit": 5 })),
+        ("POST", "/orgs/search" | "/users/search") => Some(json!({ "limit": 5 })),
         ("POST" | "PUT", "/orgs/{id}/memberships") => {
             Some(json!({ "org_memberships": [{ "email": "ada@example.com" }] }))
         }
@@ -53,7 +53,6 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/users") => {
             Some(json!({ "email": "other@example.com", "password": "password1" }))
         }
-        ("POST", "/users/search") => Some(json!({ "limit": 5 })),
         ("PUT", "/users") => Some(json!({ "metadata": {} })),
         ("POST", "/password/reset-request") => {
             Some(json!({ "email": "new@example.com", "redirect_path": "/v" }))

@@ -398,11 +398,10 @@ impl Throttle for FewTries {
     async fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
         let most = match attempt {
             Attempt::Call(_) => return Ok(()),
-            Attempt::SignIn { .. } => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentReset(_) => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
             Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
-            Attempt::BeingSentReset(_) => 3,
         };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

@@ -1,6 +1,6 @@
 //! The store on PostgreSQL, against a real server.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, reason = "tests")]
 
 mod agreement;
 mod audit;
