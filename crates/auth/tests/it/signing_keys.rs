@@ -495,7 +495,7 @@ async fn s17_what_is_wrong_later_leaves_the_keys_of_before() {
     server.signal("HUP").await.unwrap();
     eventually("it has read them again", PATIENCE, async || {
         let output = server.output();
-        output.contains("told to read the signing keys again") && reads(&output) > before
+        output.contains("told to read files again") && reads(&output) > before
     })
     .await;
     identify(&server, &login).await.unwrap();
