@@ -52,7 +52,12 @@ async fn the_last_root_keeps_the_role() {
     let root = user(6).to_string();
     assign(&mut auth, &root, "root").await.unwrap();
     let answer = assign(&mut auth, &root, "admin").await;
-    refused(answer, Code::FailedPrecondition, "the last root cannot be removed", "last_root");
+    refused(
+        answer,
+        Code::FailedPrecondition,
+        "the last root cannot be removed or disabled",
+        "last_root",
+    );
     assert_eq!(retrieve(&mut auth, &root).await.unwrap(), "root");
 }
 

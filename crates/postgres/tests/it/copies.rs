@@ -13,8 +13,10 @@ use sqlx::postgres::PgConnection;
 use crate::world::{database, store};
 
 /// What gives or tells something and takes nothing away: a copy that lacks it lets nobody in.
-const GIVEN: [&str; 14] = [
+const GIVEN: [&str; 16] = [
     "account.create",
+    "account.enable",
+    "account.update",
     "backup.restore",
     "group.assign",
     "group.create",
