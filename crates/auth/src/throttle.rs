@@ -42,8 +42,10 @@ pub(crate) struct Quotas {
     pub(crate) invite_mails: Quota,
     /// Requests for mails by which passwords are set, from one address.
     pub(crate) asking: Quota,
-    /// Those mails to one account.
+    /// Those mails to one account, asked for from one address.
     pub(crate) reset: Quota,
+    /// Those mails to one account, from wherever they are asked for.
+    pub(crate) resets: Quota,
     /// Calls, by their class.
     pub(crate) sign_ins: Rates,
     pub(crate) reads: Rates,
@@ -115,8 +117,12 @@ impl Limiter {
             Attempt::AskingForReset(source) => {
                 vec![self.count("resets_asked", quotas.asking, &[&network(source)])]
             }
-            Attempt::BeingSentReset(account) => {
-                vec![self.count("resets_sent", quotas.reset, &[account.as_bytes()])]
+            Attempt::BeingSentReset { source, account } => {
+                let from = network(source);
+                vec![
+                    self.count("resets_sent", quotas.reset, &[&from, account.as_bytes()]),
+                    self.count("resets_sent", quotas.resets, &[account.as_bytes()]),
+                ]
             }
         }
     }

@@ -332,6 +332,7 @@ fn throttle(
         // Fewer than the links of so many minutes: see `ops::passwords`.
         asking: quota(20, 1),
         reset: quota(3, 15),
+        resets: quota(12, 15),
         sign_ins: rates.rate_sign_ins,
         reads: rates.rate_reads,
         writes: rates.rate_writes,

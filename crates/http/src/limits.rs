@@ -64,7 +64,9 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
     let priority = priority(&request);
-    let response = if priority.is_some_and(|priority| api.app.refuses(priority)) {
+    let refused = priority.is_some_and(|priority| api.app.refuses(priority));
+    let has_body = !request.body().is_end_stream();
+    let response = if refused {
         Problem::from(Error::unavailable("more is asked for than can be done")).into_response()
     } else if !fits(request.uri(), request.headers(), limits) {
         Problem::from(Transport::HeadSize).into_response()
@@ -83,10 +85,11 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     }
     let id = request_id.as_ref().and_then(|id| id.to_str().ok());
     let mut response = problem::finish(response, id);
-    let unread = matches!(
+    let stopped = matches!(
         response.status(),
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT
     );
+    let unread = stopped || (refused && has_body);
     let headers = response.headers_mut();
     // What may be kept says so itself.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -98,9 +101,14 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     response
 }
 
+/// The method of the route that serves it.
+fn served(method: &Method) -> &Method {
+    if method == Method::HEAD { &Method::GET } else { method }
+}
+
 /// No operation saw it, and whoever tries every route without a token shows all the same.
 fn note_refusal(app: &App, method: &Method, path: &str, reason: Unauthenticated) {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let method = served(method);
     let is_it = |route: &&Route| {
         route.method == *method && (route.path == path || route.without_id() == Some(path))
     };
@@ -112,7 +120,8 @@ fn note_refusal(app: &App, method: &Method, path: &str, reason: Unauthenticated)
 /// What goes first, by the route that was asked for; nothing for what is none, or has none of its own.
 fn priority(request: &Request) -> Option<Priority> {
     let path = request.extensions().get::<MatchedPath>()?;
-    let asked = |route: &&Route| route.path == path.as_str() && route.method == *request.method();
+    let method = served(request.method());
+    let asked = |route: &&Route| route.path == path.as_str() && route.method == *method;
     crate::routes(true).find(asked).map(|route| route.priority)
 }
 

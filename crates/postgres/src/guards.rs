@@ -32,7 +32,7 @@ pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
 pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Change]) -> Result<()> {
     match *guard {
         Guard::KeyExists { key, issuer } => {
-            if keys::hold(db, key, issuer).await? {
+            if keys::hold(db, key, issuer, changes).await? {
                 Ok(())
             } else {
                 Err(Unauthenticated::NotHonoured.into())

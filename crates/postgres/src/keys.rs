@@ -1,6 +1,7 @@
 //! API keys.
 
 use auth_domain::Timestamp;
+use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error, Result};
 use auth_domain::model::{Direction, Key, KeyId, KeyKind, KeyOrder, Listing, Page, UserId};
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
@@ -129,18 +130,31 @@ pub(crate) async fn purge(db: &mut PgConnection, expired_before: Timestamp) -> R
 }
 
 /// Whether this user has this key and may use it; it cannot be removed, nor their account disabled, until the
-/// transaction ends.
-pub(crate) async fn hold(db: &mut PgConnection, id: KeyId, issuer: UserId) -> Result<bool> {
-    let found: Option<i32> = query_scalar(
+/// transaction ends. A commit that writes to the account takes the lock for that at once: of two that shared it first
+/// neither could.
+pub(crate) async fn hold(
+    db: &mut PgConnection,
+    id: KeyId,
+    issuer: UserId,
+    changes: &[Change],
+) -> Result<bool> {
+    let writes =
+        |change: &Change| matches!(change, Change::UpdateAccount(edit) if edit.id == issuer);
+    let statement = if changes.iter().any(writes) {
+        "WITH owner AS (SELECT status FROM keyward_accounts WHERE id = $2 FOR NO KEY UPDATE) \
+         SELECT 1 FROM keys WHERE id = $1 AND issuer_id = $2 AND type = 2 \
+         AND NOT EXISTS (SELECT 1 FROM owner WHERE status = 'disabled') FOR KEY SHARE OF keys"
+    } else {
         "WITH owner AS (SELECT status FROM keyward_accounts WHERE id = $2 FOR SHARE) \
          SELECT 1 FROM keys WHERE id = $1 AND issuer_id = $2 AND type = 2 \
-         AND NOT EXISTS (SELECT 1 FROM owner WHERE status = 'disabled') FOR KEY SHARE OF keys",
-    )
-    .bind(id.to_string())
-    .bind(issuer.uuid())
-    .fetch_optional(db)
-    .await
-    .map_err(failure)?;
+         AND NOT EXISTS (SELECT 1 FROM owner WHERE status = 'disabled') FOR KEY SHARE OF keys"
+    };
+    let found: Option<i32> = query_scalar(statement)
+        .bind(id.to_string())
+        .bind(issuer.uuid())
+        .fetch_optional(db)
+        .await
+        .map_err(failure)?;
     Ok(found.is_some())
 }
 

@@ -94,7 +94,9 @@ impl Grpc {
 
     /// The tokens in their file now. Fails with a line that names no token.
     pub(crate) fn tokens_in(file: &Path) -> Result<Vec<(String, SecretString)>, String> {
-        parse(&secret_in("MF_AUTH_GRPC_TOKENS_FILE", file)?.into())
+        let list = secret_in("MF_AUTH_GRPC_TOKENS_FILE", file)?.into();
+        parse(&list)
+            .map_err(|problem| format!("MF_AUTH_GRPC_TOKENS_FILE, {}: {problem}", file.display()))
     }
 }
 

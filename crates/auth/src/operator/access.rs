@@ -14,7 +14,7 @@ use auth_domain::ops::sessions::{EndSessionsOf, RevokeKeysOf};
 use auth_domain::{App, Caller, Entity, Error, Operation};
 use serde_json::{Value, json};
 
-use super::{said, tell, watched};
+use super::{pending, said, tell, watched};
 use crate::config::{ApiKeys, Config, Sessions, Who};
 use crate::wiring::Unwatched;
 
@@ -41,9 +41,13 @@ pub(crate) async fn api_keys(config: &Config, told: &ApiKeys) -> Result<ExitCode
         }
         ApiKeys::Revoke { of, key: None, json, .. } => {
             let user = hand.find(of).await?;
+            let had = hand.keys(user).await?.len();
             hand.write(RevokeKeysOf { by: By::Operator, user }).await?;
-            let document = json!({ "user": user.to_string(), "state": "revoked" });
-            tell(*json, &document, || format!("user {user} has no API keys any more"))
+            let document = json!({ "user": user.to_string(), "state": "revoked", "keys": had });
+            tell(*json, &document, || match had {
+                0 => format!("user {user} had no API keys: is that the user?"),
+                _ => format!("user {user} has no API keys any more, of {had}"),
+            })
         }
     }
     .map(|()| ExitCode::SUCCESS)
@@ -62,6 +66,14 @@ pub(crate) async fn sessions(config: &Config, told: &Sessions) -> Result<ExitCod
 
 impl Hand {
     async fn open(config: &Config) -> Result<Self, String> {
+        // A setting that was forgotten must not make a store and say that it is done.
+        let missing = pending(config).await?;
+        if let Some((version, name)) = missing.first() {
+            return Err(format!(
+                "what the settings name is no store of this version's service: it lacks the migration {version} \
+                 ({name}). Nothing was done"
+            ));
+        }
         let (app, watching) = watched(config).await?;
         Ok(Self { app, watching })
     }

@@ -24,6 +24,7 @@ fn limiter() -> Limiter {
         invite_mails: Quota::new(20, Duration::from_hours(24)),
         asking: Quota::new(20, MINUTE),
         reset: Quota::new(3, Duration::from_mins(15)),
+        resets: Quota::new(12, Duration::from_mins(15)),
         sign_ins: rates("address=8/1m"),
         reads: rates("account=7/1m"),
         writes: rates("address=9/1m,account=6/1m,token=3/1m,org=8/1m"),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::app::{Access, Actor, App, Cx};
+use crate::app::{Access, Actor, App, Cx, Operation};
 use crate::audit::attempts::{Attempt, SIGN_INS};
-use crate::error::Error;
+use crate::error::{Error, Invalid};
+use crate::ops::passwords::ChangePassword;
 
 impl App {
     /// Hears from a transport that it refused somebody a call itself, for the audit trail: the service whose
@@ -46,7 +47,10 @@ impl App {
 pub(super) fn is_one(operation: &str, admitted: bool, error: Option<&Error>) -> bool {
     let signs_in = SIGN_INS.contains(&operation);
     match error {
-        None | Some(Error::RateLimited(_)) => signs_in,
+        None => signs_in,
+        // Whoever has somebody's session may guess at their password.
+        Some(Error::RateLimited(_)) => signs_in || operation == ChangePassword::NAME,
+        Some(Error::Invalid(Invalid::CurrentPassword)) => true,
         Some(Error::Unauthenticated(_) | Error::Forbidden) => true,
         Some(Error::NotFound(_)) => !admitted,
         Some(_) => false,

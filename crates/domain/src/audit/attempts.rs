@@ -2,8 +2,8 @@
 //!
 //! They are counted in memory by who, from where, asked for what and how it went, up to [`MOST`] different ones at
 //! a time, and written by [`crate::ops::audit::NoteAttempts`] now and then: nobody waits for the store. Those that
-//! find no place are counted together. Successful sign-ins have places of their own, so that whoever makes sure to
-//! be refused often hides none, and of the others one user has [`MOST_OF_ONE`].
+//! find no place are counted together. Sign-ins have places of their own, the successful ones and the others, so that
+//! whoever makes sure to be refused often hides none, and of what is refused one user has [`MOST_OF_ONE`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,7 +15,8 @@ use super::{Entry, Origin};
 use crate::Timestamp;
 use crate::model::{OrgId, UserId};
 
-/// How many different successful sign-ins are told apart between two times they are written, and how many others.
+/// How many different successful sign-ins are told apart between two times they are written, how many that failed, and
+/// how many others.
 pub const MOST: usize = 100;
 /// How many different refusals of one user from one address are, whichever of their keys they use.
 pub const MOST_OF_ONE: usize = 20;
@@ -53,6 +54,7 @@ pub struct Attempts(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     signed_in: HashMap<Attempt, Count>,
+    guessed: HashMap<Attempt, Count>,
     refused: HashMap<Attempt, Count>,
     /// Successful sign-ins, and others, that found no place.
     other_sign_ins: i64,
@@ -79,9 +81,11 @@ impl Attempts {
     /// Counts one.
     pub fn count(&self, attempt: Attempt, now: Timestamp, origin: Origin) {
         let mut counts = self.lock();
-        let Counts { signed_in, refused, other_sign_ins, others, .. } = &mut *counts;
+        let Counts { signed_in, guessed, refused, other_sign_ins, others, .. } = &mut *counts;
         let (told_apart, rest, own) = if attempt.is_signed_in() {
             (signed_in, other_sign_ins, MOST)
+        } else if SIGN_INS.contains(&attempt.operation) {
+            (guessed, others, MOST_OF_ONE)
         } else {
             (refused, others, MOST_OF_ONE)
         };
@@ -100,10 +104,10 @@ impl Attempts {
     /// What there is to write, which is forgotten here.
     #[must_use]
     pub fn take(&self, now: Timestamp) -> Vec<Entry> {
-        let Counts { signed_in, refused, other_sign_ins, others, unwritten } =
+        let Counts { signed_in, guessed, refused, other_sign_ins, others, unwritten } =
             std::mem::take(&mut *self.lock());
         let mut entries = unwritten;
-        let told_apart = signed_in.into_iter().chain(refused);
+        let told_apart = signed_in.into_iter().chain(guessed).chain(refused);
         entries.extend(told_apart.map(|(attempt, count)| entry(attempt, count)));
         entries.sort_by_key(|entry| entry.at);
         for (action, times) in [(OTHER_SIGN_INS, other_sign_ins), (OTHERS, others)] {
@@ -182,6 +186,30 @@ mod tests {
             subject: None,
             org: None,
         }
+    }
+
+    #[test]
+    fn s94_whoever_is_refused_everywhere_hides_no_guess() {
+        let attempts = Attempts::default();
+        let anonymous = |operation, subject| Attempt {
+            actor: "anonymous".to_owned(),
+            peer: None,
+            operation,
+            outcome: "missing_token",
+            subject,
+            org: None,
+        };
+        for number in 0..1_000_u128 {
+            let somebody = Some(UserId::new(Uuid::from_u128(number)));
+            attempts.count(
+                anonymous("list_orgs", somebody),
+                Timestamp::from_seconds(0),
+                Origin::default(),
+            );
+        }
+        attempts.count(anonymous("login", None), Timestamp::from_seconds(0), Origin::default());
+        let entries = attempts.take(Timestamp::from_seconds(0));
+        assert!(entries.iter().any(|entry| entry.operation == "login"));
     }
 
     #[test]

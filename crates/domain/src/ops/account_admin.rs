@@ -31,6 +31,7 @@ pub struct OpenAccount {
 impl Operation for OpenAccount {
     type Output = AccountId;
     const NAME: &'static str = "register";
+    const CLASS: Class = Class::SignIns;
 
     fn access(&self) -> Access {
         Access::OnPlatform(PlatformRole::Admin)
@@ -144,7 +145,9 @@ impl Operation for EnableAccount {
         if is_already(cx, self.id, AccountStatus::Enabled).await? {
             return cx.settle().await;
         }
-        cx.commit(vec![set(cx, self.id, AccountStatus::Enabled)]).await
+        // Whoever disabled it without us, in the database or by a backup, has ended none.
+        let ending = ending(cx, self.id).await?;
+        cx.commit(vec![set(cx, self.id, AccountStatus::Enabled), ending]).await
     }
 }
 

@@ -174,7 +174,18 @@ impl Operation for Login {
             cx.throttle().take_back(attempt).await;
         }
         let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
-        keys::issue(cx, account.id, account.email.as_str().to_owned(), KeyKind::Login).await
+        let email = account.email.as_str().to_owned();
+        let token = keys::issue(cx, account.id, email, KeyKind::Login).await?;
+        // Hashing takes a while, and a token is good from after the sessions that were ended so far. Whoever set
+        // another password or disabled the account meanwhile meant this one, too; whoever does so later ends it.
+        let now = cx.store().account(account.id).await?;
+        let same = |now: &Account| {
+            now.status == account.status && now.password.expose() == account.password.expose()
+        };
+        match now.filter(same) {
+            Some(_) => Ok(token),
+            None => Err(Unauthenticated::BadCredentials.into()),
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct IssueToken {
 impl Operation for IssueToken {
     type Output = Token;
     const NAME: &'static str = "issue_token";
+    // A service that checks passwords itself signs people in by it.
+    const CLASS: Class = Class::SignIns;
 
     fn access(&self) -> Access {
         Access::Service

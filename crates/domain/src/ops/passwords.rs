@@ -17,7 +17,7 @@ use crate::model::{
     Account, AccountId, AccountStatus, Email, Mail, Message, PasswordHash, PlatformRole, Purpose,
     RedirectPath, Ticket, TicketSecret,
 };
-use crate::ports::{Attempt, Class};
+use crate::ports::{Attempt, Class, Priority};
 
 /// How long the link in a mail can be used. Longer than [`Attempt::BeingSentReset`] is held back for, so that
 /// whoever asks in a stranger's name again and again leaves its owner time to use one.
@@ -36,6 +36,8 @@ impl Operation for RequestReset {
     type Output = ();
     const NAME: &'static str = "generate_reset_token";
     const CLASS: Class = Class::SignIns;
+    // No password is hashed, so nothing else bounds it.
+    const PRIORITY: Priority = Priority::Management;
 
     fn access(&self) -> Access {
         Access::Anyone
@@ -49,7 +51,8 @@ impl Operation for RequestReset {
         let email = self.email.parse::<Email>().ok();
         let key = email.as_ref().map_or(self.email.as_str(), Email::key);
         // They have mails already, of which the newest can be used: no more of them, and nobody is told.
-        let sent = cx.throttle().enter(Attempt::BeingSentReset(key)).await;
+        let mailed = Attempt::BeingSentReset { source: cx.source(), account: key };
+        let sent = cx.throttle().enter(mailed).await;
         if sent.is_err() || !cx.rules().mail {
             return Ok(());
         }

@@ -88,8 +88,13 @@ pub enum Attempt<'a> {
     InviteMail(UserId),
     /// Somebody there asks for a mail by which a password can be set, whoever it is for.
     AskingForReset(Source),
-    /// Whoever has this address would get that mail.
-    BeingSentReset(&'a str),
+    /// Whoever has an address would get that mail.
+    BeingSentReset {
+        /// Where it is asked for. Strangers elsewhere do not use up all that its owner has.
+        source: Source,
+        /// The address.
+        account: &'a str,
+    },
 }
 
 /// Slows down guessing, floods, and who would flood others.

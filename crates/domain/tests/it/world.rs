@@ -330,7 +330,7 @@ impl Throttle for FewTries {
                 self.calls.lock().unwrap().push(call);
                 return Ok(());
             }
-            Attempt::SignIn { .. } | Attempt::BeingSentReset(_) => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentReset { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
             Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,

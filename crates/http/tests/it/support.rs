@@ -398,7 +398,7 @@ impl Throttle for FewTries {
     async fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
         let most = match attempt {
             Attempt::Call(_) => return Ok(()),
-            Attempt::SignIn { .. } | Attempt::BeingSentReset(_) => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentReset { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
             Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
