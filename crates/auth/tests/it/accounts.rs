@@ -267,6 +267,25 @@ async fn s25_go40_a_disabled_account_is_out_on_every_replica_when_it_is_answered
     }
 }
 
+/// The key's owner is held for as long as a write lasts, and is what is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r6_writes_to_ones_account_by_one_key_do_not_wait_for_one_another_in_a_circle() {
+    let server = postgres().await.start().await.unwrap();
+    let login = server.user("ada@example.com").await.unwrap();
+    let (_, key) = make_key(&server, &login).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..24 {
+        let (client, url, key) = (server.client.clone(), server.url("/users"), key.clone());
+        tasks.spawn(async move {
+            let body = json!({ "metadata": { "number": number } });
+            client.put(url).bearer_auth(key).json(&body).send().await.unwrap().status()
+        });
+    }
+    while let Some(status) = tasks.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+}
+
 /// An operator with psql writes no log; what they disable is out a lease later.
 #[tokio::test]
 async fn what_somebody_else_disables_in_the_database_is_out_as_well() {

@@ -58,7 +58,7 @@ async fn s26_what_the_operator_revokes_is_refused_by_every_replica_when_the_comm
     }
 
     let done = told(&setup, &["api-keys", "revoke", "--of", "ada@example.com", "--all"]).await;
-    assert_eq!(done, json!({ "user": id, "state": "revoked" }));
+    assert_eq!(done, json!({ "user": id, "state": "revoked", "keys": 2 }));
     for server in [&one, &two] {
         for (_, value) in &keys {
             assert_eq!(code(identify(server, value).await), Code::Unauthenticated);
@@ -116,6 +116,23 @@ async fn the_embedded_store_is_changed_while_the_service_is_stopped() {
     assert_eq!(code(identify(&server, &value).await), Code::Unauthenticated);
     assert_eq!(code(identify(&server, &ada).await), Code::Unauthenticated);
     identify(&server, &other_value).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_is_not_made_and_nothing_is_said_to_be_done() {
+    for (store, setup) in stores().await {
+        let user = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
+        for arguments in [
+            vec!["api-keys", "list", "--of", user],
+            vec!["api-keys", "revoke", "--of", user, "--all"],
+            vec!["sessions", "end", "--of", user],
+        ] {
+            let said = refused(&setup, &arguments).await;
+            assert!(said.contains("Nothing was done"), "{store}: {arguments:?}: {said}");
+        }
+        let (status, _) = setup.run(&["migrate", "--check"]).await.unwrap();
+        assert_eq!(status.code(), Some(2), "{store}: nothing was migrated");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

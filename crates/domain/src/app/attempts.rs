@@ -48,10 +48,11 @@ pub(super) fn is_one(operation: &str, admitted: bool, error: Option<&Error>) -> 
     let signs_in = SIGN_INS.contains(&operation);
     match error {
         None => signs_in,
-        // Whoever has somebody's session may guess at their password.
         Some(Error::RateLimited(_)) => signs_in || operation == ChangePassword::NAME,
-        Some(Error::Invalid(Invalid::CurrentPassword)) => true,
-        Some(Error::Unauthenticated(_) | Error::Forbidden) => true,
+        // Whoever has somebody's session may guess at their password.
+        Some(
+            Error::Unauthenticated(_) | Error::Forbidden | Error::Invalid(Invalid::CurrentPassword),
+        ) => true,
         Some(Error::NotFound(_)) => !admitted,
         Some(_) => false,
     }

@@ -1,5 +1,6 @@
 //! Looking after accounts: other people's, and one's own.
 
+use auth_domain::change::Change;
 use auth_domain::model::{
     AccountFilter, AccountOrder, AccountStatus, Direction, KeyKind, Metadata, Page, PlatformRole,
     Token,
@@ -10,6 +11,7 @@ use auth_domain::ops::account_admin::{
 };
 use auth_domain::ops::accounts::{Login, ViewProfile};
 use auth_domain::ops::keys::IssueToken;
+use auth_domain::ports::Clock;
 use auth_domain::{Caller, Conflict, Entity, Error, Id, Result, Unauthenticated};
 use serde_json::json;
 
@@ -110,6 +112,17 @@ async fn u9_what_is_attached_is_ones_own_to_change() {
 }
 
 #[tokio::test]
+async fn go40_sessions_stay_ended_whoever_disabled_the_account() {
+    let world = platform().await;
+    let before = world.token(7, KeyKind::Login);
+    let (id, status, at) = (user(7), AccountStatus::Disabled, world.clock.now());
+    world.commit(Change::SetAccountStatus { id, status, at }).await.unwrap();
+    assert!(!lives(&world, &before).await);
+    world.as_user(2, EnableAccount { id }).await.unwrap();
+    assert!(!lives(&world, &before).await);
+}
+
+#[tokio::test]
 async fn go40_a_disabled_account_is_out_and_comes_back_without_its_sessions() {
     let world = platform().await;
     let (login, recovery) = (world.token(7, KeyKind::Login), world.token(7, KeyKind::Recovery));
@@ -144,7 +157,8 @@ async fn go40_a_disabled_account_is_out_and_comes_back_without_its_sessions() {
         IssueToken { user: user(7), email: "user7@example.com".into(), kind: KeyKind::Login };
     assert!(lives(&world, &world.as_service(issue).await.unwrap()).await);
     let facts = world.facts().await;
-    let ends = ["key.issue", "account.disable", "session.cutoff", "account.enable"];
+    let ends = ["account.disable", "session.cutoff", "account.enable", "session.cutoff"];
+    assert_eq!(facts[facts.len() - 5], "key.issue");
     assert_eq!(facts[facts.len() - 4..], ends, "what was done already has no record");
 }
 

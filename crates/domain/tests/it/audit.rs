@@ -11,6 +11,7 @@ use auth_domain::ops::access::{Authorize, Identify, Question};
 use auth_domain::ops::audit::{ListAudit, ListOrgAudit, NoteAttempts, TrimAudit, VerifyAudit};
 use auth_domain::ops::orgs::{CreateOrg, RemoveOrgs, ViewOrg};
 use auth_domain::ops::paging::PartAsked;
+use auth_domain::ops::passwords::ChangePassword;
 use auth_domain::ops::roles::GrantRole;
 use auth_domain::ports::AuditTrail;
 use auth_domain::{Caller, Error};
@@ -74,6 +75,23 @@ async fn s94_a_refusal_is_filed_under_the_org_only_for_whoever_belongs_to_it() {
     assert!(shown.items.iter().all(|record| record.entry.org == Some(org.to_string())));
     assert_eq!(shown.items.len(), 3, "founded with its owner, and a member");
     world.as_user(1, RemoveOrgs { ids: vec![org] }).await.unwrap();
+}
+
+#[tokio::test]
+async fn s94_guesses_at_the_password_so_far_are_noted() {
+    let world = world().await;
+    world.account(7, "ada@example.com").await;
+    for _ in 0..4 {
+        let (current, password) = ("a guess".into(), "password2".into());
+        world.as_user(7, ChangePassword { current, password }).await.unwrap_err();
+    }
+    let noted = attempts(&world).await;
+    let seen: Vec<_> = noted.iter().map(|entry| (&*entry.operation, entry.count)).collect();
+    assert_eq!(
+        seen,
+        [("change_password", 3), ("change_password", 1)],
+        "three guesses, one too many"
+    );
 }
 
 #[tokio::test]

@@ -187,6 +187,23 @@ async fn go47_pw11_a_disabled_account_has_no_password_to_set() {
 }
 
 #[tokio::test]
+async fn s26_a_sign_in_under_way_does_not_outlive_its_password() {
+    let world = mailing().await;
+    let root = Caller::Bearer(world.token(1, KeyKind::Login));
+    let email = Some(ADA.parse().unwrap());
+    let operation = SetPasswordOf { email, password: "password2".into() };
+    let app = world.app.clone();
+    let changes = async move { app.execute(root, operation).await.unwrap() };
+    *world.passwords.meanwhile.lock().unwrap() = Some(Box::pin(changes));
+    let overtaken = login(&world, "password1").await;
+    assert!(
+        matches!(overtaken, Err(Error::Unauthenticated(Unauthenticated::BadCredentials))),
+        "{overtaken:?}"
+    );
+    login(&world, "password2").await.unwrap();
+}
+
+#[tokio::test]
 async fn gw15_fw13_a_changed_password_needs_the_old_one_and_ends_every_session() {
     let world = mailing().await;
     let change = |by: &Token, current: &str, password: &str| {

@@ -1,5 +1,6 @@
 //! A small world to run use cases in.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -33,6 +34,7 @@ pub struct World {
     pub clock: Arc<StoppedClock>,
     pub seen: Arc<Seen>,
     pub throttle: Arc<FewTries>,
+    pub passwords: Arc<PlainPasswords>,
 }
 
 /// A world where nobody did anything yet.
@@ -67,6 +69,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
     let seen = Arc::new(Seen::default());
     let direct = Arc::new(Direct::new(store.clone()));
     let throttle = Arc::new(FewTries::default());
+    let passwords = Arc::new(PlainPasswords::default());
     let ports = Ports {
         store: store.clone(),
         checks: direct.clone(),
@@ -77,7 +80,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         cursors: Arc::new(tokens.cursors()),
         tickets: Arc::new(tokens.tickets()),
         tokens: tokens.clone(),
-        passwords: Arc::new(PlainPasswords),
+        passwords: passwords.clone(),
         throttle: throttle.clone(),
         seals: Arc::new(
             HmacSeals::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap(),
@@ -85,7 +88,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         notary: notary(),
         observer: seen.clone(),
     };
-    World { app: App::new(ports, rules), store, tokens, clock, seen, throttle }
+    World { app: App::new(ports, rules), store, tokens, clock, seen, throttle, passwords }
 }
 
 /// What chains and seals the audit trail.
@@ -275,7 +278,11 @@ impl Observer for Seen {
 pub const FULL: &str = "while too many wait";
 
 /// Hashes that can be read: what real ones are worth is tested where they are made.
-struct PlainPasswords;
+#[derive(Default)]
+pub struct PlainPasswords {
+    /// What happens while the next one is verified.
+    pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
 
 #[async_trait]
 impl Passwords for PlainPasswords {
@@ -290,6 +297,10 @@ impl Passwords for PlainPasswords {
     async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
         if password.expose_secret() == FULL {
             return Err(Error::unavailable("too many wait already"));
+        }
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
         }
         let typed = format!("plain:{}", password.expose_secret());
         Ok(hash.is_some_and(|hash| hash.expose() == typed))
