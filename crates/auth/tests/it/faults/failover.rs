@@ -27,6 +27,7 @@ async fn r4_a_standby_is_promoted_under_load_and_no_acknowledged_write_is_lost()
     proxy.lead_to(standby.address());
     let read_only = Instant::now();
     sleep(span(Duration::from_secs(2), Duration::from_secs(10))).await;
+    load.is_asked_after(read_only + Duration::from_secs(1)).await;
     let promoting = Instant::now();
     standby.promote().await.unwrap();
     let promoted = Instant::now();

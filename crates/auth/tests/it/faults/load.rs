@@ -187,6 +187,15 @@ impl Load {
         );
     }
 
+    /// Waits until a call that began after this was answered: those of before may wait for long.
+    pub async fn is_asked_after(&self, from: Instant) {
+        let begun = Instant::now();
+        while !self.shared.told.lock().unwrap().iter().any(|told| told.asked >= from) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "nobody asks any more");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Nothing was decided or acknowledged by calls that began and ended between these, when nobody could know.
     pub fn nothing_was_decided(&self, from: Instant, to: Instant) {
         let told = self.shared.told.lock().unwrap();

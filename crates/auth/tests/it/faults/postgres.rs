@@ -42,6 +42,7 @@ async fn r1_r21_postgresql_stopped_and_killed_under_load() {
         }
         let away = Instant::now();
         sleep(span(SHORT, LONG)).await;
+        load.is_asked_after(away + LEASE).await;
         let starting = Instant::now();
         postgres.start_again().await.unwrap();
         let back = Instant::now();
@@ -68,6 +69,9 @@ async fn r2_r47_the_network_to_postgresql_slow_and_silent() {
         let began = Instant::now();
         proxy.become_(network);
         sleep(span(short, long)).await;
+        if may_fail {
+            load.is_asked_after(began + LEASE).await;
+        }
         let better = Instant::now();
         proxy.become_(Network::Fine);
         load.recovers(better).await;
