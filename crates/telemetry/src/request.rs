@@ -7,34 +7,37 @@
 //!
 //! All of it is one service with one future, because the cheapest call takes a few microseconds and
 //! each layer around a router costs two allocations.
+//!
+//! [`current`] is what others are told of the request their code runs for, [`id`] its id, [`refusals`] says which limit
+//! refused it.
+
+mod current;
+mod id;
+mod refusals;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use auth_domain::audit::Origin;
-use auth_domain::model::Token;
-use auth_domain::ports::Source;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::Response;
 use axum::routing::Route;
 use axum::routing::future::RouteFuture;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, StatusCode};
 use opentelemetry::Context as TraceContext;
-use opentelemetry::trace::{TraceContextExt, TraceId};
+use opentelemetry::trace::TraceContextExt;
 use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
@@ -42,12 +45,13 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::log::line::Value;
+use self::current::{CURRENT, Current, Marks};
+pub(crate) use self::current::{mark, with_current};
+use self::id::REQUEST_ID;
 use crate::metrics::refused;
 use crate::proxies::Proxies;
 use crate::traceparent::Parent;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `pending`: committed, and some replica may still answer from before. The status of an answer without a
 /// body is 202 (RFC 9110, section 15.3.3) then.
 const CONFIRMATION: HeaderName = HeaderName::from_static("keyward-confirmation");
@@ -61,122 +65,6 @@ const FRESHNESS: HeaderName = HeaderName::from_static("keyward-freshness");
 /// asking; without, whoever is connected.
 pub fn layers(router: Router, transport: &'static str, proxies: Option<Proxies>) -> Router {
     router.layer(Guarding { transport, proxies: proxies.map(Arc::new) })
-}
-
-/// What log lines say about the request they belong to.
-pub(crate) struct Current {
-    id: HeaderValue,
-    transport: &'static str,
-    trace: Option<TraceId>,
-    /// The address of whoever is asking, if it is known: the accept loop's, or what trusted proxies say.
-    peer: Option<IpAddr>,
-    /// The method and the route's pattern; a gRPC line has the operation's name instead.
-    route: Option<(Method, MatchedPath)>,
-    marks: Cell<Marks>,
-}
-
-/// What the answer has to say beside its result.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Marks {
-    /// A write is committed, and some replica may not know yet.
-    pub(crate) unconfirmed: bool,
-    /// It comes from a memory that may be out of date.
-    pub(crate) graced: bool,
-}
-
-/// Adds to what the answer of the request this code runs for has to say.
-pub(crate) fn mark(add: impl FnOnce(&mut Marks)) {
-    with_current(|current| {
-        let mut marks = current.marks.get();
-        add(&mut marks);
-        current.marks.set(marks);
-    });
-}
-
-tokio::task_local! {
-    static CURRENT: Current;
-}
-
-/// Calls back with the request this code runs for, if it runs for one.
-pub(crate) fn with_current(tell: impl FnOnce(&Current)) {
-    // Outside of a request there is none, which is not an error.
-    let _ = CURRENT.try_with(tell);
-}
-
-impl Current {
-    pub(crate) fn fields(&self) -> BTreeMap<&'static str, Value> {
-        let mut fields = BTreeMap::new();
-        fields.insert("request_id", Value::text(self.id.to_str().unwrap_or_default()));
-        fields.insert("transport", Value::text(self.transport));
-        if let Some(trace) = self.trace {
-            fields.insert("trace_id", Value::text(trace));
-        }
-        if let Some((method, path)) = &self.route {
-            fields.insert("method", Value::text(method));
-            fields.insert("path", Value::text(path.as_str()));
-        }
-        fields
-    }
-
-    /// Where it comes from, for the audit trail.
-    pub(crate) fn origin(&self) -> Origin {
-        Origin {
-            peer: self.peer,
-            request: self.id.to_str().ok().map(str::to_owned),
-            trace: self.trace.map(|trace| trace.to_string()),
-        }
-    }
-
-    /// Where it came in, for limits by address. Those who call over gRPC are services of the fleet, whose
-    /// addresses stand for everybody they ask about.
-    pub(crate) fn source(&self) -> Source {
-        match self.transport {
-            "grpc" => Source::Fleet,
-            _ => Source::Http(self.peer),
-        }
-    }
-
-    /// What a panic counts under.
-    pub(crate) const fn transport(&self) -> &'static str {
-        self.transport
-    }
-}
-
-/// The id of this request, which is also in its headers from now on.
-fn identify(headers: &mut HeaderMap) -> HeaderValue {
-    let mut sent = headers.get_all(REQUEST_ID).iter();
-    if let (Some(id), None) = (sent.next(), sent.next())
-        && is_sane(id.as_bytes())
-    {
-        return id.clone();
-    }
-    let id = new_id();
-    headers.insert(REQUEST_ID, id.clone());
-    id
-}
-
-/// The value, for an answer: never to be kept in the table of headers that HTTP/2 compresses with
-/// (RFC 7541, section 7.1.3). It is said once, and would push out what is said again.
-fn once(value: &HeaderValue) -> HeaderValue {
-    let mut value = value.clone();
-    value.set_sensitive(true);
-    value
-}
-
-/// What may go into headers, problem documents and log lines as it is.
-fn is_sane(id: &[u8]) -> bool {
-    let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-    (1..=64).contains(&id.len()) && id.iter().all(plain)
-}
-
-/// An id nobody had before: a number that is random for each process, and a count. It is no secret,
-/// and asking the system for randomness at each call would cost more than the rest of this file.
-fn new_id() -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request id"));
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let id = format!("{:016x}-{count:x}", *PROCESS);
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[derive(Clone)]
@@ -210,7 +98,7 @@ impl Service<Request> for Guarded {
     }
 
     fn call(&mut self, mut request: Request) -> Answering {
-        let id = identify(request.headers_mut());
+        let id = id::identify(request.headers_mut());
         let parent = Parent::of(request.headers());
         let span = span(&request, &id, self.transport, parent);
         let route = match self.transport {
@@ -220,7 +108,7 @@ impl Service<Request> for Guarded {
                 .get()
                 .map(|path: &MatchedPath| (request.method().clone(), path.clone())),
         };
-        let long_token = has_long_token(request.headers());
+        let long_token = refusals::has_long_token(request.headers());
         let trace = parent.map(|parent| parent.trace);
         let current = Current {
             id: id.clone(),
@@ -327,13 +215,13 @@ impl Future for Answering {
             },
             Err(panic) => after_panic(panic, this.id, this.transport),
         };
-        if let Some(reason) = limit(&response, this.transport, *this.long_token) {
+        if let Some(reason) = refusals::limit(&response, this.transport, *this.long_token) {
             refused(this.transport, reason);
         }
         if let Some(current) = this.inner.take_value() {
             say(current.marks.get(), &mut response);
         }
-        response.headers_mut().insert(REQUEST_ID, once(this.id));
+        response.headers_mut().insert(REQUEST_ID, id::once(this.id));
         if let Some(started) = this.started {
             let status = response.status().as_u16();
             this.span.record("status", status);
@@ -355,44 +243,6 @@ fn say(marks: Marks, response: &mut Response) {
     }
     if marks.graced {
         response.headers_mut().insert(FRESHNESS, HeaderValue::from_static("outage"));
-    }
-}
-
-/// The longest that `authorization` is with a token that is not refused for its length.
-const LONGEST_AUTHORIZATION: usize = "Bearer ".len() + Token::MAX;
-
-fn has_long_token(headers: &HeaderMap) -> bool {
-    headers.get(AUTHORIZATION).is_some_and(|shown| shown.len() > LONGEST_AUTHORIZATION)
-}
-
-/// The limit that refused the request, if one did: what `auth_refused_total` calls it. The words
-/// are the stable codes of the errors, except for a token, whose error does not say why. Too many
-/// tries are counted where they are.
-fn limit(response: &Response, transport: &str, long_token: bool) -> Option<&'static str> {
-    if transport == "grpc" {
-        return grpc_limit(response.headers(), long_token);
-    }
-    match response.status() {
-        StatusCode::UNAUTHORIZED if long_token => Some("token_too_long"),
-        StatusCode::REQUEST_TIMEOUT => Some("body_timeout"),
-        StatusCode::PAYLOAD_TOO_LARGE => Some("body_too_large"),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Some("headers_too_large"),
-        StatusCode::GATEWAY_TIMEOUT => Some("deadline_exceeded"),
-        _ => None,
-    }
-}
-
-/// The status is among the headers of a refusal, and after the body of anything else.
-fn grpc_limit(headers: &HeaderMap, long_token: bool) -> Option<&'static str> {
-    match headers.get("grpc-status")?.as_bytes() {
-        b"4" => Some("deadline_exceeded"),
-        b"8" => match headers.get("code").map(HeaderValue::as_bytes) {
-            Some(b"message_too_large") => Some("message_too_large"),
-            Some(b"metadata_too_large") => Some("metadata_too_large"),
-            _ => None,
-        },
-        b"16" if long_token => Some("token_too_long"),
-        _ => None,
     }
 }
 
@@ -421,189 +271,4 @@ fn after_panic(panic: Box<dyn Any + Send>, id: &HeaderValue, transport: &str) ->
     });
     *response.body_mut() = Body::from(body.to_string());
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::to_bytes;
-    use axum::routing::get;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    async fn boom() {
-        tokio::task::yield_now().await;
-        panic!("a secret");
-    }
-
-    /// Answers with the request id the handler saw.
-    fn router(transport: &'static str) -> Router {
-        let echo = |headers: HeaderMap| async move {
-            let mut ids = headers.get_all(REQUEST_ID).iter();
-            let id = ids.next().unwrap().to_str().unwrap().to_owned();
-            assert!(ids.next().is_none());
-            id
-        };
-        layers(
-            Router::new().route("/boom", get(boom)).route("/echo/{id}", get(echo)),
-            transport,
-            None,
-        )
-    }
-
-    async fn ask(router: &Router, path: &str, ids: &[&[u8]]) -> (Response<()>, String) {
-        let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        for id in ids {
-            request.headers_mut().append(REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
-        }
-        let response = router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
-        (Response::from_parts(parts, ()), String::from_utf8(body.into()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_sane_request_id_is_kept() {
-        for id in ["a", "A.b_c-9", &"x".repeat(64)] {
-            let (response, seen) = ask(&router("http"), "/echo/1", &[id.as_bytes()]).await;
-            assert_eq!(seen, id);
-            assert_eq!(response.headers()[REQUEST_ID], id);
-        }
-    }
-
-    #[tokio::test]
-    async fn any_other_request_id_is_replaced() {
-        let long = "x".repeat(65);
-        let hostile: [&[&[u8]]; 8] = [
-            &[],
-            &[b""],
-            &[long.as_bytes()],
-            &[b"a b"],
-            &[b"\"},{\"level\":\"error\""],
-            &[b"\xff\xfe"],
-            &["é".as_bytes()],
-            &[b"one", b"two"],
-        ];
-        for ids in hostile {
-            let (response, seen) = ask(&router("http"), "/echo/1", ids).await;
-            assert!(is_sane(seen.as_bytes()), "{seen}");
-            assert!(!ids.contains(&seen.as_bytes()), "{seen}");
-            assert_eq!(response.headers()[REQUEST_ID], seen.as_str());
-        }
-    }
-
-    #[tokio::test]
-    async fn an_id_is_not_kept_in_the_table_that_compresses_headers() {
-        for sent in [[b"abc".as_slice()].as_slice(), &[]] {
-            let (response, _) = ask(&router("grpc"), "/echo/1", sent).await;
-            assert!(response.headers()[REQUEST_ID].is_sensitive());
-        }
-    }
-
-    #[tokio::test]
-    async fn made_request_ids_differ() {
-        let router = router("grpc");
-        let (_, one) = ask(&router, "/echo/1", &[]).await;
-        let (_, two) = ask(&router, "/echo/1", &[]).await;
-        assert_ne!(one, two);
-    }
-
-    #[tokio::test]
-    async fn unknown_paths_get_an_id_too() {
-        let (response, _) = ask(&router("http"), "/nowhere", &[b"abc"]).await;
-        assert_eq!(response.status(), StatusCode::NOT_FOUND);
-        assert_eq!(response.headers()[REQUEST_ID], "abc");
-    }
-
-    #[tokio::test]
-    async fn s_83_a_panic_over_http_is_a_problem_and_the_next_request_works() {
-        let router = router("http");
-        let (response, body) = ask(&router, "/boom", &[b"abc"]).await;
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
-        assert_eq!(response.headers()[REQUEST_ID], "abc");
-        assert!(!body.contains("secret"), "{body}");
-        let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(problem["code"], "internal");
-        assert_eq!(problem["status"], 500);
-        assert_eq!(problem["request_id"], "abc");
-        let (next, _) = ask(&router, "/echo/1", &[]).await;
-        assert_eq!(next.status(), StatusCode::OK);
-    }
-
-    #[tokio::test]
-    async fn s_83_a_panic_over_grpc_is_internal_and_the_next_call_works() {
-        let router = router("grpc");
-        let (response, body) = ask(&router, "/boom", &[]).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
-        assert_eq!(response.headers()["grpc-status"], "13");
-        assert_eq!(response.headers()["grpc-message"], "internal server error");
-        assert!(response.headers().contains_key(REQUEST_ID));
-        assert_eq!(body, "");
-        let (next, _) = ask(&router, "/echo/1", &[]).await;
-        assert_eq!(next.status(), StatusCode::OK);
-    }
-
-    #[test]
-    fn every_refusal_by_a_limit_has_a_reason_to_count_under() {
-        for (status, long_token, reason) in [
-            (408, false, Some("body_timeout")),
-            (413, false, Some("body_too_large")),
-            (431, false, Some("headers_too_large")),
-            (504, false, Some("deadline_exceeded")),
-            (401, true, Some("token_too_long")),
-            (401, false, None),
-            (200, true, None),
-            (404, false, None),
-            (500, false, None),
-        ] {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            assert_eq!(limit(&response, "http", long_token), reason, "{status}");
-        }
-        for (status, code, long_token, reason) in [
-            ("8", "message_too_large", false, Some("message_too_large")),
-            ("8", "metadata_too_large", false, Some("metadata_too_large")),
-            ("4", "deadline_exceeded", false, Some("deadline_exceeded")),
-            ("16", "unknown_service", true, Some("token_too_long")),
-            ("16", "invalid_token", false, None),
-            ("0", "none", false, None),
-        ] {
-            let mut response = Response::new(Body::empty());
-            response.headers_mut().insert("grpc-status", HeaderValue::from_static(status));
-            response.headers_mut().insert("code", HeaderValue::from_static(code));
-            assert_eq!(limit(&response, "grpc", long_token), reason, "{status} {code}");
-        }
-        assert_eq!(limit(&Response::new(Body::empty()), "grpc", true), None);
-    }
-
-    #[test]
-    fn a_token_is_long_from_the_byte_at_which_it_is_refused() {
-        let shown = |length| {
-            let value = format!("Bearer {}", "x".repeat(length));
-            HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::try_from(value).unwrap())])
-        };
-        assert!(!has_long_token(&shown(Token::MAX)));
-        assert!(has_long_token(&shown(Token::MAX + 1)));
-        assert!(!has_long_token(&HeaderMap::new()));
-    }
-
-    #[tokio::test]
-    async fn code_that_runs_for_a_request_knows_which() {
-        async fn handler() -> String {
-            let mut seen = BTreeMap::new();
-            with_current(|request| seen = request.fields());
-            format!("{seen:?}")
-        }
-        let router = layers(Router::new().route("/orgs/{id}", get(handler)), "http", None);
-        let (_, seen) = ask(&router, "/orgs/7?token=secret", &[b"abc"]).await;
-        for part in [r#""request_id": Text("abc")"#, r#""path": Text("/orgs/{id}")"#, "GET"] {
-            assert!(seen.contains(part), "{seen}");
-        }
-        assert!(!seen.contains("secret"), "{seen}");
-        let mut outside = true;
-        with_current(|_| outside = false);
-        assert!(outside);
-    }
 }
