@@ -85,6 +85,17 @@ pub async fn on_platform_decides_by_the_policy(store: AnyStore) {
     }
 }
 
+/// Roots are left alone, and nobody else is.
+pub async fn is_no_root_refuses_roots_only(store: AnyStore) {
+    let (root, admin, nobody) = (user(1), user(2), user(3));
+    let put = |user, role| Change::PutPlatformRole { user, role };
+    given(&store, vec![put(root, PlatformRole::Root), put(admin, PlatformRole::Admin)]).await;
+    for (user, refused) in [(root, true), (admin, false), (nobody, false)] {
+        let result = store.commit(guarded(vec![Guard::IsNoRoot { user }], vec![])).await;
+        assert_eq!(matches!(result, Err(Error::Forbidden)), refused, "{result:?}");
+    }
+}
+
 /// A key is good until it is removed, and never after.
 pub async fn a_revoked_key_is_refused(store: AnyStore) {
     given(&store, vec![Change::InsertKey(key(1, user(1)))]).await;

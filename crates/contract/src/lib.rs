@@ -154,6 +154,7 @@ macro_rules! store_contract {
                 s52_may_invite_decides_by_the_policy
                 is_member_asks_for_a_membership
                 on_platform_decides_by_the_policy
+                is_no_root_refuses_roots_only
                 a_revoked_key_is_refused
                 a_key_of_somebody_else_is_refused
                 every_guard_must_hold
@@ -257,6 +258,7 @@ macro_rules! store_contract {
                 one_of_two_removals_wins
                 nothing_is_written_with_a_key_after_it_is_revoked
                 nothing_is_written_with_a_role_after_it_is_taken
+                nothing_is_written_of_somebody_who_is_a_root_by_now
                 go40_nothing_is_written_for_an_account_after_it_is_disabled
                 nothing_is_written_for_an_org_after_it_is_removed
                 nobody_joins_an_org_after_it_is_removed

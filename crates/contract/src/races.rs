@@ -230,6 +230,17 @@ pub async fn nothing_is_written_with_a_role_after_it_is_taken(store: AnyStore) {
     }
 }
 
+/// Whoever becomes a root while somebody writes who must not touch one: the write came first, or is refused.
+pub async fn nothing_is_written_of_somebody_who_is_a_root_by_now(store: AnyStore) {
+    for round in 1..=20 {
+        let user = user(round);
+        let giving = commit(vec![Change::PutPlatformRole { user, role: PlatformRole::Root }]);
+        let gave = ("platform_role.assign", user.to_string());
+        let guard = Guard::IsNoRoot { user };
+        used_before_taken(&store, round, giving, &gave, guard, "forbidden").await;
+    }
+}
+
 /// As with a key, even if what is written does not touch the org: by a member, and by an admin of the
 /// platform.
 pub async fn nothing_is_written_for_an_org_after_it_is_removed(store: AnyStore) {

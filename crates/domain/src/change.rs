@@ -84,6 +84,12 @@ pub enum Guard {
         /// What they must be, at least.
         needed: PlatformRole,
     },
+    /// The user is no root of the platform: whoever is less than that must not touch theirs. Fails with
+    /// `Forbidden`.
+    IsNoRoot {
+        /// Who.
+        user: UserId,
+    },
     /// The user may still give roles in the org, by [`crate::policy::may_invite`]; fails with its
     /// error.
     MayInvite {

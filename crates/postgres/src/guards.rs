@@ -16,14 +16,14 @@ use crate::group_standing::Scope;
 use crate::{cutoffs, group_standing, keys, roles, signing_keys};
 
 /// Whether a guard has to be checked after the commit has taken its revision. There may be no row that could be
-/// locked for a session or a signing key; but whoever ended or withdrew it took a revision as well. If that was
+/// locked for a session, a signing key or a role; but whoever ended, withdrew or gave it took a revision as well. If that was
 /// before this one, a statement that begins now sees it; if it is after, this write came first. A commit that ends
 /// the session itself would see only that.
 pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
     let ends = |change: &Change, user| matches!(change, Change::EndSessions { user: ended, .. } if *ended == user);
     match guard {
         Guard::SessionLives { user, .. } => !changes.iter().any(|change| ends(change, *user)),
-        Guard::SigningKeyLives { .. } => true,
+        Guard::SigningKeyLives { .. } | Guard::IsNoRoot { .. } => true,
         _ => false,
     }
 }
@@ -72,6 +72,10 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(hold_platform_role(db, user).await?, needed)
         }
+        Guard::IsNoRoot { user } => match hold_platform_role(db, user).await? {
+            Some(PlatformRole::Root) => Err(Error::Forbidden),
+            Some(PlatformRole::Admin) | None => Ok(()),
+        },
     }
 }
 

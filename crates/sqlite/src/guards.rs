@@ -2,6 +2,7 @@
 
 use auth_domain::change::Guard;
 use auth_domain::error::{Entity, Error, Result, Unauthenticated};
+use auth_domain::model::PlatformRole;
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
@@ -45,5 +46,9 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
         Guard::OnPlatform { user, needed } => {
             policy::on_platform(roles::standing(db, user, None).await?.platform, needed)
         }
+        Guard::IsNoRoot { user } => match roles::standing(db, user, None).await?.platform {
+            Some(PlatformRole::Root) => Err(Error::Forbidden),
+            Some(PlatformRole::Admin) | None => Ok(()),
+        },
     }
 }

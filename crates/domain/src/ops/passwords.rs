@@ -104,7 +104,8 @@ impl Operation for ResetPassword {
         let password = hash(cx, self.password, &account.email).await?;
         let ending = ending(cx, account.id).await?;
         let setting = set(cx, account.id, password, None);
-        match cx.commit(vec![Change::UseTicket(ticket.id), setting, ending]).await {
+        // The account first, as everybody else takes them.
+        match cx.commit(vec![setting, Change::UseTicket(ticket.id), ending]).await {
             // Disabled meanwhile.
             Err(Error::NotFound(Entity::Account)) => Err(refused()),
             other => other,

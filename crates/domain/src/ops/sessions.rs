@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::app::{Access, Cx, Identity, Operation};
-use crate::change::Change;
+use crate::change::{Change, Guard};
 use crate::error::{Conflict, Entity, Error, Result};
 use crate::model::{Direction, KeyOrder, Page, PlatformRole, UserId};
 use crate::ops::By;
@@ -115,14 +115,17 @@ pub(super) fn known(user: UserId) -> Result<()> {
     if user.is_nil() { Err(Error::NotFound(Entity::Account)) } else { Ok(()) }
 }
 
-/// An admin of the platform must not lock out a root.
+/// An admin of the platform must not lock out a root, nor who becomes one meanwhile.
 pub(super) async fn outranks(cx: &mut Cx<'_>, by: By, user: UserId) -> Result<()> {
     if by == By::Operator {
         return Ok(());
     }
     match cx.checks().standing(user, None).await?.platform {
         Some(PlatformRole::Root) => cx.authorize(Access::OnPlatform(PlatformRole::Root)).await,
-        Some(PlatformRole::Admin) | None => Ok(()),
+        Some(PlatformRole::Admin) | None => {
+            cx.require(Guard::IsNoRoot { user });
+            Ok(())
+        }
     }
 }
 

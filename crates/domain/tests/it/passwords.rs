@@ -10,6 +10,7 @@ use auth_domain::ops::account_admin::{DisableAccount, EnableAccount};
 use auth_domain::ops::accounts::{Login, Register};
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ops::passwords::{ChangePassword, RequestReset, ResetPassword, SetPasswordOf};
+use auth_domain::ops::roles::GrantRole;
 use auth_domain::ports::Mails;
 use auth_domain::{Caller, Entity, Error, Invalid, Result, Rules, Unauthenticated};
 
@@ -183,6 +184,21 @@ async fn go47_pw11_a_disabled_account_has_no_password_to_set() {
     assert!(is_refused(&reset(&world, &secret, "password2").await));
     world.as_user(1, EnableAccount { id: ada }).await.unwrap();
     assert!(is_refused(&reset(&world, &secret, "password2").await), "void since then");
+    login(&world, "password1").await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_becomes_a_root_while_an_admin_sets_their_password_keeps_theirs() {
+    let world = mailing().await;
+    let ada = world.as_anyone(Identify { token: login(&world, "password1").await.unwrap() }).await;
+    let role = PlatformRole::Root;
+    let promotion = GrantRole { user: ada.unwrap().user, role };
+    let (root, app) = (Caller::Bearer(world.token(1, KeyKind::Login)), world.app.clone());
+    let promoted = async move { drop(app.execute(root, promotion).await.unwrap()) };
+    *world.passwords.meanwhile.lock().unwrap() = Some(Box::pin(promoted));
+    let email = Some(ADA.parse().unwrap());
+    let set = world.as_user(2, SetPasswordOf { email, password: "password2".into() }).await;
+    assert!(matches!(set, Err(Error::Forbidden)), "{set:?}");
     login(&world, "password1").await.unwrap();
 }
 

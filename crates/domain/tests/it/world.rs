@@ -280,8 +280,17 @@ pub const FULL: &str = "while too many wait";
 /// Hashes that can be read: what real ones are worth is tested where they are made.
 #[derive(Default)]
 pub struct PlainPasswords {
-    /// What happens while the next one is verified.
+    /// What happens while the next one is hashed or verified.
     pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl PlainPasswords {
+    async fn wait(&self) {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+    }
 }
 
 #[async_trait]
@@ -291,6 +300,7 @@ impl Passwords for PlainPasswords {
     }
 
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
+        self.wait().await;
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
     }
 
@@ -298,10 +308,7 @@ impl Passwords for PlainPasswords {
         if password.expose_secret() == FULL {
             return Err(Error::unavailable("too many wait already"));
         }
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile.await;
-        }
+        self.wait().await;
         let typed = format!("plain:{}", password.expose_secret());
         Ok(hash.is_some_and(|hash| hash.expose() == typed))
     }
