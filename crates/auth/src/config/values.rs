@@ -172,10 +172,10 @@ pub(crate) fn service_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// The e-mail address of an account.
+/// The e-mail address of an account, without white space around it: an env file may have been written elsewhere.
 pub(crate) fn email(text: &str) -> Result<String, String> {
     match text.parse::<Email>() {
-        Ok(_) => Ok(text.to_owned()),
+        Ok(email) => Ok(email.as_str().to_owned()),
         Err(_) => Err("is not an e-mail address like admin@example.com".to_owned()),
     }
 }
