@@ -194,7 +194,7 @@ async fn whoever_becomes_a_root_while_an_admin_sets_their_password_keeps_theirs(
     let role = PlatformRole::Root;
     let promotion = GrantRole { user: ada.unwrap().user, role };
     let (root, app) = (Caller::Bearer(world.token(1, KeyKind::Login)), world.app.clone());
-    let promoted = async move { drop(app.execute(root, promotion).await.unwrap()) };
+    let promoted = async move { app.execute(root, promotion).await.unwrap() };
     *world.passwords.meanwhile.lock().unwrap() = Some(Box::pin(promoted));
     let email = Some(ADA.parse().unwrap());
     let set = world.as_user(2, SetPasswordOf { email, password: "password2".into() }).await;
