@@ -286,7 +286,7 @@ pub struct PlainPasswords {
 
 #[async_trait]
 impl Passwords for PlainPasswords {
-    fn acceptable(&self, password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, password: &SecretString, _: Option<&Email>) -> bool {
         password.expose_secret().len() >= 8
     }
 
