@@ -79,7 +79,7 @@ impl ArgonPool {
 
 #[async_trait]
 impl ports::Passwords for ArgonPool {
-    fn acceptable(&self, password: &SecretString, owner: &Email) -> bool {
+    fn acceptable(&self, password: &SecretString, owner: Option<&Email>) -> bool {
         self.policy.allows(password, owner)
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use secrecy::SecretString;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -23,7 +24,7 @@ pub use self::turns::{Turn, Work};
 use crate::audit::Notary;
 use crate::audit::attempts::Attempts;
 use crate::backup::Seals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Invalid, Result};
 use crate::model::{
     Action, GroupId, GroupRole, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, SigningKeyId,
     Token, UserId,
@@ -256,6 +257,16 @@ impl App {
     #[must_use]
     pub fn refuses(&self, priority: Priority) -> bool {
         self.0.admission.refuses(priority)
+    }
+
+    /// What the rule for passwords says of a new one before it is known who sets it. Clients of the original are
+    /// told that first; the operation asks the whole rule.
+    pub fn check_new_password(&self, password: &SecretString) -> Result<()> {
+        if self.0.ports.passwords.acceptable(password, None) {
+            Ok(())
+        } else {
+            Err(Invalid::Password.into())
+        }
     }
 
     /// A place among what is under way. Checks need none, nor does what this process or its operator does.

@@ -558,8 +558,9 @@ pub trait TicketSecrets: Send + Sync {
 /// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.
 #[async_trait]
 pub trait Passwords: Send + Sync {
-    /// Whether somebody with this address may set this password, by the one rule there is for passwords.
-    fn acceptable(&self, password: &SecretString, owner: &Email) -> bool;
+    /// Whether somebody with this address may set this password, by the one rule there is for passwords; without
+    /// an address, whether anybody may, as far as that does not depend on who.
+    fn acceptable(&self, password: &SecretString, owner: Option<&Email>) -> bool;
 
     /// The hash to store. Fails with `Unavailable` when too many wait already.
     async fn hash(&self, password: SecretString) -> Result<PasswordHash>;

@@ -94,16 +94,18 @@ async fn reset(State(app): State<App>, Json(body): Json<ResetBody>) -> Result<Re
     if is_empty(&body.password) {
         return refuse(Invalid::MissingPassword.into());
     }
+    app.check_new_password(&body.password)?;
     if is_empty(&body.confirm_password) {
         return refuse(Invalid::MissingConfirmation.into());
     }
-    match body.token.expose().len() {
-        0 => return refuse(Unauthenticated::MissingToken.into()),
-        1..=TicketSecret::MAX => {}
-        _ => return refuse(Unauthenticated::NotHonoured.into()),
+    if body.token.expose().is_empty() {
+        return refuse(Unauthenticated::MissingToken.into());
     }
     if body.password.expose_secret() != body.confirm_password.expose_secret() {
         return refuse(Invalid::Confirmation.into());
+    }
+    if body.token.expose().len() > TicketSecret::MAX {
+        return refuse(Unauthenticated::NotHonoured.into());
     }
     let operation = ResetPassword { secret: body.token, password: body.password };
     app.execute(Caller::Anonymous, operation).await?;
@@ -135,6 +137,7 @@ impl FromMembers for ChangeBody {
     }
 }
 
+/// Complains in the order in which the original does.
 async fn change(
     State(app): State<App>,
     credential: Credential,
@@ -145,6 +148,7 @@ async fn change(
     if is_empty(&body.password) || (!own && !other) {
         return Err(Error::from(Invalid::MissingPassword).into());
     }
+    app.check_new_password(&body.password)?;
     if own && other {
         return Err(Error::from(Unauthenticated::NotHonoured).into());
     }

@@ -81,7 +81,7 @@ impl Config {
         // An address that is none is refused by itself.
         let Ok(owner) = owner else { return Ok(()) };
         let policy = Policy::new(self.accounts.pass_regex.clone());
-        if self.has_accounts() && !policy.allows(password, &owner) {
+        if self.has_accounts() && !policy.allows(password, Some(&owner)) {
             return Err(format!("MF_USERS_ADMIN_PASSWORD: {}", passwords::REFUSED));
         }
         Ok(())

@@ -54,9 +54,9 @@ pub(crate) struct Mail {
     #[arg(long, env = "MF_EMAIL_FROM_NAME", value_parser = bounded_name)]
     pub(crate) email_from_name: Option<String>,
 
-    /// The directory with templates to use instead of those compiled in: any of `layout.html`,
-    /// `org_invite.subject.txt`, `org_invite.txt`, `org_invite.html`, as `docs/operations.md` describes
-    /// them. What is missing or broken there is said in a warning, and the one compiled in is used.
+    /// The directory with templates to use instead of those compiled in: `layout.html`, and the
+    /// `.subject.txt`, `.txt` and `.html` of `org_invite` and of `password_reset`, any of them, as
+    /// `docs/operations.md` describes them. What is missing or broken there is said in a warning, and the one compiled in is used.
     #[arg(long, env = "MF_EMAIL_TEMPLATES_DIR")]
     pub(crate) email_templates_dir: Option<PathBuf>,
 

@@ -27,8 +27,8 @@ impl Policy {
         Self { regex, common: COMMON.lines().collect() }
     }
 
-    /// Whether somebody with this address may set this password.
-    pub(crate) fn allows(&self, password: &SecretString, owner: &Email) -> bool {
+    /// Whether somebody with this address may set this password; without one, whether anybody may.
+    pub(crate) fn allows(&self, password: &SecretString, owner: Option<&Email>) -> bool {
         let password = password.expose_secret();
         let length = password.chars().count();
         let long_enough = match &self.regex {
@@ -40,12 +40,14 @@ impl Policy {
 
     /// Compared as a whole and whatever its case, as the standard wants it: nobody is told that a word in a long
     /// password is a common one.
-    fn is_foreseeable(&self, password: &str, owner: &Email) -> bool {
+    fn is_foreseeable(&self, password: &str, owner: Option<&Email>) -> bool {
         let folded = SecretString::from(password.to_lowercase());
         let folded = folded.expose_secret();
-        let local_part = owner.key().split('@').next().unwrap_or_default();
-        self.common.contains(folded)
-            || [owner.key(), &owner.as_str().to_lowercase(), local_part].contains(&folded)
+        let is_theirs = |owner: &Email| {
+            let local_part = owner.key().split('@').next().unwrap_or_default();
+            [owner.key(), &owner.as_str().to_lowercase(), local_part].contains(&folded)
+        };
+        self.common.contains(folded) || owner.is_some_and(is_theirs)
     }
 }
 
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
 
     fn allows(policy: &Policy, password: &str) -> bool {
-        policy.allows(&password.into(), &"Ada.Lovelace@B\u{fc}cher.example".parse().unwrap())
+        policy.allows(&password.into(), Some(&"Ada.Lovelace@B\u{fc}cher.example".parse().unwrap()))
     }
 
     #[test]

@@ -117,6 +117,12 @@ async fn u11_u12_go62_go63_accounts_are_listed_and_searched() {
             assert!(members.contains(&name), "{store} {name}");
         }
         assert_eq!(list(&server, "/users?email=b_", &root).await.1, ["b_b@part.example"]);
+        let longest = "x".repeat(1024);
+        let found = list(&server, &format!("/users?email={longest}"), &root).await;
+        assert!(found.1.is_empty(), "{store}");
+        let path = format!("/users?email={longest}x");
+        let long = ask(&server, Method::GET, &path, Some(&root), None).await;
+        refused(long, 400, "invalid email size").await;
         assert_eq!(list(&server, "/users?email=a%25", &root).await.1, ["A%a@part.example"]);
         let (page, found) = list(&server, "/users?metadata=%7B%22team%22:7%7D", &root).await;
         assert_eq!(

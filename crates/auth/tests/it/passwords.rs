@@ -151,6 +151,51 @@ async fn u15_u16_gw15_go59_passwords_are_changed() {
     }
 }
 
+/// The part of the rule that is the same for everybody comes before the token, as in the original.
+#[tokio::test]
+async fn w2_w3_what_is_wrong_with_a_password_is_said_in_the_order_of_the_original() {
+    let server = embedded().start().await.unwrap();
+    let login = server.user(ADA).await.unwrap();
+    let weak = (400, "password does not meet the requirements");
+    let no = (401, "failed to perform authentication over the entity");
+    let missing = (400, "missing password");
+    for (token, password, confirm, (status, error)) in [
+        ("", "", "", missing),
+        ("", "short", "", weak),
+        ("x", "Password1", "other", weak),
+        ("", NEW, "", (400, "missing conf password")),
+        ("", NEW, "other", (401, "missing or invalid bearer user token")),
+        ("x", NEW, "other", (400, "invalid reset password")),
+        ("x", NEW, NEW, no),
+        (&"x".repeat(5000), NEW, "other", (400, "invalid reset password")),
+        (&"x".repeat(5000), NEW, NEW, no),
+    ] {
+        let body = json!({ "token": token, "password": password, "confirm_password": confirm });
+        let answer = send(&server, Method::PUT, "/password/reset", None, body.clone()).await;
+        println!("{body}");
+        refused(answer, status, error).await;
+    }
+    let bearer = (401, "missing or invalid bearer user token");
+    for (token, password, old, email, (status, error)) in [
+        (None, "", "", "", bearer),
+        (None, "short", OLD, "", bearer),
+        (Some("x"), "", OLD, "", missing),
+        (Some("x"), "short", "", "", missing),
+        (Some("x"), "short", OLD, ADA, weak),
+        (Some("x"), "Password1", "", ADA, weak),
+        (Some("x"), NEW, OLD, "", (401, "failed to validate token")),
+        (Some(&*login), "short", OLD, ADA, weak),
+        (Some(&*login), NEW, OLD, ADA, no),
+        (Some(&*login), NEW, "wrong", "", (400, "invalid current password")),
+        (Some(&*login), ADA, "wrong", "", weak),
+    ] {
+        let body = json!({ "password": password, "old_password": old, "email": email });
+        println!("{body}");
+        let answer = send(&server, Method::PATCH, "/password", token, body).await;
+        refused(answer, status, error).await;
+    }
+}
+
 #[tokio::test]
 async fn go54_u6_u8_one_rule_wherever_a_password_is_set_and_none_at_a_sign_in() {
     for (store, setup) in stores().await {

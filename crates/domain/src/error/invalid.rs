@@ -223,7 +223,9 @@ impl Invalid {
             Self::LimitSize => "a page has 1 to 200 elements",
             Self::Order => "order by one of the columns of this list",
             Self::Direction => "use asc or desc",
-            Self::EmailSize => "an e-mail filter has at most 254 bytes",
+            Self::EmailSize => {
+                "an e-mail filter has at most 254 bytes, one of accounts at most 1024"
+            }
             Self::AccountStatus => "use enabled or disabled; a list also knows all",
             Self::Password => {
                 "use at least 8 and at most 72 characters that others would not think of: no common password, not your address"

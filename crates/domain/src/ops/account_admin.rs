@@ -38,7 +38,7 @@ impl Operation for OpenAccount {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<AccountId> {
-        if !cx.passwords().acceptable(&self.password, &self.email) {
+        if !cx.passwords().acceptable(&self.password, Some(&self.email)) {
             return Err(Invalid::Password.into());
         }
         if cx.store().account_by_email(&self.email).await?.is_some() {

@@ -55,7 +55,7 @@ impl Operation for BootstrapAdmin {
             }
             return promote(cx, &account).await;
         }
-        if !cx.passwords().acceptable(&self.password, &self.email) {
+        if !cx.passwords().acceptable(&self.password, Some(&self.email)) {
             return Err(Invalid::Password.into());
         }
         let password = cx.passwords().hash(self.password).await?;
@@ -129,7 +129,7 @@ impl Operation for Register {
     }
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
-        if !cx.passwords().acceptable(&self.password, &self.email) {
+        if !cx.passwords().acceptable(&self.password, Some(&self.email)) {
             return Err(Invalid::Password.into());
         }
         if !cx.rules().self_register {

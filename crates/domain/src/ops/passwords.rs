@@ -136,7 +136,7 @@ impl Operation for ChangePassword {
         let identity = cx.identity()?.clone();
         let found = enabled(cx.store().account(identity.user).await?);
         let account = found.ok_or(Unauthenticated::NotHonoured)?;
-        if !cx.passwords().acceptable(&self.password, &account.email) {
+        if !cx.passwords().acceptable(&self.password, Some(&account.email)) {
             return Err(Invalid::Password.into());
         }
         let attempt = Attempt::SignIn { source: cx.source(), account: account.email.key() };
@@ -218,7 +218,7 @@ pub(super) async fn hash(
     password: SecretString,
     owner: &Email,
 ) -> Result<PasswordHash> {
-    if !cx.passwords().acceptable(&password, owner) {
+    if !cx.passwords().acceptable(&password, Some(owner)) {
         return Err(Invalid::Password.into());
     }
     cx.passwords().hash(password).await

@@ -295,7 +295,7 @@ impl PlainPasswords {
 
 #[async_trait]
 impl Passwords for PlainPasswords {
-    fn acceptable(&self, password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, password: &SecretString, _: Option<&Email>) -> bool {
         password.expose_secret().len() >= 8
     }
 

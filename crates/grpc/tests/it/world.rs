@@ -246,7 +246,7 @@ struct Nothing;
 
 #[async_trait]
 impl Passwords for Nothing {
-    fn acceptable(&self, _password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, _password: &SecretString, _: Option<&Email>) -> bool {
         false
     }
 

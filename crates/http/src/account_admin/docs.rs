@@ -1,11 +1,11 @@
 //! What the description says of the routes that look after accounts.
 
-use auth_domain::model::{AccountOrder, Email};
+use auth_domain::model::AccountOrder;
 use auth_domain::{Conflict, Entity, Error, Invalid};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{AccountView, AccountsView, OpenBody, UpdateBody};
+use super::{AccountView, AccountsView, LONGEST_PART, OpenBody, UpdateBody};
 use crate::accounts::docs::GROUP;
 use crate::openapi::Docs;
 use crate::openapi::lists::{self, Asked};
@@ -127,8 +127,8 @@ fn asked() -> Vec<Asked> {
     let mut asked = lists::ordered_part(AccountOrder::ALL.map(AccountOrder::as_str));
     asked.extend([
         Asked::email(
-            "Only accounts whose address contains this, in whatever case; at most 254 bytes.",
-            Email::MAX,
+            "Only accounts whose address contains this, in whatever case; at most 1024 bytes.",
+            LONGEST_PART,
         ),
         Asked::metadata(
             "Only accounts whose metadata contains this: every member, at every depth, and for a list every \

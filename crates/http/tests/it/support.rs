@@ -368,7 +368,7 @@ impl PlainPasswords {
 
 #[async_trait]
 impl Passwords for PlainPasswords {
-    fn acceptable(&self, password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, password: &SecretString, _: Option<&Email>) -> bool {
         let text = password.expose_secret();
         text.chars().count() >= 8 && text.len() <= 72 && !text.contains(char::is_whitespace)
     }

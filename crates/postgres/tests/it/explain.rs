@@ -258,7 +258,7 @@ impl Ids for Nothing {
 
 #[async_trait]
 impl Passwords for Nothing {
-    fn acceptable(&self, _password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, _password: &SecretString, _: Option<&Email>) -> bool {
         false
     }
 

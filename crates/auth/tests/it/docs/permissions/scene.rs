@@ -361,7 +361,7 @@ struct Plain;
 
 #[async_trait]
 impl Passwords for Plain {
-    fn acceptable(&self, _password: &SecretString, _: &Email) -> bool {
+    fn acceptable(&self, _password: &SecretString, _: Option<&Email>) -> bool {
         true
     }
 
