@@ -2,7 +2,8 @@
 //!
 //! So many operations are under way at a time as find a connection to the store at once; of the others a bounded number
 //! wait, in order and briefly, and the rest are told at once to come back. So what was begun is done in time, however
-//! much more is asked for. Checks are not asked to wait, and what takes long begins only while nothing waits.
+//! much more is asked for. Checks are not asked to wait, and what takes long begins only while nothing waits. Whoever
+//! signs in has a place if their password can be hashed, and looks at nothing otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::config::{Config, StoreKind};
+use crate::passwords;
 
 /// How much is under way with the embedded store, and at most with the other: a queue in the store is no better than
 /// one here.
@@ -28,6 +30,8 @@ pub(crate) struct Gate {
     waiting: AtomicUsize,
     queue: usize,
     patience: Duration,
+    /// One for each password that is hashed or waits for it. Nobody waits here: there is a queue behind it already.
+    passwords: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -53,6 +57,7 @@ impl Gate {
             waiting: AtomicUsize::new(0),
             queue: number(queue),
             patience,
+            passwords: Arc::new(Semaphore::new(passwords::room())),
         }
     }
 
@@ -86,9 +91,16 @@ impl Admission for Gate {
     async fn admit(&self, priority: Priority) -> Result<Admitted> {
         match priority {
             Priority::Management => self.wait().await,
+            Priority::Password => {
+                let Ok(place) = Arc::clone(&self.passwords).try_acquire_owned() else {
+                    auth_telemetry::shed("password", "queue");
+                    return Err(busy());
+                };
+                Ok(Box::new(place))
+            }
             Priority::Bulk if self.refuses(priority) => Err(busy()),
-            // They are bounded elsewhere, and take no place here.
-            Priority::Check | Priority::Password | Priority::Bulk => Ok(Box::new(())),
+            // Checks are asked for nothing, and what takes long has turns of its own.
+            Priority::Check | Priority::Bulk => Ok(Box::new(())),
         }
     }
 
@@ -96,7 +108,8 @@ impl Admission for Gate {
         let taken = || self.places.available_permits() == 0;
         let queued = || self.waiting.load(Ordering::Relaxed) >= self.queue;
         let (refuses, name, reason) = match priority {
-            Priority::Check | Priority::Password => return false,
+            Priority::Check => return false,
+            Priority::Password => (self.passwords.available_permits() == 0, "password", "queue"),
             Priority::Management => (taken() && queued(), "management", "queue"),
             Priority::Bulk => (taken(), "bulk", "busy"),
         };
@@ -186,5 +199,21 @@ mod tests {
         // Which is in nobody's way.
         drop(gate.admit(Priority::Management).await.unwrap());
         drop(long);
+    }
+
+    #[tokio::test]
+    async fn r14_who_signs_in_looks_at_nothing_before_their_password_can_be_hashed() {
+        let gate = Gate::with_room(1, 0, LONG);
+        let mut held = Vec::new();
+        for _ in 0..passwords::room() {
+            held.push(gate.admit(Priority::Password).await.unwrap());
+        }
+        assert!(is_shed(&gate, Priority::Password).await);
+        assert!(gate.refuses(Priority::Password));
+        // Which is in nobody's way but theirs.
+        drop(gate.admit(Priority::Management).await.unwrap());
+        held.pop();
+        assert!(!gate.refuses(Priority::Password));
+        drop(gate.admit(Priority::Password).await.unwrap());
     }
 }

@@ -30,11 +30,15 @@ impl ports::Clock for SystemClock {
         let (read, news) = STEADY.read(since_boot(), wall());
         match news {
             News::None => {}
-            News::Stepped(by) => tracing::warn!(
-                seconds = by / 1_000_000,
-                "the clock of this machine was set; it is not believed for ten minutes"
-            ),
+            News::Stepped(by) => {
+                auth_telemetry::clock_stepped(by);
+                tracing::warn!(
+                    seconds = by / 1_000_000,
+                    "the clock of this machine was set; it is not believed for ten minutes"
+                );
+            }
             News::Followed(by) => {
+                auth_telemetry::clock_stepped(0);
                 tracing::warn!(
                     seconds = by / 1_000_000,
                     "the clock of this machine is believed again"

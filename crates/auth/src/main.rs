@@ -15,6 +15,7 @@ mod admission;
 mod clock;
 mod config;
 mod database;
+mod glance;
 mod housekeeping;
 mod mail;
 mod operator;

@@ -32,6 +32,20 @@ const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
+/// How many passwords are hashed or wait for it at most.
+pub(crate) fn room() -> usize {
+    room_for(workers(), QUEUE)
+}
+
+fn workers() -> usize {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.div_euclid(2).max(1)
+}
+
+fn room_for(workers: usize, queue: usize) -> usize {
+    workers.saturating_mul(queue.saturating_add(1))
+}
+
 /// The pool. As many threads hash as half of the cores; the rest is for checks.
 pub(crate) struct ArgonPool {
     policy: Policy,
@@ -44,15 +58,14 @@ pub(crate) struct ArgonPool {
 impl ArgonPool {
     /// A pool that lets passwords be set which the policy allows.
     pub(crate) fn new(policy: Policy) -> Result<Self> {
-        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
-        Self::with_room(policy, cores.div_euclid(2).max(1), QUEUE)
+        Self::with_room(policy, workers(), QUEUE)
     }
 
     fn with_room(policy: Policy, workers: usize, queue: usize) -> Result<Self> {
         let (memory, passes, lanes) = COST;
         let params = Params::new(memory, passes, lanes, None)
             .map_err(|error| Error::internal(error.to_string()))?;
-        let room = workers.saturating_mul(queue.saturating_add(1));
+        let room = room_for(workers, queue);
         let threads = Threads::start(workers).map_err(Error::internal)?;
         Ok(Self { policy, params, threads, admitted: Arc::new(Semaphore::new(room)) })
     }

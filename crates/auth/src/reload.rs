@@ -6,8 +6,7 @@
 //! because a container may have nobody who could send it a signal; the directory of signing keys is followed by
 //! [`crate::signing_keys::follow`], which hears of the signal here.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Grpc, Telemetry};
+use crate::glance::Glance;
 use crate::serve::Secured;
 use crate::signing_keys::LOOK;
 
@@ -37,15 +37,14 @@ struct Part {
     /// Reads them and puts what they say into use, or leaves everything as it is.
     take: Box<dyn FnMut() -> Result<(), String> + Send>,
     /// What was seen when they were last put into use, and when they were last looked at.
-    taken: Glance,
-    seen: Glance,
+    taken: Seen,
+    seen: Seen,
     /// What is wrong with them now, said once.
     problem: Option<String>,
 }
 
-/// What is seen of files without reading them: device, file, size and time of the last change; nothing of one that is not
-/// there. Links are followed, so one that leads elsewhere shows, as Kubernetes changes what it mounts.
-type Glance = Vec<Option<[i64; 5]>>;
+/// What is seen of them; nothing of one that is not there or cannot be looked at.
+type Seen = Vec<Option<Glance>>;
 
 impl Reload {
     /// What these settings have in files. Everything was read for the start.
@@ -106,7 +105,7 @@ impl Reload {
             });
             self = match looked.await {
                 Ok(reload) => reload,
-                // Only a panic ends it early, which was logged where it happened.
+                // Only the end of the process ends it early.
                 Err(_) => return,
             };
         }
@@ -135,7 +134,9 @@ impl Part {
         if !(told || settled && changed) {
             return;
         }
-        let problem = (self.take)().err();
+        // Whatever is wrong with one of them, the others are looked at.
+        let taken = catch_unwind(AssertUnwindSafe(&mut self.take));
+        let problem = taken.unwrap_or_else(|_| Err("reading it panicked".to_owned())).err();
         let read = problem.is_none().then(|| SystemClock.now().micros());
         auth_telemetry::reloaded(self.name, read);
         match &problem {
@@ -155,12 +156,6 @@ impl Part {
     }
 }
 
-fn glance(files: &[PathBuf]) -> Glance {
-    let look = |file: &PathBuf| {
-        let seen = fs::metadata(file).ok()?;
-        let number = |number: u64| i64::from_ne_bytes(number.to_ne_bytes());
-        let (device, inode, size) = (number(seen.dev()), number(seen.ino()), number(seen.size()));
-        Some([device, inode, size, seen.mtime(), seen.mtime_nsec()])
-    };
-    files.iter().map(look).collect()
+fn glance(files: &[PathBuf]) -> Seen {
+    files.iter().map(|file| Glance::of(file).ok().flatten()).collect()
 }

@@ -25,6 +25,8 @@ use rustls::pki_types::pem::PemObject;
 use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
+use crate::glance::Glance;
+
 /// How often a running service looks at the directory. It has read what is new a moment later.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 /// The shortest time a new key is known before it signs: several looks.
@@ -49,7 +51,7 @@ pub(crate) struct Contents {
 }
 
 /// What is seen of it without reading a key: changes when something in it does.
-pub(crate) type Glance = Vec<(String, u64, i64, i64, u32)>;
+pub(crate) type Seen = Vec<(String, Glance)>;
 
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,17 +118,14 @@ impl KeyDirectory {
     }
 
     /// What is seen of it from outside.
-    pub(crate) fn glance(&self) -> Result<Glance, String> {
-        let names = self.names()?;
-        let seen = names.into_iter().map(|(name, entry)| match fs::metadata(entry.path()) {
-            Ok(about) => {
-                Ok(Some((name, about.ino(), about.mtime(), about.mtime_nsec(), about.mode())))
-            }
-            // Removed a moment ago.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.refused(error)),
-        });
-        seen.filter_map(Result::transpose).collect()
+    pub(crate) fn glance(&self) -> Result<Seen, String> {
+        let mut seen = Vec::new();
+        for (name, entry) in self.names()? {
+            // Nothing of what was removed a moment ago.
+            let glance = Glance::of(&entry.path()).map_err(|error| self.refused(error))?;
+            seen.extend(glance.map(|glance| (name, glance)));
+        }
+        Ok(seen)
     }
 
     /// Those that are withdrawn, whatever else is wrong with the directory.

@@ -66,10 +66,19 @@ impl Quotas {
     }
 }
 
-/// Something to count, and what it is called when there is too much of it.
+/// Something to count.
 struct Counted {
     count: Count,
+    kind: Kind,
+}
+
+/// What sort of thing is counted. Two may have the same name, and as much may fit into both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    /// What it is called when there is too much of it.
     limit: &'static str,
+    /// How many things name whom it is counted for.
+    parts: usize,
 }
 
 /// What was attempted lately.
@@ -153,17 +162,18 @@ impl Limiter {
     fn count(&self, limit: &'static str, quota: Quota, subject: &[&[u8]]) -> Counted {
         let parts: Vec<&[u8]> =
             [limit.as_bytes()].into_iter().chain(subject.iter().copied()).collect();
-        Counted { count: Count { bucket: self.pseudonyms.of(&parts), quota }, limit }
+        let kind = Kind { limit, parts: subject.len() };
+        Counted { count: Count { bucket: self.pseudonyms.of(&parts), quota }, kind }
     }
 
     /// Counts here, and then everywhere.
-    async fn fill(&self, counts: &[Count]) -> Result<(), Full> {
-        self.local.fill(counts)?;
+    async fn fill(&self, counted: &[Counted]) -> Result<(), Full> {
+        self.local.fill(counted)?;
         let Some(shared) = &self.shared else { return Ok(()) };
-        match shared.enter(counts).await {
+        match shared.enter(&counts(counted)).await {
             Some(Verdict::Counted) => Ok(()),
             Some(Verdict::Full { place, wait }) => {
-                self.local.take_back(counts);
+                self.local.take_back(counted);
                 Err(Full { place, wait })
             }
             None => {
@@ -194,20 +204,18 @@ impl ports::Throttle for Limiter {
         if counted.is_empty() {
             return Ok(());
         }
-        let counts: Vec<Count> = counted.iter().map(|counted| counted.count).collect();
-        self.fill(&counts).await.map_err(|Full { place, wait }| {
-            let limit = counted.get(place).map_or("other", |counted| counted.limit);
+        self.fill(&counted).await.map_err(|Full { place, wait }| {
+            let limit = counted.get(place).map_or("other", |counted| counted.kind.limit);
             auth_telemetry::refused(transport(attempt), limit);
             Error::RateLimited(wait)
         })
     }
 
     async fn take_back(&self, attempt: Attempt<'_>) {
-        let counts: Vec<Count> =
-            self.counted(attempt).into_iter().map(|counted| counted.count).collect();
-        self.local.take_back(&counts);
+        let counted = self.counted(attempt);
+        self.local.take_back(&counted);
         if let Some(shared) = &self.shared {
-            shared.take_back(&counts).await;
+            shared.take_back(&counts(&counted)).await;
         }
     }
 
@@ -215,6 +223,11 @@ impl ports::Throttle for Limiter {
         auth_telemetry::refused("http", "ends_of_sessions");
         Err(Error::RateLimited(wait))
     }
+}
+
+/// What others need to know to count it, too.
+fn counts(counted: &[Counted]) -> Vec<Count> {
+    counted.iter().map(|counted| counted.count).collect()
 }
 
 /// Where it was refused.
@@ -247,12 +260,20 @@ impl ports::Throttle for Unlimited {
     }
 }
 
-/// Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has for
+/// What addresses of IPv4 begin with behind a translator (RFC 6052 section 2.1).
+const TRANSLATED: u128 = 0x0064_ff9b << 96;
+
+/// Who counts as one: an IPv4 address, also behind a translator, or the /64 network that one IPv6 subscriber has for
 /// themselves; and all of whom nothing is known.
 fn network(source: Source) -> Vec<u8> {
     let Source::Http(Some(address)) = source else { return Vec::new() };
     match address.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => (address.to_bits() >> 64).to_be_bytes().to_vec(),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            let translated = (bits >> 32) << 32 == TRANSLATED;
+            let kept = if translated { bits } else { bits >> 64 };
+            kept.to_be_bytes().to_vec()
+        }
     }
 }

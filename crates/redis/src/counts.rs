@@ -5,14 +5,14 @@
 //! there is no answer.
 //!
 //! A connection that fails once is given up for everybody, and [`RedisCounts::stay_connected`] alone tries to have
-//! another. So a Redis that is frozen or away costs those who were waiting at that moment [`DECIDE`] at most, and
-//! nobody afterwards.
+//! another: one that has shown that it counts. So a Redis that is frozen, away or not writable costs those who were
+//! waiting at that moment [`DECIDE`] at most, and nobody afterwards.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use auth_domain::quota::Count;
+use auth_domain::quota::{Count, Quota};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd};
 use tokio::sync::Notify;
@@ -73,6 +73,11 @@ end
 return 0
 ";
 
+/// A bucket of nobody's, whose name is no digest that means anything. More fits into it than anybody could add, so
+/// every probe writes.
+const PROBE: u128 = 0;
+const PROBES: (u32, Duration) = (u32::MAX, Duration::from_secs(1));
+
 /// What Redis says of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -128,18 +133,35 @@ impl RedisCounts {
     }
 
     /// Connects, sees to it that the connection works, and connects anew when it does not any more; never ends. Calls
-    /// back whenever that changes.
+    /// back whenever that changes, and logs why.
     pub async fn stay_connected(&self, tell: impl Fn(bool) + Send) {
+        let mut said = false;
         for number in 1.. {
             match timeout(CONNECT, self.connect(number)).await {
                 Ok(Ok(connected)) => {
+                    if std::mem::take(&mut said) {
+                        tracing::info!(
+                            "rate limits are counted together with other replicas again"
+                        );
+                    }
                     self.put(Some(connected));
                     tell(true);
                     self.watch().await;
                     tell(false);
                 }
-                Ok(Err(error)) => tracing::debug!(?error, "limits are not shared"),
-                Err(_) => tracing::debug!("limits are not shared: Redis does not answer"),
+                // Once, until it works again.
+                _ if said => {}
+                Ok(Err(error)) => {
+                    said = true;
+                    tracing::warn!(
+                        error = told(&error),
+                        "rate limits are counted here alone: Redis cannot count"
+                    );
+                }
+                Err(_) => {
+                    said = true;
+                    tracing::warn!("rate limits are counted here alone: Redis does not answer");
+                }
             }
             sleep(PAUSE).await;
         }
@@ -153,6 +175,9 @@ impl RedisCounts {
             self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let enter = load(&mut connection, ENTER).await?;
         let take_back = load(&mut connection, TAKE_BACK).await?;
+        // A replica of Redis, or one whose disk is full, answers and takes nothing.
+        let _: (i64, i64) = probe(&enter).query_async(&mut connection).await?;
+        let _: i64 = probe(&take_back).query_async(&mut connection).await?;
         Ok(Connected { connection, enter, take_back, number })
     }
 
@@ -160,7 +185,10 @@ impl RedisCounts {
     async fn watch(&self) {
         while let Some(connected) = self.connected() {
             if timeout(PAUSE, self.lost.notified()).await.is_err() {
-                let _: Option<String> = self.ask(connected, &redis::cmd("PING")).await;
+                let [enter, take_back] =
+                    [&connected.enter, &connected.take_back].map(|script| probe(script));
+                let _: Option<(i64, i64)> = self.ask(connected.clone(), &enter).await;
+                let _: Option<i64> = self.ask(connected, &take_back).await;
             }
         }
     }
@@ -199,7 +227,18 @@ impl RedisCounts {
     }
 }
 
-/// Has Redis keep a script, and gives its name. That it does shows that the connection works.
+/// Counts for nobody, as it would for somebody.
+fn probe(script: &str) -> Cmd {
+    let (attempts, within) = PROBES;
+    invocation(script, &[Count { bucket: PROBE, quota: Quota::new(attempts, within) }])
+}
+
+/// What kind of thing went wrong: what Redis says beyond that may hold anything.
+fn told(error: &redis::RedisError) -> String {
+    error.code().map_or_else(|| error.category().to_owned(), str::to_owned)
+}
+
+/// Has Redis keep a script, and gives its name.
 async fn load(connection: &mut MultiplexedConnection, body: &str) -> redis::RedisResult<String> {
     let mut command = redis::cmd("SCRIPT");
     command.arg("LOAD").arg(script(CLOCK, body));

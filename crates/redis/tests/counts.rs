@@ -219,3 +219,20 @@ async fn before_there_is_a_connection_nobody_waits_for_one() {
     replica.counts.take_back(&[count(1)]).await;
     assert!(begun.elapsed() < DECIDE, "{:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn r9_a_redis_that_answers_and_takes_nothing_is_none_to_count_with() {
+    let redis = Redis::start().await.unwrap();
+    let replica = Replica::connected(&redis).await;
+    // As one that has become a replica of another, and as one that is full.
+    for (setting, broken, well) in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")] {
+        redis.ask(&["CONFIG", "SET", setting, broken]).await.unwrap();
+        replica.is(false).await;
+        assert_eq!(replica.counts.enter(&[count(1)]).await, None, "{setting}");
+        redis.ask(&["CONFIG", "SET", setting, well]).await.unwrap();
+        replica.is(true).await;
+        assert_eq!(replica.through(1, &[count(1)]).await, Some(1), "{setting}");
+    }
+    let kept = redis.ask(&["KEYS", "*"]).await.unwrap();
+    assert_eq!(kept, [key(1)], "looking whether it counts leaves nothing behind");
+}

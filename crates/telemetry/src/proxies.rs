@@ -6,12 +6,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Once;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What proxies write, although no standard says so; what RFC 7239 has instead, few of them do.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// How long nothing is said again of proxies that are not configured: anybody can have it said, and whoever watches
+/// the log may come later.
+const SILENCE: Duration = Duration::from_hours(1);
 
 /// Addresses that begin alike, written as `10.0.0.0/8`, or a single one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,20 +108,20 @@ impl Proxies {
         Some(at)
     }
 
-    /// Whether it would have believed one that is not configured: worth a word, once, because then everybody behind it
-    /// counts as one.
+    /// Says, once an hour, that somebody not configured names clients: behind a proxy everybody would count as one.
     pub(crate) fn warn_of_others(&self, peer: IpAddr, headers: &HeaderMap) {
-        static SAID: Once = Once::new();
-        if !SAID.is_completed()
-            && headers.contains_key(FORWARDED_FOR)
-            && !self.trusts(peer.to_canonical())
-        {
-            SAID.call_once(|| {
-                tracing::warn!(
-                    "a request came with X-Forwarded-For from an address that is not in \
-                     MF_AUTH_TRUSTED_PROXIES: if that is a proxy, everybody behind it counts as one client"
-                );
-            });
+        static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+        if !headers.contains_key(FORWARDED_FOR) || self.trusts(peer.to_canonical()) {
+            return;
+        }
+        // Whoever finds it taken leaves it to the other one.
+        let Ok(mut said) = SAID.try_lock() else { return };
+        if said.is_none_or(|said| said.elapsed() > SILENCE) {
+            *said = Some(Instant::now());
+            tracing::warn!(
+                "a request came with X-Forwarded-For from an address that is not in \
+                 MF_AUTH_TRUSTED_PROXIES: if that is a proxy, everybody behind it counts as one client"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! Keeps a running service up to date with its directory of keys. Nothing here is on the way of a request.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use auth_domain::ops::signing_keys::{IsWithdrawn, WithdrawSigningKey};
@@ -9,7 +10,7 @@ use auth_jwt::{KeyRing, RingKey};
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Contents, Glance, KeyDirectory, LOOK, Phase};
+use super::{Contents, KeyDirectory, LOOK, Phase, Seen};
 use crate::clock::SystemClock;
 
 /// Follows the directory.
@@ -18,7 +19,7 @@ pub(crate) struct Follower {
     ring: KeyRing,
     /// What the ring was made of.
     contents: Contents,
-    glance: Option<Glance>,
+    glance: Option<Seen>,
     /// What is wrong with the directory now, said once.
     problem: Option<String>,
     /// How many of those that are withdrawn the store is known to know.
@@ -51,7 +52,7 @@ impl Follower {
             });
             self = match looked.await {
                 Ok(follower) => follower,
-                // Only a panic ends it early, which was logged where it happened.
+                // Only the end of the process ends it early.
                 Err(_) => return,
             };
             self.measure();
@@ -67,7 +68,9 @@ impl Follower {
         if same && self.problem.is_none() {
             return;
         }
-        match glance.and_then(|glance| Ok((glance, self.read()?))) {
+        let read = || catch_unwind(AssertUnwindSafe(|| self.read()));
+        let read = || read().unwrap_or_else(|_| Err(self.directory.refused("reading it panicked")));
+        match glance.and_then(|glance| Ok((glance, read()?))) {
             Ok((glance, contents)) => {
                 let told = self.problem.take().is_some();
                 let changed = told || Some(&glance) != self.glance.as_ref();

@@ -4,21 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use auth_domain::quota::{Count, Quota};
+use super::{Counted, Full, Kind};
 
-use super::Full;
-
-/// The most buckets that are remembered of a quota: some megabytes for each.
+/// The most buckets that are remembered of a kind: some megabytes for each.
 pub(super) const MOST: usize = 50_000;
 
-/// Buckets in memory, by what fits into them: those of one quota never push out those of another.
+/// Buckets in memory, by kind: those of one never push out those of another.
 ///
 /// One lock for all: several buckets are filled together or not at all, which takes less than a microsecond.
 #[derive(Debug)]
 pub(super) struct Local {
     began: Instant,
     /// For each bucket that is not empty the moment when it will be, in microseconds since the beginning.
-    buckets: Mutex<HashMap<Quota, HashMap<u128, u64>>>,
+    buckets: Mutex<HashMap<Kind, HashMap<u128, u64>>>,
 }
 
 impl Default for Local {
@@ -29,18 +27,18 @@ impl Default for Local {
 
 impl Local {
     /// Adds one to each of these, or to none.
-    pub(super) fn fill(&self, counts: &[Count]) -> Result<(), Full> {
-        self.fill_at(self.now(), counts)
+    pub(super) fn fill(&self, counted: &[Counted]) -> Result<(), Full> {
+        self.fill_at(self.now(), counted)
     }
 
-    pub(super) fn fill_at(&self, now: u64, counts: &[Count]) -> Result<(), Full> {
+    pub(super) fn fill_at(&self, now: u64, counted: &[Counted]) -> Result<(), Full> {
         let mut buckets = self.lock();
-        let mut filled = Vec::with_capacity(counts.len());
+        let mut filled = Vec::with_capacity(counted.len());
         let mut longest: Option<Full> = None;
-        for (place, Count { bucket, quota }) in counts.iter().enumerate() {
-            let empty_at = buckets.get(quota).and_then(|known| known.get(bucket)).copied();
-            match quota.fill(empty_at.unwrap_or(now), now) {
-                Ok(empty_at) => filled.push((*quota, *bucket, empty_at)),
+        for (place, Counted { count, kind }) in counted.iter().enumerate() {
+            let empty_at = buckets.get(kind).and_then(|known| known.get(&count.bucket)).copied();
+            match count.quota.fill(empty_at.unwrap_or(now), now) {
+                Ok(empty_at) => filled.push((*kind, count.bucket, empty_at)),
                 Err(wait) if longest.as_ref().is_none_or(|full| full.wait < wait) => {
                     longest = Some(Full { place, wait });
                 }
@@ -50,8 +48,8 @@ impl Local {
         if let Some(full) = longest {
             return Err(full);
         }
-        for (quota, bucket, empty_at) in filled {
-            let known = buckets.entry(quota).or_default();
+        for (kind, bucket, empty_at) in filled {
+            let known = buckets.entry(kind).or_default();
             if known.len() >= MOST && !known.contains_key(&bucket) {
                 forget(known, now);
             }
@@ -61,18 +59,18 @@ impl Local {
     }
 
     /// Removes one from each.
-    pub(super) fn take_back(&self, counts: &[Count]) {
-        self.take_back_at(self.now(), counts);
+    pub(super) fn take_back(&self, counted: &[Counted]) {
+        self.take_back_at(self.now(), counted);
     }
 
-    pub(super) fn take_back_at(&self, now: u64, counts: &[Count]) {
+    pub(super) fn take_back_at(&self, now: u64, counted: &[Counted]) {
         let mut buckets = self.lock();
-        for Count { bucket, quota } in counts {
-            let Some(known) = buckets.get_mut(quota) else { continue };
-            let Some(empty_at) = known.get(bucket).copied() else { continue };
-            match quota.take_back(empty_at, now) {
-                Some(empty_at) => known.insert(*bucket, empty_at),
-                None => known.remove(bucket),
+        for Counted { count, kind } in counted {
+            let Some(known) = buckets.get_mut(kind) else { continue };
+            let Some(empty_at) = known.get(&count.bucket).copied() else { continue };
+            match count.quota.take_back(empty_at, now) {
+                Some(empty_at) => known.insert(count.bucket, empty_at),
+                None => known.remove(&count.bucket),
             };
         }
     }
@@ -83,14 +81,14 @@ impl Local {
         u64::try_from(micros).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Quota, HashMap<u128, u64>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, HashMap<u128, u64>>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many buckets of this quota are remembered.
+    /// How many buckets are remembered of each kind.
     #[cfg(test)]
-    pub(super) fn remembered(&self, quota: Quota) -> usize {
-        self.lock().get(&quota).map_or(0, HashMap::len)
+    pub(super) fn remembered(&self) -> Vec<usize> {
+        self.lock().values().map(HashMap::len).collect()
     }
 }
 

@@ -36,8 +36,7 @@ fn limiter() -> Limiter {
 
 impl Limiter {
     fn enter_at(&self, now: u64, attempt: Attempt<'_>) -> Result<(), Duration> {
-        let counts: Vec<_> = self.counted(attempt).iter().map(|counted| counted.count).collect();
-        self.local.fill_at(now, &counts).map_err(|full| full.wait)
+        self.local.fill_at(now, &self.counted(attempt)).map_err(|full| full.wait)
     }
 
     /// How many come through at this moment, of a thousand.
@@ -128,6 +127,27 @@ fn s86_a_network_counts_as_one_and_an_unknown_address_counts() {
     limiter.through(NOW, |_| sign_in("::ffff:192.0.2.1", "ada"));
     assert!(limiter.enter_at(NOW, sign_in(HERE, "ada")).is_err());
     assert_eq!(limiter.through(NOW, |_| sign_in("unknown", "ada")), 10);
+    // Behind a translator everybody would be of one network.
+    limiter.through(NOW, |_| sign_in("64:ff9b::198.51.100.1", "ada"));
+    assert!(limiter.enter_at(NOW, sign_in("64:ff9b::198.51.100.1", "ada")).is_err());
+    assert!(limiter.enter_at(NOW, sign_in("64:ff9b::198.51.100.2", "ada")).is_ok());
+    assert!(limiter.enter_at(NOW, sign_in("64:ff9b:0:1::1", "ada")).is_ok());
+}
+
+#[test]
+fn s86_a_flood_of_one_kind_makes_nobody_forget_another() {
+    let mut limiter = limiter();
+    limiter.quotas.asking = limiter.quotas.address;
+    limiter.quotas.account = limiter.quotas.address;
+    limiter.through(NOW, |_| sign_in(HERE, "ada"));
+    for n in 0..60_000_u32 {
+        let source = Source::Http(Some(IpAddr::V4(n.into())));
+        for _ in 0..3 {
+            limiter.enter_at(NOW, Attempt::AskingForReset(source)).unwrap();
+        }
+    }
+    assert_eq!(limiter.local.remembered().len(), 3, "the same fits into all of them");
+    assert!(limiter.enter_at(NOW, sign_in(HERE, "ada")).is_err());
 }
 
 #[test]
@@ -138,9 +158,8 @@ fn what_is_remembered_is_bounded_and_the_worst_is_remembered_longest() {
         let source = Source::Http(Some(IpAddr::V4(n.into())));
         limiter.enter_at(NOW, Attempt::SignIn { source, account: "ada" }).unwrap();
     }
-    for quota in [limiter.quotas.address, limiter.quotas.account] {
-        assert!(limiter.local.remembered(quota) <= MOST);
-    }
+    let remembered = limiter.local.remembered();
+    assert!(remembered.len() == 2 && remembered.iter().all(|many| *many <= MOST), "{remembered:?}");
     assert!(limiter.enter_at(NOW, sign_in(HERE, "ada")).is_err());
 }
 

@@ -3,6 +3,7 @@
 //! What is measured at every call is in [`operations`], which is made for that. Everything else
 //! goes through the `metrics` macros, from wherever it happens, and is rendered by its exporter.
 
+mod clock;
 mod exemplars;
 mod keys;
 mod limits;
@@ -21,6 +22,7 @@ use auth_domain::ports::Observer;
 use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use self::clock::clock_stepped;
 pub(crate) use self::exemplars::keep as keep_exemplars;
 pub use self::keys::{signing_keys, signing_keys_stale};
 pub use self::limits::{counted_alone, counting_together};
@@ -122,6 +124,7 @@ fn describe() {
     keys::describe();
     limits::describe();
     reload::describe();
+    clock::describe();
     work::describe();
     memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
@@ -145,6 +148,7 @@ fn begin_at_zero() {
         counter!("auth_spans_dropped_total", "reason" => reason).increment(0);
     }
     limits::begin_at_zero();
+    clock::begin_at_zero();
     mail::begin_at_zero();
     memory::begin_at_zero();
     work::begin_at_zero();
@@ -203,6 +207,7 @@ mod tests {
         reloaded("log_level", Some(1_500_000));
         reloaded("log_level", None);
         certificate_expires(1_800_000_000);
+        clock_stepped(-7_500_000);
         work(WorkNumbers { under_way: 24, waiting: 7 });
         shed("management", "queue");
         mails(5, 1, Duration::from_millis(2_500));
@@ -229,6 +234,7 @@ mod tests {
             r#"auth_reload_stale{what="log_level"} 1"#,
             r#"auth_reload_timestamp_seconds{what="log_level"} 1.5"#,
             "auth_certificate_expiry_timestamp_seconds 1800000000",
+            "auth_clock_step_seconds -7.5",
             "auth_work_under_way 24",
             "auth_work_waiting 7",
             r#"auth_shed_total{priority="management",reason="queue"} 1"#,

@@ -18,7 +18,9 @@ pub(super) fn describe() {
 }
 
 pub(super) fn begin_at_zero() {
-    for (priority, reason) in [("management", "queue"), ("management", "wait"), ("bulk", "busy")] {
+    for (priority, reason) in
+        [("management", "queue"), ("management", "wait"), ("password", "queue"), ("bulk", "busy")]
+    {
         counter!("auth_shed_total", "priority" => priority, "reason" => reason).increment(0);
     }
 }
