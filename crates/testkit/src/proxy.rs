@@ -51,6 +51,15 @@ pub struct Proxy {
 impl Proxy {
     /// Leads to this server.
     pub async fn to(target: SocketAddr) -> Result<Self> {
+        Self::start(target, false).await
+    }
+
+    /// Leads to this PostgreSQL server, without TLS, and keeps its notifications from whoever listens to them.
+    pub async fn without_notifications(target: SocketAddr) -> Result<Self> {
+        Self::start(target, true).await
+    }
+
+    async fn start(target: SocketAddr, deaf: bool) -> Result<Self> {
         let port = Port::take()?;
         let listener = TcpListener::bind(port.address()).await?;
         let network = Network::default();
@@ -59,7 +68,7 @@ impl Proxy {
         let (watched, counted) = (Arc::clone(&state), Arc::clone(&words));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, watched.subscribe(), Arc::clone(&counted)));
+                tokio::spawn(pass(client, watched.subscribe(), Arc::clone(&counted), deaf));
             }
         });
         Ok(Self { port, state, words, accepting })
@@ -115,7 +124,7 @@ impl Drop for Proxy {
 }
 
 /// One connection, to its end.
-async fn pass(client: TcpStream, state: watch::Receiver<State>, words: Arc<AtomicI64>) {
+async fn pass(client: TcpStream, state: watch::Receiver<State>, words: Arc<AtomicI64>, deaf: bool) {
     let State { generation, .. } = *state.borrow();
     let mut watching = state.clone();
     let passing = async {
@@ -125,8 +134,8 @@ async fn pass(client: TcpStream, state: watch::Receiver<State>, words: Arc<Atomi
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = carry(from_client, to_server, state.clone(), Some(words)) => {}
-            () = carry(from_server, to_client, state, None) => {}
+            () = carry(from_client, to_server, state.clone(), Some(words), None) => {}
+            () = carry(from_server, to_client, state, None, deaf.then(Vec::new)) => {}
         }
         Some(())
     };
@@ -143,12 +152,13 @@ async fn calm(state: &mut watch::Receiver<State>) -> Option<State> {
     Some(*now)
 }
 
-/// One direction, to its end.
+/// One direction, to its end. Of somebody who is deaf it has what is no whole message yet.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     words: Option<Arc<AtomicI64>>,
+    mut deaf: Option<Vec<u8>>,
 ) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
@@ -164,8 +174,29 @@ async fn carry(
             return;
         }
         let Some(heard) = bytes.get(..count) else { return };
-        if to.write_all(heard).await.is_err() {
+        let kept = deaf.as_mut().map(|begun| without_notifications(begun, heard));
+        if to.write_all(kept.as_deref().unwrap_or(heard)).await.is_err() {
             return;
         }
     }
+}
+
+/// The whole messages of PostgreSQL's protocol that have come by now, but for notifications. Each has its type, a byte,
+/// and its length, without the type, in four.
+fn without_notifications(begun: &mut Vec<u8>, heard: &[u8]) -> Vec<u8> {
+    const NOTIFICATION: u8 = b'A';
+    begun.extend_from_slice(heard);
+    let mut kept = Vec::new();
+    while let Some((&[kind, a, b, c, d], _)) = begun.split_first_chunk() {
+        let length = u32::from_be_bytes([a, b, c, d]);
+        let whole = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1);
+        if begun.len() < whole {
+            break;
+        }
+        let message: Vec<u8> = begun.drain(..whole).collect();
+        if kind != NOTIFICATION {
+            kept.extend(message);
+        }
+    }
+    kept
 }

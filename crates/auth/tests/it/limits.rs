@@ -9,7 +9,9 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::world::{embedded, eventually, found, get, identify, make_key, postgres, sibling};
+use crate::world::{
+    embedded, eventually, found, get, identify, make_key, metric, postgres, sibling,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -19,13 +21,6 @@ fn limited(setup: Setup) -> Setup {
         .set("MF_AUTH_RATE_LIMITS", "on")
         .set("MF_AUTH_LOGIN_FAILURES_PER_ADDRESS", "1000")
         .set("MF_AUTH_LOGIN_FAILURES_PER_ACCOUNT", "1000")
-}
-
-async fn metric(server: &Server, series: &str) -> f64 {
-    let answer = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
-    let text = answer.text().await.unwrap();
-    let series = format!("{series} ");
-    text.lines().find_map(|line| line.strip_prefix(&*series)?.parse().ok()).unwrap_or(0.0)
 }
 
 async fn refused(server: &Server, transport: &str, reason: &str) -> f64 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::{AuthorizeReq, Token};
-use auth_testkit::{Postgres, Redis, Server};
+use auth_testkit::{Postgres, Proxy, Redis, Server};
 use reqwest::Method;
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
@@ -134,9 +134,9 @@ async fn hits(server: &Server) -> u64 {
 }
 
 /// Makes keys and revokes them on one replica, and asks the other; gives how long the slowest revocation took.
-async fn revocations(servers: &[Server; 2], login: &str, what: &str) -> Duration {
+async fn revocations(servers: &[Server; 2], login: &str, rounds: usize, what: &str) -> Duration {
     let mut slowest = Duration::ZERO;
-    for round in 0..15 {
+    for round in 0..rounds {
         let (id, key) = make_key(&servers[round % 2], login).await;
         for server in servers {
             identify(server, &key).await.unwrap();
@@ -165,7 +165,7 @@ async fn r9_to_r12_whatever_becomes_of_redis_revocations_stay_within_their_bound
     let login = servers[0].user("ada@example.com").await.unwrap();
     let mut slowest = Vec::new();
     let mut measure = async |what: &'static str| {
-        let took = revocations(&servers, &login, what).await;
+        let took = revocations(&servers, &login, 15, what).await;
         slowest.push((what, took));
     };
     measure("absent from the start").await;
@@ -191,6 +191,25 @@ async fn r9_to_r12_whatever_becomes_of_redis_revocations_stay_within_their_bound
     for server in &servers {
         assert!(server.output().lines().all(|line| !line.contains("panicked")));
     }
+}
+
+/// With Redis alone to wake them, whose messages come past a database that tells nobody anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_wakes_replicas_that_hear_nothing_from_postgresql() {
+    let postgres = Postgres::start().await.unwrap();
+    let proxy = Proxy::without_notifications(postgres.address()).await.unwrap();
+    let mut redis = Redis::start().await.unwrap();
+    let database = postgres.database().await.unwrap().at(proxy.address());
+    let setup = embedded().on(&database).set("MF_AUTH_ES_URL", redis.address());
+    // Whoever is not woken looks by themselves, after so long.
+    let setup = setup.set("MF_AUTH_LEASE", "9s").set("MF_AUTH_LEASE_RENEWAL", "3s");
+    let servers = [setup.start().await.unwrap(), setup.start().await.unwrap()];
+    let login = servers[0].user("ada@example.com").await.unwrap();
+    let woken = revocations(&servers, &login, 10, "woken by Redis").await;
+    redis.stop();
+    let alone = revocations(&servers, &login, 3, "woken by nobody").await;
+    let between = Duration::from_secs(2);
+    assert!(woken < between && between < alone, "{woken:?}, and {alone:?} without");
 }
 
 /// Floods the channel of wake-ups with what was never meant for it.

@@ -129,3 +129,11 @@ pub async fn killed_while_founding(server: Server, login: &str) -> Vec<String> {
     }
     founded
 }
+
+/// What a replica says of this series on its ops listener; 0 if nothing.
+pub async fn metric(server: &Server, series: &str) -> f64 {
+    let answer = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let series = format!("{series} ");
+    text.lines().find_map(|line| line.strip_prefix(&*series)?.parse().ok()).unwrap_or(0.0)
+}

@@ -3,17 +3,27 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use auth_testkit::Server;
 use tokio::time::sleep;
 
 use super::load::{Load, Size, Target};
 use super::table::span;
-use crate::world::postgres;
+use crate::world::{eventually, metric, postgres};
 
 /// Puts the clock of whoever reads the file so far ahead, in one step.
 fn step(clock: &Path, seconds: i64) {
     let fresh = clock.with_extension("new");
     std::fs::write(&fresh, (seconds * 1_000_000).to_string()).unwrap();
     std::fs::rename(fresh, clock).unwrap();
+}
+
+/// Waits until an operator can see by how much the clock was set.
+async fn shown(server: &Server, seconds: i64) {
+    eventually("the step is shown", Duration::from_secs(20), async || {
+        let shown = metric(server, "auth_clock_step_seconds").await;
+        (shown - seconds as f64).abs() < 5.0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,8 +39,10 @@ async fn r29_a_clock_an_hour_ahead_and_an_hour_behind() {
         load.count_from_here();
         let began = Instant::now();
         step(&clock, seconds);
+        shown(&servers[0], seconds).await;
         sleep(span(Duration::from_secs(1), Duration::from_secs(20))).await;
         step(&clock, 0);
+        shown(&servers[0], 0).await;
         let ended = Instant::now();
         load.recovers(ended).await;
         let row = load.row(fault, began, ended);
