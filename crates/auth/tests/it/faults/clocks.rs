@@ -11,17 +11,17 @@ use super::table::span;
 use crate::world::{eventually, metric, postgres};
 
 /// Puts the clock of whoever reads the file so far ahead, in one step.
-fn step(clock: &Path, seconds: i64) {
+fn step(clock: &Path, seconds: i32) {
     let fresh = clock.with_extension("new");
-    std::fs::write(&fresh, (seconds * 1_000_000).to_string()).unwrap();
+    std::fs::write(&fresh, (i64::from(seconds) * 1_000_000).to_string()).unwrap();
     std::fs::rename(fresh, clock).unwrap();
 }
 
 /// Waits until an operator can see by how much the clock was set.
-async fn shown(server: &Server, seconds: i64) {
+async fn shown(server: &Server, seconds: i32) {
     eventually("the step is shown", Duration::from_secs(20), async || {
         let shown = metric(server, "auth_clock_step_seconds").await;
-        (shown - seconds as f64).abs() < 5.0
+        (shown - f64::from(seconds)).abs() < 5.0
     })
     .await;
 }
