@@ -37,7 +37,8 @@ pub(crate) use self::accounts::Accounts;
 pub(crate) use self::audit::Audit as AuditTrail;
 pub(crate) use self::commands::{
     Admin, ApiKeys, Audit, AuditAcknowledge, AuditList, AuditVerify, Backup, CheckConfig, Command,
-    CreateAdmin, Existing, KeyAlgorithm, Keys, Migrate, Restore, Sessions, Shell, Who,
+    CreateAdmin, Existing, Import, ImportUsers, KeyAlgorithm, Keys, Migrate, Restore, Sessions,
+    Shell, Who,
 };
 pub(crate) use self::environment::{Environment, is_secret};
 pub(crate) use self::events::Events;

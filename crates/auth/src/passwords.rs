@@ -1,6 +1,7 @@
 //! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on [`threads`] that give way to
-//! those that answer checks.
+//! those that answer checks; and checks the hashes of others that were brought in ([`mod@bcrypt`]).
 
+mod bcrypt;
 mod policy;
 mod threads;
 
@@ -11,6 +12,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
 use auth_domain::model::{Email, PasswordHash};
+use auth_domain::ports::Guess;
 use auth_domain::{Error, Result, ports};
 use aws_lc_rs::rand;
 use regex::Regex;
@@ -88,18 +90,43 @@ impl ports::Passwords for ArgonPool {
         self.run(move |memory| hash(&params, password.expose_secret().as_bytes(), memory)).await
     }
 
-    async fn verify(&self, password: SecretString, known: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        password: SecretString,
+        known: Option<PasswordHash>,
+        mixed: bool,
+    ) -> Result<Guess> {
         let params = self.params.clone();
         self.run(move |memory| {
             let password = password.expose_secret().as_bytes();
-            match known.filter(PasswordHash::is_usable) {
-                Some(known) => matches(&known, password, memory),
-                // As much work as comparing.
-                None => hash(&params, password, memory).map(|_| false),
+            let known = known.filter(PasswordHash::is_usable);
+            if let Some((known, cost)) = known.as_ref().and_then(old) {
+                let right = bcrypt::matches(known, cost, password)?;
+                // Made in any case: it takes as long to be wrong as to be right.
+                let renewed = hash(&params, password, memory)?;
+                return Ok(match right {
+                    false => Guess::Wrong,
+                    true if bcrypt::is_whole(password) => Guess::Outdated(renewed),
+                    true => Guess::Right,
+                });
             }
+            let right = match known {
+                Some(known) => matches(&known, password, memory)?,
+                // As much work as comparing.
+                None => hash(&params, password, memory).map(|_| false)?,
+            };
+            if mixed && !right {
+                bcrypt::toil(password)?;
+            }
+            Ok(right.into())
         })
         .await
     }
+}
+
+/// The hash and its cost, if it is one of bcrypt.
+fn old(hash: &PasswordHash) -> Option<(&PasswordHash, u32)> {
+    hash.bcrypt_cost().map(|cost| (hash, cost))
 }
 
 fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<PasswordHash> {
@@ -203,8 +230,19 @@ mod tests {
         let hash = pool.hash("correct horse".into()).await.unwrap();
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
         assert!(!format!("{hash:?}").contains("argon2"));
-        assert!(pool.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
-        assert!(!pool.verify("correct horsf".into(), Some(hash.clone())).await.unwrap());
+        assert!(
+            pool.verify("correct horse".into(), Some(hash.clone()), false)
+                .await
+                .unwrap()
+                .is_right()
+        );
+        assert!(
+            !pool
+                .verify("correct horsf".into(), Some(hash.clone()), false)
+                .await
+                .unwrap()
+                .is_right()
+        );
         let again = pool.hash("correct horse".into()).await.unwrap();
         assert_ne!(again.expose(), hash.expose(), "each has a salt of its own");
     }
@@ -215,37 +253,91 @@ mod tests {
         let known =
             "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         let known = PasswordHash::new(known.to_owned());
-        assert!(pool().verify("password".into(), Some(known.clone())).await.unwrap());
-        assert!(!pool().verify("passwore".into(), Some(known)).await.unwrap());
+        assert!(
+            pool().verify("password".into(), Some(known.clone()), false).await.unwrap().is_right()
+        );
+        assert!(!pool().verify("passwore".into(), Some(known), false).await.unwrap().is_right());
         // And what we make, the library understands by itself.
         let ours = pool().hash("correct horse".into()).await.unwrap();
         Argon2::default().verify_password(b"correct horse", ours.expose()).unwrap();
     }
 
-    #[tokio::test]
-    async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
+    /// Checks that a wrong password takes as long with either, within half or twice: the fastest of a few, or of
+    /// many on a busy machine, because whatever else runs here only ever adds.
+    async fn assert_alike(hashes: [Option<PasswordHash>; 2], mixed: bool) {
         let pool = pool();
-        let hash = pool.hash("correct horse".into()).await.unwrap();
         let mut times = [Duration::MAX; 2];
-        // The fastest of a few, or of many on a busy machine: whatever else runs here only ever adds.
         for _ in 0..50 {
-            for (hash, best) in [Some(hash.clone()), None].into_iter().zip(&mut times) {
+            for (hash, best) in hashes.iter().zip(&mut times) {
                 let started = std::time::Instant::now();
-                assert!(!pool.verify("wrong".into(), hash).await.unwrap());
+                let guess = pool.verify("wrong".into(), hash.clone(), mixed).await.unwrap();
                 *best = started.elapsed().min(*best);
+                assert!(!guess.is_right());
             }
-            let [known, unknown] = times;
-            if unknown * 2 > known && known * 2 > unknown {
+            let [one, other] = times;
+            if one * 2 > other && other * 2 > one {
                 return;
             }
         }
-        panic!("known and unknown: {times:?}");
+        panic!("{times:?}");
+    }
+
+    #[tokio::test]
+    async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
+        let hash = pool().hash("correct horse".into()).await.unwrap();
+        assert_alike([Some(hash), None], false).await;
+    }
+
+    #[tokio::test]
+    async fn s89_whoever_has_an_old_hash_cannot_be_told_from_others() {
+        let ours = pool().hash("correct horse".into()).await.unwrap();
+        let old = PasswordHash::new(GO.into());
+        assert_alike([Some(old.clone()), None], true).await;
+        assert_alike([Some(old), Some(ours)], true).await;
+    }
+
+    /// What the original's library makes of `password1`, at its cost.
+    const GO: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeqaHUS.wUmH7UmqsBUsBP5Yy3joGWyGu";
+
+    #[tokio::test]
+    async fn an_old_hash_is_replaced_by_one_of_ours() {
+        let pool = pool();
+        for kind in ["$2a$", "$2b$", "$2y$"] {
+            let old = PasswordHash::new(GO.replace("$2a$", kind));
+            let guess = pool.verify("password1".into(), Some(old.clone()), true).await.unwrap();
+            let Guess::Outdated(renewed) = guess else { panic!("{kind}: {guess:?}") };
+            let again = pool.verify("password1".into(), Some(renewed), true).await.unwrap();
+            assert!(matches!(again, Guess::Right), "{again:?}");
+            assert!(!pool.verify("password2".into(), Some(old), true).await.unwrap().is_right());
+        }
+    }
+
+    #[tokio::test]
+    async fn go54_what_bcrypt_cannot_tell_apart_stays_as_it_is() {
+        let pool = pool();
+        let whole = "x".repeat(72);
+        let old = PasswordHash::new(::bcrypt::hash(&whole, 4).unwrap());
+        let verify = async |password: String| {
+            pool.verify(password.into(), Some(old.clone()), true).await.unwrap()
+        };
+        assert!(matches!(verify(whole.clone()).await, Guess::Outdated(_)));
+        // Nobody knows what the hash was made of: the password may be longer, or there was a slip.
+        assert!(matches!(verify(format!("{whole}y")).await, Guess::Right));
+        assert!(!verify("x".repeat(71)).await.is_right());
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_would_take_a_day_takes_as_long_as_none() {
+        let endless = GO.replace("$10$", "$31$");
+        assert_ne!(endless, GO);
+        assert_alike([Some(PasswordHash::new(endless)), Some(PasswordHash::new(GO.into()))], true)
+            .await;
     }
 
     #[tokio::test]
     async fn what_is_no_hash_is_our_bug_and_not_a_wrong_password() {
         let stored = PasswordHash::new("plain text".to_owned());
-        let outcome = pool().verify("plain text".into(), Some(stored)).await;
+        let outcome = pool().verify("plain text".into(), Some(stored), false).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
     }
 

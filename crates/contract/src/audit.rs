@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth_domain::audit::verify::{Acknowledged, Finding, Verdict, Verifier};
 use auth_domain::audit::{AuditQuery, AuditRecord, Context, Entry, Origin, Trail};
 use auth_domain::backup::Rows;
-use auth_domain::change::{Change, Commit, Guard, Restored};
+use auth_domain::change::{Change, Commit, Guard, Imported, Restored};
 use auth_domain::fact::Fact;
 use auth_domain::model::{
     EntityType, GroupRole, OrgRole, Part, PlatformRole, RoleHolder, Settlement, UserId,
@@ -89,6 +89,7 @@ pub fn every_kind() -> Vec<Change> {
             left_out: 0,
             revived: false,
         }),
+        Change::NoteImport(Imported { created: 1, left_out: 0 }),
     ]
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::backup::Rows;
-use crate::change::{Change, Restored};
+use crate::change::{Change, Imported, Restored};
 use crate::model::{
     Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
     Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
@@ -169,7 +169,7 @@ impl Touched {
             "group.create" | "group.move" | "group.remove" => object.parse().ok().map(Self::Group),
             "group_role.assign" | "group_role.remove" => user().map(Self::GroupRoles),
             // Each row that was brought back has its record; this is in case one was not.
-            "backup.restore" => Some(Self::Everything),
+            "backup.restore" | "users.import" => Some(Self::Everything),
             _ => None,
         };
         touched.unwrap_or(Self::Everything)
@@ -233,6 +233,7 @@ impl Fact {
             | Change::QueueMail(_)
             | Change::PurgeMails { .. }
             | Change::InsertAccount(_)
+            | Change::RenewHash { .. }
             | Change::PutTicket(_)
             | Change::UseTicket(_)
             | Change::DropTicket { .. }
@@ -312,6 +313,10 @@ impl Fact {
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
+            Change::NoteImport(Imported { created, left_out }) => {
+                let payload = json!({ "created": created, "left_out": left_out });
+                fact("users.import", None, String::new(), payload)
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod floods;
 mod frames;
 mod group_rights;
 mod groups;
+mod importing;
 mod injection;
 mod invite_races;
 mod invites;

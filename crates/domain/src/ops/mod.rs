@@ -23,6 +23,7 @@ pub mod passwords;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;
+pub mod takeover;
 
 use crate::app::{Access, Operation};
 use crate::model::PlatformRole;
@@ -135,6 +136,7 @@ pub const NAMES: &[&str] = &[
     passwords::PurgeTickets::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
+    takeover::ImportUsers::NAME,
     member_backup::BackupMembers::NAME,
     member_backup::RestoreMembers::NAME,
     audit::ListAudit::NAME,

@@ -15,7 +15,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
-use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
@@ -378,10 +378,15 @@ impl Passwords for PlainPasswords {
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
     }
 
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
         self.wait().await?;
         let given = format!("plain:{}", password.expose_secret());
-        Ok(hash.is_some_and(|hash| hash.expose() == given))
+        Ok(hash.is_some_and(|hash| hash.expose() == given).into())
     }
 }
 

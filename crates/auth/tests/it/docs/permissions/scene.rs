@@ -17,7 +17,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{
-    Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle, TicketSecrets,
+    Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle, TicketSecrets,
 };
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
@@ -369,8 +369,13 @@ impl Passwords for Plain {
         Ok(PasswordHash::new(password.expose_secret().to_owned()))
     }
 
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
-        Ok(hash.is_some_and(|hash| hash.expose() == password.expose_secret()))
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
+        Ok(hash.is_some_and(|hash| hash.expose() == password.expose_secret()).into())
     }
 }
 
