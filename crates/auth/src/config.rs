@@ -198,6 +198,12 @@ impl Config {
         self.accounts.users_grpc_url.is_none()
     }
 
+    /// The ports with the contract of the original's users service, for HTTP and for gRPC, if they are to be opened.
+    pub(crate) fn users_ports(&self) -> (Option<u16>, Option<u16>) {
+        let if_served = |port: Option<u16>| port.filter(|_| self.has_accounts());
+        (if_served(self.server.users_http_port), if_served(self.server.users_grpc_port))
+    }
+
     /// Whether people may open accounts themselves.
     pub(crate) fn self_register(&self) -> bool {
         self.accounts.self_register_enabled && !self.accounts.require_email_verification

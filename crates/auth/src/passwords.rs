@@ -85,6 +85,13 @@ impl ports::Passwords for ArgonPool {
         self.policy.allows(password, owner)
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        match hash.bcrypt_cost() {
+            Some(cost) => PasswordHash::BCRYPT_COSTS.contains(&cost),
+            None => Hashed::read(hash).is_ok_and(|read| read.asks_for_at_most(&self.params)),
+        }
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         let params = self.params.clone();
         self.run(move |memory| hash(&params, password.expose_secret().as_bytes(), memory)).await
@@ -148,17 +155,40 @@ fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<Pas
     spelled().map_err(|error| Error::internal(format!("spelling a password hash: {error}")))
 }
 
+/// An Argon2 hash that was taken apart.
+struct Hashed<'a> {
+    argon: Argon2<'a>,
+    salt: Salt,
+    expected: Output,
+}
+
+impl Hashed<'_> {
+    fn read(known: &PasswordHash) -> Result<Self> {
+        let odd = || Error::internal("a stored password hash is none of ours");
+        let phc = Phc::new(known.expose()).map_err(|_| odd())?;
+        let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
+        let version = phc.version.ok_or_else(odd)?.try_into().map_err(|_| odd())?;
+        let params = Params::try_from(&phc).map_err(|_| odd())?;
+        let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
+        Ok(Self { argon: Argon2::new(algorithm, version, params), salt, expected })
+    }
+
+    /// Whether it costs no more memory and no more time than this.
+    fn asks_for_at_most(&self, most: &Params) -> bool {
+        let params = self.argon.params();
+        params.m_cost() <= most.m_cost()
+            && params.t_cost() <= most.t_cost()
+            && params.p_cost() <= most.p_cost()
+    }
+}
+
 /// Whether the password has this hash, whatever the cost it was made at.
 fn matches(known: &PasswordHash, password: &[u8], memory: &mut Vec<Block>) -> Result<bool> {
     let odd = || Error::internal("a stored password hash is none of ours");
-    let phc = Phc::new(known.expose()).map_err(|_| odd())?;
-    let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
-    let version = phc.version.ok_or_else(odd)?.try_into().map_err(|_| odd())?;
-    let params = Params::try_from(&phc).map_err(|_| odd())?;
-    let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
+    let Hashed { argon, salt, expected } = Hashed::read(known)?;
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..expected.len()).ok_or_else(odd)?;
-    fill(&Argon2::new(algorithm, version, params), password, &salt, output, memory)?;
+    fill(&argon, password, &salt, output, memory)?;
     // Compares in constant time.
     Ok(Output::new(output).map_err(|_| odd())? == expected)
 }
@@ -315,15 +345,18 @@ mod tests {
     #[tokio::test]
     async fn go54_what_bcrypt_cannot_tell_apart_stays_as_it_is() {
         let pool = pool();
-        let whole = "x".repeat(72);
-        let old = PasswordHash::new(::bcrypt::hash(&whole, 4).unwrap());
-        let verify = async |password: String| {
-            pool.verify(password.into(), Some(old.clone()), true).await.unwrap()
+        let verify = async |made_of: usize, typed: usize| {
+            let old = PasswordHash::new(::bcrypt::hash("x".repeat(made_of), 4).unwrap());
+            pool.verify("x".repeat(typed).into(), Some(old), true).await.unwrap()
         };
-        assert!(matches!(verify(whole.clone()).await, Guess::Outdated(_)));
-        // Nobody knows what the hash was made of: the password may be longer, or there was a slip.
-        assert!(matches!(verify(format!("{whole}y")).await, Guess::Right));
-        assert!(!verify("x".repeat(71)).await.is_right());
+        assert!(matches!(verify(71, 71).await, Guess::Outdated(_)));
+        // Whoever typed the first 72 bytes of a longer one must not make that the whole.
+        for made_of in [72, 73, 80] {
+            assert!(matches!(verify(made_of, 72).await, Guess::Right));
+            assert!(matches!(verify(made_of, 80).await, Guess::Right));
+            assert!(!verify(made_of, 71).await.is_right());
+        }
+        assert!(!verify(71, 72).await.is_right());
     }
 
     #[tokio::test]
@@ -339,6 +372,26 @@ mod tests {
         let stored = PasswordHash::new("plain text".to_owned());
         let outcome = pool().verify("plain text".into(), Some(stored), false).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn fw7_hashes_from_elsewhere_are_known_by_what_they_ask_for() {
+        let (pool, ours) = (pool(), pool().hash("correct horse".into()).await.unwrap());
+        let can_check = |hash: &str| pool.can_check(&PasswordHash::new(hash.to_owned()));
+        assert!(can_check(ours.expose()) && can_check(GO));
+        for costly in [
+            ours.expose().replace("m=19456", "m=4194304"),
+            ours.expose().replace("t=2", "t=1000"),
+            ours.expose().replace("p=1", "p=200"),
+            GO.replace("$10$", "$15$"),
+            GO.replace("$10$", "$31$"),
+            GO.replace("$10$", "$03$"),
+        ] {
+            assert!(!can_check(&costly), "{costly}");
+        }
+        for none in ["", "*", "password1", "$2x$10$x", "$argon2id$v=19$m=8", &GO[..59]] {
+            assert!(!can_check(none), "{none}");
+        }
     }
 
     #[tokio::test]

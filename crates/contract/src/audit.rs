@@ -90,6 +90,8 @@ pub fn every_kind() -> Vec<Change> {
             revived: false,
         }),
         Change::NoteImport(Imported { created: 1, left_out: 0 }),
+        Change::NotePasswordsRead,
+        Change::RenumberAccount { from: user(1), to: user(9) },
     ]
 }
 

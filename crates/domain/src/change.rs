@@ -326,6 +326,16 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Gives an account another id. Fails with `NotFound` when nobody has the old one and with `AlreadyExists` when
+    /// somebody has the new one.
+    RenumberAccount {
+        /// The old one.
+        from: AccountId,
+        /// The new one.
+        to: AccountId,
+    },
+    /// Notes that somebody is given everybody's password hash.
+    NotePasswordsRead,
     /// Replaces the hash of a password by another hash of the same one. Fails with `NotFound` when the account has
     /// another hash by now.
     RenewHash {

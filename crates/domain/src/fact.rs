@@ -156,7 +156,8 @@ impl Touched {
             | "invite.decline"
             | "invite.revoke"
             | "invite.restore"
-            | "mail.retry" => Some(Self::Nothing),
+            | "mail.retry"
+            | "users.export" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
@@ -169,7 +170,7 @@ impl Touched {
             "group.create" | "group.move" | "group.remove" => object.parse().ok().map(Self::Group),
             "group_role.assign" | "group_role.remove" => user().map(Self::GroupRoles),
             // Each row that was brought back has its record; this is in case one was not.
-            "backup.restore" | "users.import" => Some(Self::Everything),
+            "backup.restore" | "users.import" | "account.renumber" => Some(Self::Everything),
             _ => None,
         };
         touched.unwrap_or(Self::Everything)
@@ -313,6 +314,10 @@ impl Fact {
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
+            Change::RenumberAccount { from, to } => {
+                fact("account.renumber", Some(to.to_string()), from.to_string(), json!({}))
+            }
+            Change::NotePasswordsRead => fact("users.export", None, String::new(), json!({})),
             Change::NoteImport(Imported { created, left_out }) => {
                 let payload = json!({ "created": created, "left_out": left_out });
                 fact("users.import", None, String::new(), payload)

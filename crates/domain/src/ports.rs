@@ -568,6 +568,10 @@ pub trait Passwords: Send + Sync {
     /// an address, whether anybody may, as far as that does not depend on who.
     fn acceptable(&self, password: &SecretString, owner: Option<&Email>) -> bool;
 
+    /// Whether passwords can be checked against a hash that comes from elsewhere: of a kind that is known, whole, and
+    /// asking for no more work than is done for anybody.
+    fn can_check(&self, hash: &PasswordHash) -> bool;
+
     /// The hash to store. Fails with `Unavailable` when too many wait already.
     async fn hash(&self, password: SecretString) -> Result<PasswordHash>;
 

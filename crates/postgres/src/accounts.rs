@@ -240,6 +240,16 @@ pub(crate) async fn set_password(
     one_account(updated.rows_affected())
 }
 
+pub(crate) async fn renumber(db: &mut PgConnection, from: AccountId, to: AccountId) -> Result<()> {
+    let updated = query("UPDATE keyward_accounts SET id = $2 WHERE id = $1")
+        .bind(from.uuid())
+        .bind(to.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
 pub(crate) async fn renew_hash(
     db: &mut PgConnection,
     id: AccountId,

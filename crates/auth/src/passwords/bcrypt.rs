@@ -24,10 +24,10 @@ pub(super) fn toil(password: &[u8]) -> Result<()> {
     bcrypt::hash_with_salt_bytes(password, USUAL, [0; 16]).map(drop).map_err(odd)
 }
 
-/// Whether bcrypt has looked at all of a password. If not, nobody knows what its hash was made of, and no other hash
-/// can stand for it.
+/// Whether bcrypt has looked at all of a password and seen that it ends there. If not, its hash may have been made of a
+/// longer one, and no other hash can stand for it.
 pub(super) const fn is_whole(password: &[u8]) -> bool {
-    password.len() <= LOOKED_AT
+    password.len() < LOOKED_AT
 }
 
 fn odd(error: bcrypt::BcryptError) -> Error {

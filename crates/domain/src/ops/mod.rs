@@ -24,6 +24,7 @@ pub mod roles;
 pub mod sessions;
 pub mod signing_keys;
 pub mod takeover;
+pub mod users_backup;
 
 use crate::app::{Access, Operation};
 use crate::model::PlatformRole;
@@ -137,6 +138,8 @@ pub const NAMES: &[&str] = &[
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
     takeover::ImportUsers::NAME,
+    users_backup::BackupUsers::NAME,
+    users_backup::RestoreUsers::NAME,
     member_backup::BackupMembers::NAME,
     member_backup::RestoreMembers::NAME,
     audit::ListAudit::NAME,

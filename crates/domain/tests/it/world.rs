@@ -297,6 +297,10 @@ impl Passwords for PlainPasswords {
         password.expose_secret().len() >= 8
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        ["plain:", "old:"].iter().any(|kind| hash.expose().starts_with(kind))
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         self.wait().await;
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))

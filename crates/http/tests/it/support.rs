@@ -373,6 +373,10 @@ impl Passwords for PlainPasswords {
         text.chars().count() >= 8 && text.len() <= 72 && !text.contains(char::is_whitespace)
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        hash.expose().starts_with("plain:")
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         self.wait().await?;
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
