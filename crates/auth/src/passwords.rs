@@ -1,6 +1,7 @@
 //! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on [`threads`] that give way to
 //! those that answer checks; and checks the hashes of others that were brought in ([`mod@bcrypt`]).
 
+mod argon;
 mod bcrypt;
 mod policy;
 mod threads;
@@ -8,17 +9,16 @@ mod threads;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Block, Params};
 use async_trait::async_trait;
 use auth_domain::model::{Email, PasswordHash};
 use auth_domain::ports::Guess;
 use auth_domain::{Error, Result, ports};
-use aws_lc_rs::rand;
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 
+use argon::{Hashed, hash, matches};
 pub(crate) use policy::Policy;
 use threads::Threads;
 
@@ -27,10 +27,6 @@ pub(crate) const REFUSED: &str = "is too short, longer than 72 characters, does 
     one that others would try first";
 /// How many may wait for each one that is hashed.
 const QUEUE: usize = 32;
-/// How many blocks, of 1 KiB, are asked for at least; only those that are needed are touched. What
-/// is larger than 32 MiB goes back to the system as soon as it is freed; smaller pieces the C
-/// library keeps for each thread that ever hashed.
-const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
@@ -136,80 +132,6 @@ fn old(hash: &PasswordHash) -> Option<(&PasswordHash, u32)> {
     hash.bcrypt_cost().map(|cost| (hash, cost))
 }
 
-fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<PasswordHash> {
-    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
-    rand::fill(&mut salt).map_err(|_| Error::internal("no randomness"))?;
-    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    fill(&Argon2::new(algorithm, version, params.clone()), password, &salt, &mut output, memory)?;
-    let spelled = || {
-        let phc = Phc {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
-            params: ParamsString::try_from(params)?,
-            salt: Some(Salt::new(&salt)?),
-            hash: Some(Output::new(&output)?),
-        };
-        argon2::password_hash::Result::Ok(PasswordHash::new(phc.to_string()))
-    };
-    spelled().map_err(|error| Error::internal(format!("spelling a password hash: {error}")))
-}
-
-/// An Argon2 hash that was taken apart.
-struct Hashed<'a> {
-    argon: Argon2<'a>,
-    salt: Salt,
-    expected: Output,
-}
-
-impl Hashed<'_> {
-    fn read(known: &PasswordHash) -> Result<Self> {
-        let odd = || Error::internal("a stored password hash is none of ours");
-        let phc = Phc::new(known.expose()).map_err(|_| odd())?;
-        let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
-        let version = phc.version.ok_or_else(odd)?.try_into().map_err(|_| odd())?;
-        let params = Params::try_from(&phc).map_err(|_| odd())?;
-        let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
-        Ok(Self { argon: Argon2::new(algorithm, version, params), salt, expected })
-    }
-
-    /// Whether it costs no more memory and no more time than this.
-    fn asks_for_at_most(&self, most: &Params) -> bool {
-        let params = self.argon.params();
-        params.m_cost() <= most.m_cost()
-            && params.t_cost() <= most.t_cost()
-            && params.p_cost() <= most.p_cost()
-    }
-}
-
-/// Whether the password has this hash, whatever the cost it was made at.
-fn matches(known: &PasswordHash, password: &[u8], memory: &mut Vec<Block>) -> Result<bool> {
-    let odd = || Error::internal("a stored password hash is none of ours");
-    let Hashed { argon, salt, expected } = Hashed::read(known)?;
-    let mut output = [0; Output::MAX_LENGTH];
-    let output = output.get_mut(..expected.len()).ok_or_else(odd)?;
-    fill(&argon, password, &salt, output, memory)?;
-    // Compares in constant time.
-    Ok(Output::new(output).map_err(|_| odd())? == expected)
-}
-
-/// The hash itself, in memory that may have been used before and is overwritten.
-fn fill(
-    argon: &Argon2<'_>,
-    password: &[u8],
-    salt: &[u8],
-    output: &mut [u8],
-    memory: &mut Vec<Block>,
-) -> Result<()> {
-    let blocks = argon.params().block_count();
-    memory.reserve_exact(blocks.max(GIVEN_BACK).saturating_sub(memory.len()));
-    memory.resize(blocks.max(memory.len()), Block::new());
-    let memory = memory.get_mut(..blocks).unwrap_or_default();
-    argon
-        .hash_password_into_with_memory(password, salt, output, memory)
-        .map_err(|error| Error::internal(format!("hashing a password: {error}")))
-}
-
 /// What the operator wants passwords to match: a regular expression in Go's syntax, in which `\s`, `\d` and `\w` and
 /// their opposites mean ASCII.
 pub(crate) fn rule(pattern: &str) -> Result<Regex, String> {
@@ -233,6 +155,7 @@ pub(crate) fn rule(pattern: &str) -> Result<Regex, String> {
 mod tests {
     use std::time::Duration;
 
+    use argon2::Argon2;
     use argon2::password_hash::PasswordVerifier;
     use auth_domain::ports::Passwords;
 
@@ -305,7 +228,7 @@ mod tests {
                 assert!(!guess.is_right());
             }
             let [one, other] = times;
-            if one * 2 > other && other * 2 > one {
+            if one.saturating_mul(2) > other && other.saturating_mul(2) > one {
                 return;
             }
         }

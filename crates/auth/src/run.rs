@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use auth_domain::Caller;
 use auth_domain::ops::audit::NoteAttempts;
+use auth_grpc::Trust;
 use auth_http::Contract;
 use auth_telemetry::LogLevel;
 use secrecy::ExposeSecret;
@@ -89,17 +90,7 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     let relay = service.relay.take().map(Relay::start);
     let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);
-    tracing::info!(
-        http = %at.http,
-        grpc = %at.grpc,
-        ops = %at.ops,
-        users_http = at.users_http.map(tracing::field::display),
-        users_grpc = at.users_grpc.map(tracing::field::display),
-        store = service.store.name(),
-        tls = server.cert.is_some(),
-        ?trust,
-        "listening"
-    );
+    at.note(service.store, server.cert.is_some(), trust);
 
     let failed = tokio::select! {
         () = signals.next() => false,
@@ -266,6 +257,23 @@ struct Addresses {
     ops: SocketAddr,
     users_http: Option<SocketAddr>,
     users_grpc: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The line of the log that says where.
+    fn note(&self, store: StoreKind, tls: bool, trust: Trust) {
+        tracing::info!(
+            http = %self.http,
+            grpc = %self.grpc,
+            ops = %self.ops,
+            users_http = self.users_http.map(tracing::field::display),
+            users_grpc = self.users_grpc.map(tracing::field::display),
+            store = store.name(),
+            tls,
+            ?trust,
+            "listening"
+        );
+    }
 }
 
 /// Says the one time the password that was made: never through the log, which others keep and read.

@@ -255,24 +255,20 @@ impl Fact {
                 fact("membership.remove", Some(member.to_string()), org.to_string(), json!({}))
             }
             // Of two users, so of the org as a whole.
-            Change::TransferOrg { org, from, to, .. } => fact(
-                "org.transfer",
-                None,
-                org.to_string(),
-                json!({ "from": from.to_string(), "to": to.to_string() }),
-            ),
+            Change::TransferOrg { org, from, to, .. } => {
+                let payload = json!({ "from": from.to_string(), "to": to.to_string() });
+                fact("org.transfer", None, org.to_string(), payload)
+            }
             Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
                 Some(Self::of_user("platform_role.remove", *user))
             }
             Change::InsertGroup(group) => Some(group_made(group)),
             Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
-            Change::MoveGroup { id, parent, .. } => fact(
-                "group.move",
-                None,
-                id.to_string(),
-                json!({ "parent": parent.map(|parent| parent.to_string()) }),
-            ),
+            Change::MoveGroup { id, parent, .. } => {
+                let payload = json!({ "parent": parent.map(|parent| parent.to_string()) });
+                fact("group.move", None, id.to_string(), payload)
+            }
             Change::RemoveGroup { id, subtree } => {
                 fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
             }
@@ -282,12 +278,10 @@ impl Fact {
                 group.to_string(),
                 json!({ "type": kind.as_str(), "members": texts(members) }),
             ),
-            Change::UnassignMembers { group, members } => fact(
-                "group.unassign",
-                None,
-                group.to_string(),
-                json!({ "members": texts(members) }),
-            ),
+            Change::UnassignMembers { group, members } => {
+                let payload = json!({ "members": texts(members) });
+                fact("group.unassign", None, group.to_string(), payload)
+            }
             Change::PutGroupRole(grant) => Some(group_role_given(grant)),
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
@@ -313,15 +307,22 @@ impl Fact {
                 let invitee = invitee.map(|invitee| invitee.to_string());
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
-            Change::NoteRestore(restored) => Some(Self::restored(restored)),
             Change::RenumberAccount { from, to } => {
                 fact("account.renumber", Some(to.to_string()), from.to_string(), json!({}))
             }
+            Change::NoteRestore(restored) => Some(Self::restored(restored)),
+            Change::NoteImport(imported) => Some(Self::imported(*imported)),
             Change::NotePasswordsRead => fact("users.export", None, String::new(), json!({})),
-            Change::NoteImport(Imported { created, left_out }) => {
-                let payload = json!({ "created": created, "left_out": left_out });
-                fact("users.import", None, String::new(), payload)
-            }
+        }
+    }
+
+    fn imported(imported: Imported) -> Self {
+        let Imported { created, left_out } = imported;
+        Self {
+            kind: "users.import",
+            subject: None,
+            object: String::new(),
+            payload: json!({ "created": created, "left_out": left_out }),
         }
     }
 

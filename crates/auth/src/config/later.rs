@@ -8,6 +8,7 @@ use super::values::{boolean, service_address};
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accepted; without effect yet")]
+#[expect(clippy::struct_field_names, reason = "each is called like its setting")]
 pub(crate) struct Later {
     /// The address of the things service.
     #[arg(

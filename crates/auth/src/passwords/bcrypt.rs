@@ -16,12 +16,12 @@ pub(super) fn matches(hash: &PasswordHash, cost: u32, password: &[u8]) -> Result
         return toil(password).map(|()| false);
     }
     // Compares in constant time.
-    bcrypt::verify(password, hash.expose()).map_err(odd)
+    bcrypt::verify(password, hash.expose()).map_err(|error| odd(&error))
 }
 
 /// As much work as a usual hash.
 pub(super) fn toil(password: &[u8]) -> Result<()> {
-    bcrypt::hash_with_salt_bytes(password, USUAL, [0; 16]).map(drop).map_err(odd)
+    bcrypt::hash_with_salt_bytes(password, USUAL, [0; 16]).map(drop).map_err(|error| odd(&error))
 }
 
 /// Whether bcrypt has looked at all of a password and seen that it ends there. If not, its hash may have been made of a
@@ -30,6 +30,6 @@ pub(super) const fn is_whole(password: &[u8]) -> bool {
     password.len() < LOOKED_AT
 }
 
-fn odd(error: bcrypt::BcryptError) -> Error {
+fn odd(error: &bcrypt::BcryptError) -> Error {
     Error::internal(format!("a bcrypt hash: {error}"))
 }

@@ -135,7 +135,7 @@ async fn s80_limits_are_those_of_the_first_ports() {
         answers.push(main.status());
     }
     assert_eq!(
-        answers.iter().map(|status| status.as_u16()).collect::<Vec<_>>(),
+        answers.iter().map(reqwest::StatusCode::as_u16).collect::<Vec<_>>(),
         [401, 401, 429, 429]
     );
     let metrics = server.client.get(server.ops_url("/metrics")).send().await.unwrap();

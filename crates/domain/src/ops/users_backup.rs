@@ -98,19 +98,16 @@ impl Operation for RestoreUsers {
         let (user, role) = (admin.id, PlatformRole::Root);
         let mut created = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
         let mut changes = Vec::new();
-        match cx.store().account_by_email(&admin.email).await? {
+        if let Some(present) = cx.store().account_by_email(&admin.email).await? {
             // Their password and status stay as they are here.
-            Some(present) => {
-                if present.id != admin.id {
-                    changes.extend(renumber(cx, present.id, admin.id).await?);
-                }
-                let (metadata, updated_at) = (admin.metadata, cx.now);
-                changes.push(Change::UpdateAccount(AccountEdit { id: user, metadata, updated_at }));
+            if present.id != admin.id {
+                changes.extend(renumber(cx, present.id, admin.id).await?);
             }
-            None => {
-                created = created.saturating_add(1);
-                changes.push(Change::InsertAccount(admin));
-            }
+            let (metadata, updated_at) = (admin.metadata, cx.now);
+            changes.push(Change::UpdateAccount(AccountEdit { id: user, metadata, updated_at }));
+        } else {
+            created = created.saturating_add(1);
+            changes.push(Change::InsertAccount(admin));
         }
         // Before the role of whoever they were goes, because there has to be a root.
         changes.insert(changes.len().min(1), Change::PutPlatformRole { user, role });
