@@ -115,7 +115,7 @@ pub async fn every_fact_has_its_record(store: AnyStore) {
         details.as_object_mut().unwrap().remove("role_before");
         assert_eq!(details, fact.payload, "{}", fact.kind);
     }
-    assert_eq!(sound(&store, Trail::Changes).await.records, 28);
+    assert_eq!(sound(&store, Trail::Changes).await.records, 31);
 }
 
 /// The commit's own words, and for a group the org in which the operation was authorized.
