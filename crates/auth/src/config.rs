@@ -37,7 +37,8 @@ pub(crate) use self::accounts::Accounts;
 pub(crate) use self::audit::Audit as AuditTrail;
 pub(crate) use self::commands::{
     Admin, ApiKeys, Audit, AuditAcknowledge, AuditList, AuditVerify, Backup, CheckConfig, Command,
-    CreateAdmin, Existing, KeyAlgorithm, Keys, Migrate, Restore, Sessions, Shell, Who,
+    CreateAdmin, Existing, Import, ImportUsers, KeyAlgorithm, Keys, Migrate, Restore, Sessions,
+    Shell, Who,
 };
 pub(crate) use self::environment::{Environment, is_secret};
 pub(crate) use self::events::Events;
@@ -195,6 +196,12 @@ impl Config {
     /// Whether the built-in accounts are served.
     pub(crate) fn has_accounts(&self) -> bool {
         self.accounts.users_grpc_url.is_none()
+    }
+
+    /// The ports with the contract of the original's users service, for HTTP and for gRPC, if they are to be opened.
+    pub(crate) fn users_ports(&self) -> (Option<u16>, Option<u16>) {
+        let if_served = |port: Option<u16>| port.filter(|_| self.has_accounts());
+        (if_served(self.server.users_http_port), if_served(self.server.users_grpc_port))
     }
 
     /// Whether people may open accounts themselves.

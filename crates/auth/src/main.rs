@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             Some(Command::Keys(told)) => operate(&config, operator::keys(&config, &told)),
             Some(Command::ApiKeys(told)) => operate(&config, operator::api_keys(&config, &told)),
             Some(Command::Sessions(told)) => operate(&config, operator::sessions(&config, &told)),
+            Some(Command::Import(told)) => operate(&config, operator::import(&config, &told)),
             Some(Command::CheckConfig(told)) => check_config(&config, &told),
             Some(Command::Completions { shell }) => operator::completions(shell),
             Some(Command::Health(told)) => {

@@ -8,6 +8,7 @@ mod audit;
 mod check_config;
 mod completions;
 mod files;
+mod import;
 mod keys;
 mod migrate;
 
@@ -27,6 +28,7 @@ pub(crate) use self::admin::create as create_admin;
 pub(crate) use self::audit::run as audit;
 pub(crate) use self::check_config::run as check_config;
 pub(crate) use self::completions::print as completions;
+pub(crate) use self::import::run as import;
 pub(crate) use self::keys::run as keys;
 pub(crate) use self::migrate::run as migrate;
 use crate::config::{self, Config, StoreKind};

@@ -1,22 +1,24 @@
 //! Hashes and checks passwords with Argon2id (RFC 9106), a few at a time, on [`threads`] that give way to
-//! those that answer checks.
+//! those that answer checks; and checks the hashes of others that were brought in ([`mod@bcrypt`]).
 
+mod argon;
+mod bcrypt;
 mod policy;
 mod threads;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Block, Params};
 use async_trait::async_trait;
 use auth_domain::model::{Email, PasswordHash};
+use auth_domain::ports::Guess;
 use auth_domain::{Error, Result, ports};
-use aws_lc_rs::rand;
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 
+use argon::{Hashed, hash, matches};
 pub(crate) use policy::Policy;
 use threads::Threads;
 
@@ -25,10 +27,6 @@ pub(crate) const REFUSED: &str = "is too short, longer than 72 characters, does 
     one that others would try first";
 /// How many may wait for each one that is hashed.
 const QUEUE: usize = 32;
-/// How many blocks, of 1 KiB, are asked for at least; only those that are needed are touched. What
-/// is larger than 32 MiB goes back to the system as soon as it is freed; smaller pieces the C
-/// library keeps for each thread that ever hashed.
-const GIVEN_BACK: usize = 33 * 1024;
 /// Memory in KiB, passes and lanes: 19 MiB and about 25 ms.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
@@ -96,74 +94,55 @@ impl ports::Passwords for ArgonPool {
         self.policy.allows(password, owner)
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        match hash.bcrypt_cost() {
+            Some(cost) => PasswordHash::BCRYPT_COSTS.contains(&cost),
+            None => Hashed::read(hash).is_ok_and(|read| read.asks_for_at_most(&self.params)),
+        }
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         let params = self.params.clone();
         self.run(move |memory| hash(&params, password.expose_secret().as_bytes(), memory)).await
     }
 
-    async fn verify(&self, password: SecretString, known: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        password: SecretString,
+        known: Option<PasswordHash>,
+        mixed: bool,
+    ) -> Result<Guess> {
         let params = self.params.clone();
         self.run(move |memory| {
             let password = password.expose_secret().as_bytes();
-            match known.filter(PasswordHash::is_usable) {
-                Some(known) => matches(&known, password, memory),
-                // As much work as comparing.
-                None => hash(&params, password, memory).map(|_| false),
+            let known = known.filter(PasswordHash::is_usable);
+            if let Some((known, cost)) = known.as_ref().and_then(old) {
+                let right = bcrypt::matches(known, cost, password)?;
+                // Made in any case: it takes as long to be wrong as to be right.
+                let renewed = hash(&params, password, memory)?;
+                return Ok(match right {
+                    false => Guess::Wrong,
+                    true if bcrypt::is_whole(password) => Guess::Outdated(renewed),
+                    true => Guess::Right,
+                });
             }
+            let right = match known {
+                Some(known) => matches(&known, password, memory)?,
+                // As much work as comparing.
+                None => hash(&params, password, memory).map(|_| false)?,
+            };
+            if mixed && !right {
+                bcrypt::toil(password)?;
+            }
+            Ok(right.into())
         })
         .await
     }
 }
 
-fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<PasswordHash> {
-    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
-    rand::fill(&mut salt).map_err(|_| Error::internal("no randomness"))?;
-    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    fill(&Argon2::new(algorithm, version, params.clone()), password, &salt, &mut output, memory)?;
-    let spelled = || {
-        let phc = Phc {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
-            params: ParamsString::try_from(params)?,
-            salt: Some(Salt::new(&salt)?),
-            hash: Some(Output::new(&output)?),
-        };
-        argon2::password_hash::Result::Ok(PasswordHash::new(phc.to_string()))
-    };
-    spelled().map_err(|error| Error::internal(format!("spelling a password hash: {error}")))
-}
-
-/// Whether the password has this hash, whatever the cost it was made at.
-fn matches(known: &PasswordHash, password: &[u8], memory: &mut Vec<Block>) -> Result<bool> {
-    let odd = || Error::internal("a stored password hash is none of ours");
-    let phc = Phc::new(known.expose()).map_err(|_| odd())?;
-    let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| odd())?;
-    let version = phc.version.ok_or_else(odd)?.try_into().map_err(|_| odd())?;
-    let params = Params::try_from(&phc).map_err(|_| odd())?;
-    let (salt, expected) = (phc.salt.ok_or_else(odd)?, phc.hash.ok_or_else(odd)?);
-    let mut output = [0; Output::MAX_LENGTH];
-    let output = output.get_mut(..expected.len()).ok_or_else(odd)?;
-    fill(&Argon2::new(algorithm, version, params), password, &salt, output, memory)?;
-    // Compares in constant time.
-    Ok(Output::new(output).map_err(|_| odd())? == expected)
-}
-
-/// The hash itself, in memory that may have been used before and is overwritten.
-fn fill(
-    argon: &Argon2<'_>,
-    password: &[u8],
-    salt: &[u8],
-    output: &mut [u8],
-    memory: &mut Vec<Block>,
-) -> Result<()> {
-    let blocks = argon.params().block_count();
-    memory.reserve_exact(blocks.max(GIVEN_BACK).saturating_sub(memory.len()));
-    memory.resize(blocks.max(memory.len()), Block::new());
-    let memory = memory.get_mut(..blocks).unwrap_or_default();
-    argon
-        .hash_password_into_with_memory(password, salt, output, memory)
-        .map_err(|error| Error::internal(format!("hashing a password: {error}")))
+/// The hash and its cost, if it is one of bcrypt.
+fn old(hash: &PasswordHash) -> Option<(&PasswordHash, u32)> {
+    hash.bcrypt_cost().map(|cost| (hash, cost))
 }
 
 /// What the operator wants passwords to match: a regular expression in Go's syntax, in which `\s`, `\d` and `\w` and
@@ -189,6 +168,7 @@ pub(crate) fn rule(pattern: &str) -> Result<Regex, String> {
 mod tests {
     use std::time::Duration;
 
+    use argon2::Argon2;
     use argon2::password_hash::PasswordVerifier;
     use auth_domain::ports::Passwords;
 
@@ -216,8 +196,19 @@ mod tests {
         let hash = pool.hash("correct horse".into()).await.unwrap();
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
         assert!(!format!("{hash:?}").contains("argon2"));
-        assert!(pool.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
-        assert!(!pool.verify("correct horsf".into(), Some(hash.clone())).await.unwrap());
+        assert!(
+            pool.verify("correct horse".into(), Some(hash.clone()), false)
+                .await
+                .unwrap()
+                .is_right()
+        );
+        assert!(
+            !pool
+                .verify("correct horsf".into(), Some(hash.clone()), false)
+                .await
+                .unwrap()
+                .is_right()
+        );
         let again = pool.hash("correct horse".into()).await.unwrap();
         assert_ne!(again.expose(), hash.expose(), "each has a salt of its own");
     }
@@ -228,38 +219,115 @@ mod tests {
         let known =
             "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         let known = PasswordHash::new(known.to_owned());
-        assert!(pool().verify("password".into(), Some(known.clone())).await.unwrap());
-        assert!(!pool().verify("passwore".into(), Some(known)).await.unwrap());
+        assert!(
+            pool().verify("password".into(), Some(known.clone()), false).await.unwrap().is_right()
+        );
+        assert!(!pool().verify("passwore".into(), Some(known), false).await.unwrap().is_right());
         // And what we make, the library understands by itself.
         let ours = pool().hash("correct horse".into()).await.unwrap();
         Argon2::default().verify_password(b"correct horse", ours.expose()).unwrap();
     }
 
-    #[tokio::test]
-    async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
+    /// Checks that a wrong password takes as long with either, within half or twice: the fastest of a few, or of
+    /// many on a busy machine, because whatever else runs here only ever adds.
+    async fn assert_alike(hashes: [Option<PasswordHash>; 2], mixed: bool) {
         let pool = pool();
-        let hash = pool.hash("correct horse".into()).await.unwrap();
         let mut times = [Duration::MAX; 2];
-        // The fastest of a few, or of many on a busy machine: whatever else runs here only ever adds.
         for _ in 0..50 {
-            for (hash, best) in [Some(hash.clone()), None].into_iter().zip(&mut times) {
+            for (hash, best) in hashes.iter().zip(&mut times) {
                 let started = std::time::Instant::now();
-                assert!(!pool.verify("wrong".into(), hash).await.unwrap());
+                let guess = pool.verify("wrong".into(), hash.clone(), mixed).await.unwrap();
                 *best = started.elapsed().min(*best);
+                assert!(!guess.is_right());
             }
-            let [known, unknown] = times;
-            if unknown * 2 > known && known * 2 > unknown {
+            let [one, other] = times;
+            if one.saturating_mul(2) > other && other.saturating_mul(2) > one {
                 return;
             }
         }
-        panic!("known and unknown: {times:?}");
+        panic!("{times:?}");
+    }
+
+    #[tokio::test]
+    async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
+        let hash = pool().hash("correct horse".into()).await.unwrap();
+        assert_alike([Some(hash), None], false).await;
+    }
+
+    #[tokio::test]
+    async fn s89_whoever_has_an_old_hash_cannot_be_told_from_others() {
+        let ours = pool().hash("correct horse".into()).await.unwrap();
+        let old = PasswordHash::new(GO.into());
+        assert_alike([Some(old.clone()), None], true).await;
+        assert_alike([Some(old), Some(ours)], true).await;
+    }
+
+    /// What the original's library makes of `password1`, at its cost.
+    const GO: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeqaHUS.wUmH7UmqsBUsBP5Yy3joGWyGu";
+
+    #[tokio::test]
+    async fn an_old_hash_is_replaced_by_one_of_ours() {
+        let pool = pool();
+        for kind in ["$2a$", "$2b$", "$2y$"] {
+            let old = PasswordHash::new(GO.replace("$2a$", kind));
+            let guess = pool.verify("password1".into(), Some(old.clone()), true).await.unwrap();
+            let Guess::Outdated(renewed) = guess else { panic!("{kind}: {guess:?}") };
+            let again = pool.verify("password1".into(), Some(renewed), true).await.unwrap();
+            assert!(matches!(again, Guess::Right), "{again:?}");
+            assert!(!pool.verify("password2".into(), Some(old), true).await.unwrap().is_right());
+        }
+    }
+
+    #[tokio::test]
+    async fn go54_what_bcrypt_cannot_tell_apart_stays_as_it_is() {
+        let pool = pool();
+        let verify = async |made_of: usize, typed: usize| {
+            let old = PasswordHash::new(::bcrypt::hash("x".repeat(made_of), 4).unwrap());
+            pool.verify("x".repeat(typed).into(), Some(old), true).await.unwrap()
+        };
+        assert!(matches!(verify(71, 71).await, Guess::Outdated(_)));
+        // Whoever typed the first 72 bytes of a longer one must not make that the whole.
+        for made_of in [72, 73, 80] {
+            assert!(matches!(verify(made_of, 72).await, Guess::Right));
+            assert!(matches!(verify(made_of, 80).await, Guess::Right));
+            assert!(!verify(made_of, 71).await.is_right());
+        }
+        assert!(!verify(71, 72).await.is_right());
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_would_take_a_day_takes_as_long_as_none() {
+        let endless = GO.replace("$10$", "$31$");
+        assert_ne!(endless, GO);
+        assert_alike([Some(PasswordHash::new(endless)), Some(PasswordHash::new(GO.into()))], true)
+            .await;
     }
 
     #[tokio::test]
     async fn what_is_no_hash_is_our_bug_and_not_a_wrong_password() {
         let stored = PasswordHash::new("plain text".to_owned());
-        let outcome = pool().verify("plain text".into(), Some(stored)).await;
+        let outcome = pool().verify("plain text".into(), Some(stored), false).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn fw7_hashes_from_elsewhere_are_known_by_what_they_ask_for() {
+        let (pool, ours) = (pool(), pool().hash("correct horse".into()).await.unwrap());
+        let can_check = |hash: &str| pool.can_check(&PasswordHash::new(hash.to_owned()));
+        assert!(can_check(ours.expose()) && can_check(GO));
+        for costly in [
+            ours.expose().replace("m=19456", "m=4194304"),
+            ours.expose().replace("t=2", "t=1000"),
+            ours.expose().replace("p=1", "p=200"),
+            GO.replace("$10$", "$15$"),
+            GO.replace("$10$", "$31$"),
+            GO.replace("$10$", "$03$"),
+        ] {
+            assert!(!can_check(&costly), "{costly}");
+        }
+        for none in ["", "*", "password1", "$2x$10$x", "$argon2id$v=19$m=8", &GO[..59]] {
+            assert!(!can_check(none), "{none}");
+        }
     }
 
     #[tokio::test]

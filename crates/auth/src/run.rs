@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use auth_domain::Caller;
 use auth_domain::ops::audit::NoteAttempts;
+use auth_grpc::Trust;
+use auth_http::Contract;
 use auth_telemetry::LogLevel;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,10 +46,8 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     // Before anything is written: a port that is taken must not cost the password made below.
     // Whoever connects already waits until somebody accepts.
     let server = &config.server;
-    let http_port = open("MF_AUTH_HTTP_PORT", server.http_host, server.http_port)?;
-    let grpc_port = open("MF_AUTH_GRPC_PORT", server.grpc_host, server.grpc_port)?;
-    let ops_port = open("MF_AUTH_OPS_PORT", Some(server.ops_host), server.ops_port)?;
-    let at = Addresses { http: http_port.at, grpc: grpc_port.at, ops: ops_port.at };
+    let ports = Ports::open(&config)?;
+    let at = ports.at;
     let store = tokio::select! {
         store = wiring::store(&config) => store?,
         () = signals.next() => return Ok(ExitCode::SUCCESS),
@@ -59,23 +59,28 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     let health = auth_grpc::Health::default();
     health.set(true, config.has_accounts()).await;
     let readiness = Readiness::default();
-    let http = wiring::http(&config, &service.app);
     let callers = config.grpc.callers()?;
     let (trust, tokens) = (callers.trust, callers.tokens.clone());
-    let grpc = wiring::grpc(&config, &service.app, callers, health.clone());
     let probes = wiring::ops(&config, &service, readiness.clone());
 
     let (public, private) = (Drain::default(), Drain::default());
+    let workers = Workers::start()?;
     let serve =
         |port: Port, tls, router, limits| Listener::new(port.name, port.tcp, tls, router, limits);
-    let (https, grpcs) = (secured.as_ref().map(Secured::http), secured.as_ref().map(Secured::grpc));
-    let http = serve(http_port, https, http, visitors(&config));
-    let grpc = serve(grpc_port, grpcs, grpc, residents(&config)).on(Workers::start()?);
-    let probes = serve(ops_port, None, probes, operators(&config));
     let mut listeners = JoinSet::new();
-    for (listener, drain) in [(http, &public), (grpc, &public), (probes, &private)] {
-        listeners.spawn(listener.run(drain.clone()));
+    for (port, contract) in ports.http {
+        let tls = secured.as_ref().map(Secured::http);
+        let router = wiring::http(&config, &service.app, contract);
+        listeners.spawn(serve(port, tls, router, visitors(&config)).run(public.clone()));
     }
+    for (port, contract) in ports.grpc {
+        let tls = secured.as_ref().map(Secured::grpc);
+        let health = health.clone();
+        let router = wiring::grpc(&config, &service.app, callers.clone(), health, contract);
+        let listener = serve(port, tls, router, residents(&config)).on(workers.clone());
+        listeners.spawn(listener.run(public.clone()));
+    }
+    listeners.spawn(serve(ports.ops, None, probes, operators(&config)).run(private.clone()));
     let reload = Reload::new(&config, secured, tokens, level);
     if let Some(signing_keys) = service.signing_keys.take() {
         tokio::spawn(signing_keys.run(service.app.clone(), reload.signing_keys()));
@@ -85,15 +90,7 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     let relay = service.relay.take().map(Relay::start);
     let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);
-    tracing::info!(
-        http = %at.http,
-        grpc = %at.grpc,
-        ops = %at.ops,
-        store = service.store.name(),
-        tls = server.cert.is_some(),
-        ?trust,
-        "listening"
-    );
+    at.note(service.store, server.cert.is_some(), trust);
 
     let failed = tokio::select! {
         () = signals.next() => false,
@@ -172,12 +169,46 @@ struct Port {
     at: SocketAddr,
 }
 
-fn open(setting: &'static str, host: Option<std::net::IpAddr>, port: u16) -> Result<Port, String> {
-    let name = match setting {
-        "MF_AUTH_HTTP_PORT" => "http",
-        "MF_AUTH_GRPC_PORT" => "grpc",
-        _ => "ops",
-    };
+/// All ports, open, and whose contract is served on them.
+struct Ports {
+    http: Vec<(Port, Contract)>,
+    grpc: Vec<(Port, Contract)>,
+    ops: Port,
+    at: Addresses,
+}
+
+impl Ports {
+    fn open(config: &Config) -> Result<Self, String> {
+        let server = &config.server;
+        let http = |setting, port| open(("http", server.http_host), setting, port);
+        let grpc = |setting, port| open(("grpc", server.grpc_host), setting, port);
+        let (users_http, users_grpc) = config.users_ports();
+        let first_http = http("MF_AUTH_HTTP_PORT", server.http_port)?;
+        let first_grpc = grpc("MF_AUTH_GRPC_PORT", server.grpc_port)?;
+        let ops = open(("ops", Some(server.ops_host)), "MF_AUTH_OPS_PORT", server.ops_port)?;
+        let users_http = users_http.map(|port| http("MF_USERS_HTTP_PORT", port)).transpose()?;
+        let users_grpc = users_grpc.map(|port| grpc("MF_USERS_GRPC_PORT", port)).transpose()?;
+        let at = Addresses {
+            http: first_http.at,
+            grpc: first_grpc.at,
+            ops: ops.at,
+            users_http: users_http.as_ref().map(|port| port.at),
+            users_grpc: users_grpc.as_ref().map(|port| port.at),
+        };
+        let both = |first: Port, second: Option<Port>| {
+            let second = second.map(|port| (port, Contract::Users));
+            std::iter::once((first, Contract::Auth)).chain(second).collect()
+        };
+        Ok(Self { http: both(first_http, users_http), grpc: both(first_grpc, users_grpc), ops, at })
+    }
+}
+
+/// Opens a port by the setting it is from. The name goes to logs and metrics.
+fn open(
+    (name, host): (&'static str, Option<std::net::IpAddr>),
+    setting: &'static str,
+    port: u16,
+) -> Result<Port, String> {
     let place = host.map(|host| format!(" on {host}")).unwrap_or_default();
     let refused =
         |error: std::io::Error| format!("{setting}: port {port}{place} cannot be opened: {error}");
@@ -219,10 +250,30 @@ fn operators(config: &Config) -> Limits {
 }
 
 /// Where it listens.
+#[derive(Clone, Copy)]
 struct Addresses {
     http: SocketAddr,
     grpc: SocketAddr,
     ops: SocketAddr,
+    users_http: Option<SocketAddr>,
+    users_grpc: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The line of the log that says where.
+    fn note(&self, store: StoreKind, tls: bool, trust: Trust) {
+        tracing::info!(
+            http = %self.http,
+            grpc = %self.grpc,
+            ops = %self.ops,
+            users_http = self.users_http.map(tracing::field::display),
+            users_grpc = self.users_grpc.map(tracing::field::display),
+            store = store.name(),
+            tls,
+            ?trust,
+            "listening"
+        );
+    }
 }
 
 /// Says the one time the password that was made: never through the log, which others keep and read.
@@ -252,6 +303,11 @@ fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
         StoreKind::Embedded => format!("  data  {}\n", config.store.data_dir.display()),
         StoreKind::Postgres => String::new(),
     };
+    let users = |what: &str, scheme: &str, at: Option<SocketAddr>| {
+        at.map(|at| format!("  {what}  {scheme}://{} for users\n", reachable(at)))
+            .unwrap_or_default()
+    };
+    let users = users("HTTP", scheme, at.users_http) + &users("gRPC", scheme, at.users_grpc);
     let email = match (&service.opened, &config.accounts.admin_email) {
         (Some((email, _)), _) | (None, Some(email)) => email,
         (None, None) => wiring::FIRST_ADMIN,
@@ -266,7 +322,7 @@ fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
     };
     format!(
         "Keyward {} is up.\n\n  HTTP  {scheme}://{http}\n  gRPC  {scheme}://{grpc}\n  \
-         ops   http://{ops}/readyz\n{data}\n{log_in}",
+         ops   http://{ops}/readyz\n{users}{data}\n{log_in}",
         wiring::VERSION
     )
 }

@@ -16,6 +16,7 @@ use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
 use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
+use auth_http::Contract;
 use auth_jwt::HmacPseudonyms;
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
@@ -342,11 +343,12 @@ fn throttle(
     Arc::new(Limiter::new(&quotas, pseudonyms, shared))
 }
 
-/// What is served over HTTP.
-pub(crate) fn http(config: &Config, app: &App) -> Router {
+/// What is served over HTTP on a port with this contract.
+pub(crate) fn http(config: &Config, app: &App, contract: Contract) -> Router {
     let limits = &config.limits;
     let headers = usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX);
     let options = auth_http::Options {
+        contract,
         accounts: config.has_accounts(),
         build: build(),
         limits: auth_http::Limits {
@@ -363,12 +365,13 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http", Some(proxies))
 }
 
-/// What is served over gRPC, whose health the last argument tells.
+/// What is served over gRPC on a port with this contract; `health` is what it says of itself.
 pub(crate) fn grpc(
     config: &Config,
     app: &App,
     callers: Callers,
     health: auth_grpc::Health,
+    contract: Contract,
 ) -> Router {
     let options = auth_grpc::Options {
         accounts: config.has_accounts(),
@@ -379,7 +382,11 @@ pub(crate) fn grpc(
         deadline: config.limits.grpc_request_timeout,
         health,
     };
-    auth_telemetry::layers(auth_grpc::router(app.clone(), options), "grpc", None)
+    let router = match contract {
+        Contract::Auth => auth_grpc::router(app.clone(), options),
+        Contract::Users => auth_grpc::users_router(app.clone(), options),
+    };
+    auth_telemetry::layers(router, "grpc", None)
 }
 
 /// What the operator's machines ask, and the description of the HTTP interface.

@@ -11,7 +11,7 @@ use auth_domain::backup::Rows;
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::model::{
     Account, AccountEdit, AccountStatus, Action, Invite, InviteState, Key, Membership, Metadata,
-    Org, OrgEdit, OrgRole, PlatformRole, RoleHolder, Settlement, UserId,
+    Org, OrgEdit, OrgRole, PasswordHash, PlatformRole, RoleHolder, Settlement, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -237,6 +237,11 @@ fn account_changes() -> impl Strategy<Value = Change> {
         }),
         (users(), select(statuses), moments())
             .prop_map(|(id, status, at)| Change::SetAccountStatus { id, status, at }),
+        (numbers(), any::<bool>()).prop_map(|(number, old)| {
+            let opened = account(number, ADDRESSES[0]);
+            let to = PasswordHash::new(if old { "$2a$04$old" } else { "new" }.to_owned());
+            Change::RenewHash { id: opened.id, from: opened.password, to }
+        }),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth_domain::audit::verify::{Acknowledged, Finding, Verdict, Verifier};
 use auth_domain::audit::{AuditQuery, AuditRecord, Context, Entry, Origin, Trail};
 use auth_domain::backup::Rows;
-use auth_domain::change::{Change, Commit, Guard, Restored};
+use auth_domain::change::{Change, Commit, Guard, Imported, Restored};
 use auth_domain::fact::Fact;
 use auth_domain::model::{
     EntityType, GroupRole, OrgRole, Part, PlatformRole, RoleHolder, Settlement, UserId,
@@ -89,6 +89,9 @@ pub fn every_kind() -> Vec<Change> {
             left_out: 0,
             revived: false,
         }),
+        Change::NoteImport(Imported { created: 1, left_out: 0 }),
+        Change::NotePasswordsRead,
+        Change::RenumberAccount { from: user(1), to: user(9) },
     ]
 }
 
@@ -112,7 +115,7 @@ pub async fn every_fact_has_its_record(store: AnyStore) {
         details.as_object_mut().unwrap().remove("role_before");
         assert_eq!(details, fact.payload, "{}", fact.kind);
     }
-    assert_eq!(sound(&store, Trail::Changes).await.records, 28);
+    assert_eq!(sound(&store, Trail::Changes).await.records, 31);
 }
 
 /// The commit's own words, and for a group the org in which the operation was authorized.

@@ -322,6 +322,7 @@ macro_rules! store_contract {
                 go47_a_ticket_is_used_up_by_what_it_allows_or_not_at_all
                 go47_of_several_at_once_one_uses_a_ticket
                 a_password_is_set_of_an_account_that_is_enabled
+                a_hash_is_renewed_of_whoever_still_has_the_old_one
             }
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error, Unauthenticated};
 use auth_domain::model::{
-    AccountStatus, LiveTicket, PasswordHash, Purpose, Ticket, TicketId, UserId,
+    Account, AccountStatus, LiveTicket, PasswordHash, Purpose, Ticket, TicketId, UserId,
 };
 use uuid::Uuid;
 
@@ -133,4 +133,31 @@ pub async fn a_password_is_set_of_an_account_that_is_enabled(store: AnyStore) {
     given(&store, vec![Change::SetAccountStatus { id: user(1), status, at: moment(1) }]).await;
     given(&store, vec![set(user(1), "third", Some("second"))]).await;
     assert_eq!(password(&store, user(1)).await, "third");
+}
+
+/// Of whoever has the one it replaces, disabled or not, and it is no change of the password: nobody is told.
+pub async fn a_hash_is_renewed_of_whoever_still_has_the_old_one(store: AnyStore) {
+    const OLD: &str = "$2a$10$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
+    assert!(!store.has_bcrypt().await.unwrap());
+    let opened =
+        Account { password: PasswordHash::new(OLD.to_owned()), ..account(1, "one@example.com") };
+    given(&store, vec![Change::InsertAccount(opened.clone())]).await;
+    given(&store, vec![Change::InsertAccount(account(2, "two@example.com"))]).await;
+    assert!(store.has_bcrypt().await.unwrap());
+    let renewed = |from: &str| {
+        let (from, to) =
+            (PasswordHash::new(from.into()), PasswordHash::new("$argon2id$new".into()));
+        Change::RenewHash { id: user(1), from, to }
+    };
+    let error = apply(&store, vec![renewed("another")]).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound(Entity::Account)), "{error:?}");
+    assert_eq!(password(&store, user(1)).await, OLD);
+    let before = store.revision().await.unwrap();
+    apply(&store, vec![renewed(OLD)]).await.unwrap();
+    assert_eq!(store.revision().await.unwrap(), before);
+    assert_eq!(password(&store, user(1)).await, "$argon2id$new");
+    assert!(!store.has_bcrypt().await.unwrap());
+    let now = store.account(user(1)).await.unwrap().unwrap();
+    assert_eq!(now.updated_at, opened.updated_at);
+    assert!(apply(&store, vec![renewed(OLD)]).await.is_err(), "and once only");
 }

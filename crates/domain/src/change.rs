@@ -326,6 +326,26 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Gives an account another id. Fails with `NotFound` when nobody has the old one and with `AlreadyExists` when
+    /// somebody has the new one.
+    RenumberAccount {
+        /// The old one.
+        from: AccountId,
+        /// The new one.
+        to: AccountId,
+    },
+    /// Notes that somebody is given everybody's password hash.
+    NotePasswordsRead,
+    /// Replaces the hash of a password by another hash of the same one. Fails with `NotFound` when the account has
+    /// another hash by now.
+    RenewHash {
+        /// Whose.
+        id: AccountId,
+        /// The hash to replace.
+        from: PasswordHash,
+        /// The new one.
+        to: PasswordHash,
+    },
     /// Stores a ticket, instead of any other for the same purpose and user.
     PutTicket(Ticket),
     /// Uses a ticket up. Fails with `Unauthenticated` when that was done before or its time is over, by the
@@ -356,6 +376,17 @@ pub enum Change {
     InsertRows(Rows),
     /// Notes that a backup was restored.
     NoteRestore(Restored),
+    /// Notes that users of another service were brought in.
+    NoteImport(Imported),
+}
+
+/// That users of another service were brought in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// How many.
+    pub created: u64,
+    /// How many were left out because they could not be.
+    pub left_out: u64,
 }
 
 /// That a backup was restored.

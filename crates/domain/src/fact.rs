@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::backup::Rows;
-use crate::change::{Change, Restored};
+use crate::change::{Change, Imported, Restored};
 use crate::model::{
     Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
     Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
@@ -156,7 +156,8 @@ impl Touched {
             | "invite.decline"
             | "invite.revoke"
             | "invite.restore"
-            | "mail.retry" => Some(Self::Nothing),
+            | "mail.retry"
+            | "users.export" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
@@ -169,7 +170,7 @@ impl Touched {
             "group.create" | "group.move" | "group.remove" => object.parse().ok().map(Self::Group),
             "group_role.assign" | "group_role.remove" => user().map(Self::GroupRoles),
             // Each row that was brought back has its record; this is in case one was not.
-            "backup.restore" => Some(Self::Everything),
+            "backup.restore" | "users.import" | "account.renumber" => Some(Self::Everything),
             _ => None,
         };
         touched.unwrap_or(Self::Everything)
@@ -233,6 +234,7 @@ impl Fact {
             | Change::QueueMail(_)
             | Change::PurgeMails { .. }
             | Change::InsertAccount(_)
+            | Change::RenewHash { .. }
             | Change::PutTicket(_)
             | Change::UseTicket(_)
             | Change::DropTicket { .. }
@@ -253,24 +255,20 @@ impl Fact {
                 fact("membership.remove", Some(member.to_string()), org.to_string(), json!({}))
             }
             // Of two users, so of the org as a whole.
-            Change::TransferOrg { org, from, to, .. } => fact(
-                "org.transfer",
-                None,
-                org.to_string(),
-                json!({ "from": from.to_string(), "to": to.to_string() }),
-            ),
+            Change::TransferOrg { org, from, to, .. } => {
+                let payload = json!({ "from": from.to_string(), "to": to.to_string() });
+                fact("org.transfer", None, org.to_string(), payload)
+            }
             Change::PutPlatformRole { user, role } => Some(Self::role_given(*user, *role)),
             Change::RemovePlatformRole { user } => {
                 Some(Self::of_user("platform_role.remove", *user))
             }
             Change::InsertGroup(group) => Some(group_made(group)),
             Change::UpdateGroup(edit) => fact("group.update", None, edit.id.to_string(), json!({})),
-            Change::MoveGroup { id, parent, .. } => fact(
-                "group.move",
-                None,
-                id.to_string(),
-                json!({ "parent": parent.map(|parent| parent.to_string()) }),
-            ),
+            Change::MoveGroup { id, parent, .. } => {
+                let payload = json!({ "parent": parent.map(|parent| parent.to_string()) });
+                fact("group.move", None, id.to_string(), payload)
+            }
             Change::RemoveGroup { id, subtree } => {
                 fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
             }
@@ -280,12 +278,10 @@ impl Fact {
                 group.to_string(),
                 json!({ "type": kind.as_str(), "members": texts(members) }),
             ),
-            Change::UnassignMembers { group, members } => fact(
-                "group.unassign",
-                None,
-                group.to_string(),
-                json!({ "members": texts(members) }),
-            ),
+            Change::UnassignMembers { group, members } => {
+                let payload = json!({ "members": texts(members) });
+                fact("group.unassign", None, group.to_string(), payload)
+            }
             Change::PutGroupRole(grant) => Some(group_role_given(grant)),
             Change::RemoveGroupRole { group, user } => {
                 fact("group_role.remove", Some(user.to_string()), group.to_string(), json!({}))
@@ -311,7 +307,22 @@ impl Fact {
                 let invitee = invitee.map(|invitee| invitee.to_string());
                 fact(kind, invitee, id.to_string(), in_org(*org))
             }
+            Change::RenumberAccount { from, to } => {
+                fact("account.renumber", Some(to.to_string()), from.to_string(), json!({}))
+            }
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
+            Change::NoteImport(imported) => Some(Self::imported(*imported)),
+            Change::NotePasswordsRead => fact("users.export", None, String::new(), json!({})),
+        }
+    }
+
+    fn imported(imported: Imported) -> Self {
+        let Imported { created, left_out } = imported;
+        Self {
+            kind: "users.import",
+            subject: None,
+            object: String::new(),
+            payload: json!({ "created": created, "left_out": left_out }),
         }
     }
 

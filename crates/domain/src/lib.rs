@@ -29,6 +29,7 @@ pub mod ops;
 pub mod policy;
 pub mod ports;
 pub mod quota;
+pub mod takeover;
 pub mod timestamp;
 
 pub use app::{Access, Actor, App, Caller, Cx, Operation, Rules};

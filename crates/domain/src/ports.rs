@@ -251,6 +251,12 @@ pub trait Accounts: Send + Sync {
         page: Page<AccountOrder>,
     ) -> Result<Listing<Account>>;
 
+    /// Whose these addresses are, whatever their status, by [`Email::key`].
+    async fn account_ids_by_emails(&self, emails: &[Email]) -> Result<Vec<(String, AccountId)>>;
+
+    /// Whether somebody's password is still stored as a bcrypt hash.
+    async fn has_bcrypt(&self) -> Result<bool>;
+
     /// The enabled accounts with these addresses, in no particular order.
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>>;
 }
@@ -562,12 +568,49 @@ pub trait Passwords: Send + Sync {
     /// an address, whether anybody may, as far as that does not depend on who.
     fn acceptable(&self, password: &SecretString, owner: Option<&Email>) -> bool;
 
+    /// Whether passwords can be checked against a hash that comes from elsewhere: of a kind that is known, whole, and
+    /// asking for no more work than is done for anybody.
+    fn can_check(&self, hash: &PasswordHash) -> bool;
+
     /// The hash to store. Fails with `Unavailable` when too many wait already.
     async fn hash(&self, password: SecretString) -> Result<PasswordHash>;
 
     /// Whether the password belongs to the hash. Without a hash it takes as long and says no, so
     /// that unknown accounts answer like known ones. Fails with `Unavailable` when too many wait.
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool>;
+    ///
+    /// `mixed` says that hashes of two kinds are stored ([`Accounts::has_bcrypt`]): whatever is wrong then takes as
+    /// long as with the slower kind, so that nobody learns who has which.
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        mixed: bool,
+    ) -> Result<Guess>;
+}
+
+/// What became of a password that somebody typed.
+#[derive(Clone, Debug)]
+pub enum Guess {
+    /// It is wrong.
+    Wrong,
+    /// It is right.
+    Right,
+    /// It is right, and its hash is one that should be replaced by this one.
+    Outdated(PasswordHash),
+}
+
+impl From<bool> for Guess {
+    fn from(right: bool) -> Self {
+        if right { Self::Right } else { Self::Wrong }
+    }
+}
+
+impl Guess {
+    /// Whether it is right.
+    #[must_use]
+    pub const fn is_right(&self) -> bool {
+        !matches!(self, Self::Wrong)
+    }
 }
 
 /// Watches operations, for metrics and for whoever waits for commits.

@@ -198,6 +198,16 @@ impl Default for Options {
     }
 }
 
+/// Serves `protomfx.UsersService` alone, for clients that expect it at an address of its own: with the same callers and
+/// limits, and like the original's without health and reflection.
+pub fn users_router(app: App, options: Options) -> axum::Router {
+    let Options { callers, max_message, max_metadata, deadline, .. } = options;
+    let gate = Arc::new(Gate::new(callers, app.clone()));
+    let users = UsersServiceServer::new(UsersRpc { app, gate });
+    let routes = Routes::new(users.max_decoding_message_size(max_message));
+    limits::apply(routes.into_axum_router(), max_metadata, deadline)
+}
+
 /// Serves the app over gRPC, HTTP/2 with or without TLS.
 ///
 /// The accept loop provides two request extensions: `ConnectInfo<SocketAddr>`, the peer's address,

@@ -1,4 +1,4 @@
-//! The description for people: `/openapi.json`, and under `/docs/` a page that shows it.
+//! The description for people: `/openapi.json`, for the listener of the users service `/openapi-users.json`, and under `/docs/` a page that shows it.
 //!
 //! The page is compiled in, asks nobody but its own server, and its policy forbids it anything else.
 
@@ -26,7 +26,9 @@ pub fn docs_router(accounts: bool, version: &str) -> Router {
     // It is made of texts, numbers and lists: there is nothing in it that could fail to serialise.
     let description = serde_json::to_vec(&crate::openapi(accounts, version)).unwrap_or_default();
     let description = Bytes::from(description);
+    let users = Bytes::from(serde_json::to_vec(&crate::users_openapi(version)).unwrap_or_default());
     Router::new()
+        .route("/openapi-users.json", get(async || asset("application/json", users)))
         .route("/openapi.json", get(async || asset("application/json", description)))
         // The page's own addresses are relative, so that it works behind a proxy's prefix.
         .route("/docs", get(async || Redirect::permanent("docs/")))

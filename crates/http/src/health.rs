@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::openapi::{Docs, Group};
 use crate::problem::Problem;
-use crate::{Api, Route, answer};
+use crate::{Api, Contract, Route, answer};
 
 pub(crate) const ROUTES: &[Route] =
     &[Route::get("/health", "health", |method| on(method, health), docs).at(Priority::Check)];
@@ -53,7 +53,7 @@ struct HealthView<'a> {
     version: &'a str,
     /// The commit it was built from.
     commit: &'a str,
-    /// Always `auth service`.
+    /// `auth service`, and `users service` on the listener with that contract.
     description: &'static str,
     /// When it was built.
     build_time: &'a str,
@@ -65,7 +65,10 @@ async fn health(State(api): State<Api>) -> Result<Response, Problem> {
         status: "pass",
         version: &build.version,
         commit: &build.commit,
-        description: "auth service",
+        description: match api.options.contract {
+            Contract::Auth => "auth service",
+            Contract::Users => "users service",
+        },
         build_time: &build.time,
     };
     let health = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))];

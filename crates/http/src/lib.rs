@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `users_backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -44,6 +44,7 @@ mod roles;
 mod sessions;
 mod stream;
 mod upload;
+mod users_backup;
 
 use std::sync::Arc;
 
@@ -60,12 +61,24 @@ pub use audit::audit_record_json;
 pub use backup::report_json;
 pub use docs_page::docs_router;
 pub use limits::Limits;
-pub use openapi::openapi;
+pub use openapi::{openapi, users_openapi};
 pub use problem::{Transport, status};
+
+/// Whose paths are served: both services of the original have some of the same, such as `/backup`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contract {
+    /// Those of its auth service, and of its users service those that do not stand in their way.
+    #[default]
+    Auth,
+    /// Those of its users service and no others.
+    Users,
+}
 
 /// What the operator decided about this transport.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Whose paths are served.
+    pub contract: Contract,
     /// Whether the accounts of the built-in directory are served here.
     pub accounts: bool,
     /// What `GET /health` says of the build.
@@ -101,6 +114,8 @@ impl Default for Build {
 pub(crate) struct Api {
     app: App,
     options: Arc<Options>,
+    /// What is served here.
+    served: Arc<[&'static Route]>,
 }
 
 impl FromRef<Api> for App {
@@ -202,7 +217,20 @@ impl Route {
     }
 }
 
-/// Every route, those of the accounts only if they are served: what the router is made of.
+/// Every route of [`Contract::Users`].
+pub fn users_routes() -> impl Iterator<Item = &'static Route> {
+    [
+        accounts::ROUTES,
+        account_admin::ROUTES,
+        passwords::ROUTES,
+        users_backup::ROUTES,
+        health::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Every route of [`Contract::Auth`], those of the accounts only if they are served.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     let accounts: [&[Route]; 3] = if accounts {
         [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES]
@@ -234,21 +262,27 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
     .flatten()
 }
 
-/// The router of the public listener. It expects a request id in the header `x-request-id`; it works without.
+/// The router of a public listener. It expects a request id in the header `x-request-id`; it works without.
 pub fn router(app: App, options: Options) -> Router {
     let options = Arc::new(options);
+    let served: Arc<[&Route]> = match options.contract {
+        Contract::Auth => routes(options.accounts).collect(),
+        Contract::Users => users_routes().collect(),
+    };
     let mut router = Router::new();
-    for route in routes(options.accounts) {
+    for route in served.iter() {
         let endpoint = || (route.endpoint)(route.filter);
         router = router.route(route.path, endpoint());
         if let Some(path) = route.without_id() {
             router = router.route(path, endpoint());
         }
     }
-    for path in invites::OTHER_ANSWERS {
-        router = router.route(path, post(invites::other_answer));
+    if options.contract == Contract::Auth {
+        for path in invites::OTHER_ANSWERS {
+            router = router.route(path, post(invites::other_answer));
+        }
     }
-    let api = Api { app, options };
+    let api = Api { app, options, served };
     router
         .fallback(limits::unmatched)
         .with_state(api.clone())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_domain::ports::Priority;
-use auth_domain::{App, Error, Unauthenticated};
+use auth_domain::{Error, Unauthenticated};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -63,7 +63,7 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     let asked = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let version = request.version();
     let request_id = request.headers().get(REQUEST_ID).cloned();
-    let priority = priority(&request);
+    let priority = priority(&api, &request);
     let refused = priority.is_some_and(|priority| api.app.refuses(priority));
     let has_body = !request.body().is_end_stream();
     let response = if refused {
@@ -81,7 +81,7 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         }
     };
     if let (Some(reason), (method, Some(path))) = (problem::unproved(&response), asked) {
-        note_refusal(&api.app, &method, path.as_str(), reason);
+        note_refusal(&api, &method, path.as_str(), reason);
     }
     let id = request_id.as_ref().and_then(|id| id.to_str().ok());
     let mut response = problem::finish(response, id);
@@ -107,22 +107,22 @@ fn served(method: &Method) -> &Method {
 }
 
 /// No operation saw it, and whoever tries every route without a token shows all the same.
-fn note_refusal(app: &App, method: &Method, path: &str, reason: Unauthenticated) {
+fn note_refusal(api: &Api, method: &Method, path: &str, reason: Unauthenticated) {
     let method = served(method);
-    let is_it = |route: &&Route| {
+    let is_it = |route: &&&Route| {
         route.method == *method && (route.path == path || route.without_id() == Some(path))
     };
-    if let Some(route) = crate::routes(true).find(is_it) {
-        app.note_refusal(None, route.operation, &reason.into());
+    if let Some(route) = api.served.iter().find(is_it) {
+        api.app.note_refusal(None, route.operation, &reason.into());
     }
 }
 
 /// What goes first, by the route that was asked for; nothing for what is none, or has none of its own.
-fn priority(request: &Request) -> Option<Priority> {
+fn priority(api: &Api, request: &Request) -> Option<Priority> {
     let path = request.extensions().get::<MatchedPath>()?;
     let method = served(request.method());
-    let asked = |route: &&Route| route.path == path.as_str() && route.method == *method;
-    crate::routes(true).find(asked).map(|route| route.priority)
+    let asked = |route: &&&Route| route.path == path.as_str() && route.method == *method;
+    api.served.iter().find(asked).map(|route| route.priority)
 }
 
 /// The request id is not counted: it is short, and as a rule the client has not sent it.

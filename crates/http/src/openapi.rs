@@ -21,7 +21,7 @@ use utoipa::openapi::{
 
 pub(crate) use docs::{Docs, Group};
 
-use crate::routes;
+use crate::{Route, routes, users_routes};
 
 /// How the one security scheme is called.
 const BEARER: &str = "bearer";
@@ -50,12 +50,26 @@ The limits and waiting times named here are the defaults; operators can change t
 /// `version` is the release, like `1.2.3`.
 #[must_use]
 pub fn openapi(accounts: bool, version: &str) -> OpenApi {
+    describe(routes(accounts), version, "The public listener, wherever the operator put it.")
+}
+
+/// The description of what [`crate::router`] serves with the contract of the original's users service.
+#[must_use]
+pub fn users_openapi(version: &str) -> OpenApi {
+    describe(users_routes(), version, "The listener of the users service: `MF_USERS_HTTP_PORT`.")
+}
+
+fn describe(
+    routes: impl Iterator<Item = &'static Route>,
+    version: &str,
+    listener: &'static str,
+) -> OpenApi {
     let mut paths = Paths::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = problems::schemas().into_iter().collect();
     let mut groups = Vec::new();
     let mut refusals = Vec::new();
     let mut responses = BTreeMap::new();
-    for route in routes(accounts) {
+    for route in routes {
         let described = (route.docs)().finish();
         schemas.extend(described.schemas);
         refusals.extend(described.refusals);
@@ -81,7 +95,7 @@ pub fn openapi(accounts: bool, version: &str) -> OpenApi {
         .license(Some(license()));
     OpenApiBuilder::new()
         .info(info)
-        .servers(Some([server()]))
+        .servers(Some([server(listener)]))
         .paths(paths)
         .components(Some(problems::add_to(components, refusals)))
         .tags(Some(groups.into_iter().map(tag)))
@@ -100,11 +114,11 @@ fn method(method: &http::Method) -> HttpMethod {
 }
 
 /// Not where this description is served, which is the operator's listener.
-fn server() -> Server {
+fn server(listener: &'static str) -> Server {
     let variable = |default| ServerVariableBuilder::new().default_value(default);
     ServerBuilder::new()
         .url("{scheme}://{host}:{port}")
-        .description(Some("The public listener, wherever the operator put it."))
+        .description(Some(listener))
         .parameter("scheme", variable("http").enum_values(Some(["http", "https"])))
         .parameter("host", variable("localhost"))
         .parameter("port", variable("8180"))

@@ -84,6 +84,33 @@ pub(crate) async fn find_by_emails(db: &Connections, emails: &[Email]) -> Result
     rows.into_iter().map(Account::try_from).collect()
 }
 
+pub(crate) async fn ids_by_emails(
+    db: &Connections,
+    emails: &[Email],
+) -> Result<Vec<(String, AccountId)>> {
+    let keys: Vec<String> = emails.iter().map(|email| email.key().to_owned()).collect();
+    let rows: Vec<(String, Uuid)> = db
+        .all(|| {
+            query_as("SELECT email_key, id FROM keyward_accounts WHERE email_key = ANY ($1)")
+                .bind(&keys)
+        })
+        .await?;
+    Ok(rows.into_iter().map(|(key, id)| (key, AccountId::new(id))).collect())
+}
+
+/// In the order of the one index that can answer it: whatever the planner believes of the rows, it reads one of them.
+pub(crate) async fn has_bcrypt(db: &Connections) -> Result<bool> {
+    let found: Option<(Uuid,)> = db
+        .optional(|| {
+            query_as(
+                "SELECT id FROM keyward_accounts \
+                 WHERE password_hash >= '$2' AND password_hash < '$3' ORDER BY password_hash LIMIT 1",
+            )
+        })
+        .await?;
+    Ok(found.is_some())
+}
+
 pub(crate) async fn list(db: &Connections, query: &AccountQuery) -> Result<Listing<Account>> {
     if query.email.contains('\0') {
         // No address does, and PostgreSQL would not even take the question.
@@ -207,6 +234,34 @@ pub(crate) async fn set_password(
     .bind(password.expose())
     .bind(Moment(at))
     .bind(replacing.map(PasswordHash::expose))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn renumber(db: &mut PgConnection, from: AccountId, to: AccountId) -> Result<()> {
+    let updated = query("UPDATE keyward_accounts SET id = $2 WHERE id = $1")
+        .bind(from.uuid())
+        .bind(to.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn renew_hash(
+    db: &mut PgConnection,
+    id: AccountId,
+    from: &PasswordHash,
+    to: &PasswordHash,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+    )
+    .bind(id.uuid())
+    .bind(from.expose())
+    .bind(to.expose())
     .execute(db)
     .await
     .map_err(failure)?;

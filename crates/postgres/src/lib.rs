@@ -25,6 +25,7 @@ mod members;
 mod moment;
 mod open;
 mod orgs;
+mod original_users;
 mod replicas;
 mod roles;
 mod rows;
@@ -58,6 +59,7 @@ use uuid::Uuid;
 pub use crate::config::{PgConfig, SslMode, UnknownSslMode};
 use crate::connections::Connections;
 pub use crate::open::{OpenError, REGISTRY_CONNECTIONS};
+pub use crate::original_users::{OriginalUsers, UsersError};
 use crate::wakeups::Wakeups;
 
 /// Durable state in a PostgreSQL database that replicas, and the original, may share.
@@ -251,6 +253,14 @@ impl ports::Accounts for PgStore {
         page: Page<AccountOrder>,
     ) -> Result<Listing<Account>> {
         accounts::search(&self.database, filter, page).await
+    }
+
+    async fn account_ids_by_emails(&self, emails: &[Email]) -> Result<Vec<(String, AccountId)>> {
+        accounts::ids_by_emails(&self.database, emails).await
+    }
+
+    async fn has_bcrypt(&self) -> Result<bool> {
+        accounts::has_bcrypt(&self.database).await
     }
 
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {

@@ -23,8 +23,8 @@ macro_rules! statements {
         )
     };
 }
-/// The indexes we add to tables of the original.
-const INDEXES: [(i64, &str, &str); 7] = [
+/// The indexes we add to tables that may be large by then: those of the original, and of our own.
+const INDEXES: [(i64, &str, &str); 8] = [
     statements!(2, "0002", "keyward_org_memberships_org_id_member_id"),
     statements!(3, "0003", "keyward_org_invites_org_id_state"),
     statements!(4, "0004", "keyward_org_invites_inviter_id"),
@@ -32,6 +32,7 @@ const INDEXES: [(i64, &str, &str); 7] = [
     statements!(6, "0006", "keyward_keys_issuer_id"),
     statements!(10, "0010", "keyward_org_invites_invitee_id"),
     statements!(15, "0015", "keyward_org_memberships_org_id_role_member_id"),
+    statements!(80, "0080", "keyward_accounts_bcrypt"),
 ];
 
 /// Tables of our own beyond the first, and what they need.

@@ -184,6 +184,8 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
         Change::SetPassword { id, password, replacing, at } => {
             accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
         }
+        Change::RenumberAccount { from, to } => accounts::renumber(db, *from, *to).await?,
+        Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,
         Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
@@ -193,7 +195,7 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
         Change::InsertRows(rows) => backup::bulk::insert(db, rows).await?,
         // All there is of it is its fact.
-        Change::NoteRestore(_) => {}
+        Change::NoteRestore(_) | Change::NoteImport(_) | Change::NotePasswordsRead => {}
     }
     Ok(None)
 }

@@ -83,6 +83,32 @@ pub(crate) async fn find_by_emails(db: &SqlitePool, emails: &[Email]) -> Result<
     .collect()
 }
 
+pub(crate) async fn ids_by_emails(
+    db: &SqlitePool,
+    emails: &[Email],
+) -> Result<Vec<(String, AccountId)>> {
+    let rows: Vec<(String, Uuid)> = query_as(
+        "SELECT email_key, id FROM keyward_accounts \
+         WHERE email_key IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(json_array(emails.iter().map(|email| email.key().to_owned())))
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    Ok(rows.into_iter().map(|(key, id)| (key, AccountId::new(id))).collect())
+}
+
+pub(crate) async fn has_bcrypt(db: &SqlitePool) -> Result<bool> {
+    let found: Option<(Uuid,)> = query_as(
+        "SELECT id FROM keyward_accounts INDEXED BY keyward_accounts_bcrypt \
+         WHERE password_hash >= '$2' AND password_hash < '$3' LIMIT 1",
+    )
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?;
+    Ok(found.is_some())
+}
+
 pub(crate) async fn list(db: &SqlitePool, query: &AccountQuery) -> Result<Listing<Account>> {
     let (limit, offset) = window(&query.page);
     let rows = query_as(page_statement(query.page.order, query.page.direction))
@@ -212,6 +238,38 @@ pub(crate) async fn set_password(
     .bind(password.expose())
     .bind(at.micros())
     .bind(replacing.map(PasswordHash::expose))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn renumber(
+    db: &mut SqliteConnection,
+    from: AccountId,
+    to: AccountId,
+) -> Result<()> {
+    let updated = query("UPDATE keyward_accounts SET id = ?2 WHERE id = ?1")
+        .bind(from.uuid())
+        .bind(to.uuid())
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
+pub(crate) async fn renew_hash(
+    db: &mut SqliteConnection,
+    id: AccountId,
+    from: &PasswordHash,
+    to: &PasswordHash,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2",
+    )
+    .bind(id.uuid())
+    .bind(from.expose())
+    .bind(to.expose())
     .execute(db)
     .await
     .map_err(failure)?;

@@ -149,6 +149,8 @@ async fn apply(
         Change::SetPassword { id, password, replacing, at } => {
             accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
         }
+        Change::RenumberAccount { from, to } => accounts::renumber(db, *from, *to).await?,
+        Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,
         Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
@@ -158,7 +160,7 @@ async fn apply(
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
         Change::InsertRows(rows) => backup::bulk::insert(db, rows).await?,
         // All there is of it is its fact.
-        Change::NoteRestore(_) => {}
+        Change::NoteRestore(_) | Change::NoteImport(_) | Change::NotePasswordsRead => {}
     }
     Ok(None)
 }
@@ -334,6 +336,14 @@ impl ports::Accounts for SqliteStore {
         page: Page<AccountOrder>,
     ) -> Result<Listing<Account>> {
         accounts::search(&self.readers, filter, page).await
+    }
+
+    async fn account_ids_by_emails(&self, emails: &[Email]) -> Result<Vec<(String, AccountId)>> {
+        accounts::ids_by_emails(&self.readers, emails).await
+    }
+
+    async fn has_bcrypt(&self) -> Result<bool> {
+        accounts::has_bcrypt(&self.readers).await
     }
 
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>> {

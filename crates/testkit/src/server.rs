@@ -108,13 +108,14 @@ impl Setup {
             let _ = child.kill().await;
             bail!("it did not start: {}", output.text());
         };
-        let Some(Addresses { http, grpc, ops }) = listening else { bail!("no addresses") };
+        let Some(at) = listening else { bail!("no addresses") };
+        let Addresses { http, grpc, ops, users_http, users_grpc } = at;
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
             .build()?;
         let data = Arc::clone(&self.data);
-        Ok(Server { child, output, data, http, grpc, ops, client })
+        Ok(Server { child, output, data, http, grpc, ops, users_http, users_grpc, client })
     }
 
     /// Runs it to its end, for starts that must fail and for subcommands.
@@ -160,6 +161,10 @@ pub struct Server {
     pub grpc: SocketAddr,
     /// Where probes and metrics are served.
     pub ops: SocketAddr,
+    /// Where the users contract is served over HTTP, if on a port of its own.
+    pub users_http: Option<SocketAddr>,
+    /// Where the users contract is served over gRPC, if on a port of its own.
+    pub users_grpc: Option<SocketAddr>,
     /// A client that follows no redirects.
     pub client: reqwest::Client,
 }
@@ -267,13 +272,21 @@ struct Addresses {
     http: SocketAddr,
     grpc: SocketAddr,
     ops: SocketAddr,
+    users_http: Option<SocketAddr>,
+    users_grpc: Option<SocketAddr>,
 }
 
 /// The addresses, if this is the log line that tells them.
 fn addresses(line: &str) -> Option<Addresses> {
     let line: Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| line.get(name)?.as_str()?.parse().ok();
-    Some(Addresses { http: address("http")?, grpc: address("grpc")?, ops: address("ops")? })
+    Some(Addresses {
+        http: address("http")?,
+        grpc: address("grpc")?,
+        ops: address("ops")?,
+        users_http: address("users_http"),
+        users_grpc: address("users_grpc"),
+    })
 }
 
 /// What a process has printed.

@@ -1,6 +1,7 @@
 //! What the binary can do, and what it has to be told for it.
 
 mod access;
+mod import;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use auth_domain::model::{BadSigningKeyId, Name, SigningKeyId};
 use clap::ValueEnum;
 
 pub(crate) use self::access::{ApiKeys, Sessions, Who};
+pub(crate) use self::import::{Import, ImportUsers};
 use super::values::{email, positive_duration};
 
 /// What the binary can do.
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// the service must be stopped; with PostgreSQL it may go on.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Bring in what another service keeps.
+    #[command(subcommand)]
+    Import(Import),
     /// Read the audit trail. With the embedded store the service must be stopped; with PostgreSQL it may go on.
     #[command(subcommand)]
     Audit(Audit),

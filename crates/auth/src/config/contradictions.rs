@@ -88,10 +88,14 @@ impl Config {
     }
 
     fn refuse_shared_ports(&self) -> Result<(), String> {
+        // Of a port that is not opened it does not matter.
+        let (users_http, users_grpc) = self.users_ports();
         let ports = [
             ("MF_AUTH_HTTP_PORT", self.server.http_port),
             ("MF_AUTH_GRPC_PORT", self.server.grpc_port),
             ("MF_AUTH_OPS_PORT", self.server.ops_port),
+            ("MF_USERS_HTTP_PORT", users_http.unwrap_or_default()),
+            ("MF_USERS_GRPC_PORT", users_grpc.unwrap_or_default()),
         ];
         for (n, (name, port)) in ports.iter().enumerate() {
             let same = |(_, other): &&(&str, u16)| other == port && *port != 0;
@@ -122,6 +126,18 @@ impl Config {
             );
         }
         let built_in = self.accounts.users_grpc_url.is_none();
+        if !built_in {
+            for (name, port) in [
+                ("MF_USERS_HTTP_PORT", self.server.users_http_port),
+                ("MF_USERS_GRPC_PORT", self.server.users_grpc_port),
+            ] {
+                if port.is_some() {
+                    warn(format!(
+                        "{name} has no effect: MF_USERS_GRPC_URL is set, so that service has it"
+                    ));
+                }
+            }
+        }
         if built_in
             && self.accounts.self_register_enabled
             && self.accounts.require_email_verification

@@ -3,20 +3,13 @@
 
 use std::path::PathBuf;
 
-use super::values::{boolean, port, service_address};
+use super::values::{boolean, service_address};
 
 /// Accepted; without effect yet.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accepted; without effect yet")]
+#[expect(clippy::struct_field_names, reason = "each is called like its setting")]
 pub(crate) struct Later {
-    /// The port of a second HTTP listener with the contract of the users service.
-    #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]
-    pub(crate) users_http_port: Option<u16>,
-
-    /// The port of a second gRPC listener for services that expect one of the users service.
-    #[arg(long, env = "MF_USERS_GRPC_PORT", value_parser = port)]
-    pub(crate) users_grpc_port: Option<u16>,
-
     /// The address of the things service.
     #[arg(
         long,

@@ -26,6 +26,16 @@ pub(crate) struct Server {
     #[arg(long, env = "MF_AUTH_GRPC_PORT", default_value = "8181", value_parser = port)]
     pub(crate) grpc_port: u16,
 
+    /// The port of a second HTTP listener, with the routes of the original's users service and no others, for clients that
+    /// expect that at an address of its own. Its address, TLS and limits are those of the first. Unset: there is none.
+    #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]
+    pub(crate) users_http_port: Option<u16>,
+
+    /// The port of a second gRPC listener, with `protomfx.UsersService` and nothing else. Its address, TLS, callers and
+    /// limits are those of the first. Unset: there is none.
+    #[arg(long, env = "MF_USERS_GRPC_PORT", value_parser = port)]
+    pub(crate) users_grpc_port: Option<u16>,
+
     /// The address of the ops listener: `/livez`, `/readyz`, `/metrics` and `/docs/`. Nothing there
     /// asks who is calling, so open it to the network that scrapes it and to no other.
     #[arg(long, env = "MF_AUTH_OPS_HOST", default_value = "127.0.0.1", value_parser = host)]

@@ -244,6 +244,10 @@ fn what_contradicts_itself_stops_the_start() {
             "MF_AUTH_GRPC_TRUST=network trusts everybody and MF_AUTH_GRPC_CLIENT_CA is set",
         ),
         (&[("MF_AUTH_GRPC_PORT", "8180")], "MF_AUTH_HTTP_PORT and MF_AUTH_GRPC_PORT are both 8180"),
+        (
+            &[("MF_USERS_HTTP_PORT", "8180")],
+            "MF_AUTH_HTTP_PORT and MF_USERS_HTTP_PORT are both 8180",
+        ),
         (&[("MF_AUTH_HTTP_MAX_HEAD", "4KiB")], "MF_AUTH_HTTP_MAX_HEAD: must be at least 8KiB"),
     ] {
         assert!(refused(variables).starts_with(line), "{line}: {}", refused(variables));

@@ -39,7 +39,7 @@ pub(crate) async fn create(config: &Config, told: &CreateAdmin) -> Result<ExitCo
 }
 
 /// The first line of the file, without its end.
-fn password(file: &Path) -> Result<SecretString, String> {
+pub(super) fn password(file: &Path) -> Result<SecretString, String> {
     let shown = if is_standard(file) { "standard input".into() } else { file.to_string_lossy() };
     let unreadable = |error: io::Error| format!("{shown} cannot be read: {error}");
     // As large as it gets, so that nothing of it is left behind where it was first.

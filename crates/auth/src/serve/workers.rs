@@ -13,9 +13,9 @@ use std::thread;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 
-/// The threads.
-#[derive(Debug)]
-pub(crate) struct Workers(Vec<Worker>);
+/// The threads; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers(Arc<[Worker]>);
 
 #[derive(Debug)]
 struct Worker {

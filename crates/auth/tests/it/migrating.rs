@@ -309,6 +309,67 @@ async fn s15_r36_a_fleet_with_a_weak_secret_swaps_auth_and_keeps_its_api_keys() 
     there_and_back("secret", true).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r36_a_fleet_gives_up_its_users_service_and_takes_it_back() {
+    const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeqaHUS.wUmH7UmqsBUsBP5Yy3joGWyGu";
+    let mut fleet = Fleet::of_the_original(STRONG).await;
+    let users = Postgres::shared().await.unwrap().database().await.unwrap();
+    users.execute(include_str!("../../../postgres/tests/mainflux_users_v033.sql")).await.unwrap();
+    let people = format!(
+        "INSERT INTO users VALUES ('{ADA}', 'ada@example.com', '{HASH}', '{{}}', 'enabled'), \
+         ('{VIEWER}', 'viewer@example.com', '{HASH}', '{{}}', 'enabled')"
+    );
+    users.execute(&people).await.unwrap();
+    let file = format!(
+        "MF_USERS_DB_HOST='{}'\nMF_USERS_DB_PORT='{}'\nMF_USERS_DB_USER='{}'\nMF_USERS_DB_PASS='{}'\n\
+         MF_USERS_DB='{}'\n",
+        users.host, users.port, users.user, users.password, users.name
+    );
+    std::fs::write(fleet.dir.path().join("users.env"), file).unwrap();
+    let blocks_of = |name: &str| blocks(GUIDE, name);
+    let [look, bring]: [String; 2] = blocks_of("users").try_into().unwrap();
+    let [back]: [String; 1] = blocks_of("users-back").try_into().unwrap();
+    let save = &blocks_of("migration")[0];
+    fleet.shell.run(save).await;
+    let said = fleet.shell.run(&look).await;
+    assert!(said.contains("would bring in 2 of 2 users; 0 are here"), "{said}");
+    // Its account is opened by the start, because nobody there has the address.
+    fleet
+        .shell
+        .run("MF_USERS_ADMIN_PASSWORD='the first of all'; export MF_USERS_ADMIN_PASSWORD")
+        .await;
+    let said = fleet.shell.run(&bring).await;
+    assert!(said.contains("brought in 2 of 2 users; 0 were here"), "{said}");
+
+    let sign_in = async |fleet: &Fleet, email: &str, password: &str| {
+        let body = json!({ "email": email, "password": password });
+        let answer = fleet.send(Method::POST, "/tokens", "", Some(body)).await;
+        let status = answer.status().as_u16();
+        let token: Value = answer.json().await.unwrap();
+        (status, token["token"].as_str().unwrap_or_default().to_owned())
+    };
+    let (status, login) = sign_in(&fleet, "ada@example.com", "password1").await;
+    assert_eq!(status, 201);
+    let orgs = fleet.get("/orgs", &login).await;
+    assert!(orgs.to_string().contains("\"name\":\"Acme\""), "what was theirs is: {orgs}");
+    let (_, root) = sign_in(&fleet, "admin@example.com", "the first of all").await;
+    let new = json!({ "email": "new@example.com", "password": "a new long one" });
+    assert_eq!(fleet.send(Method::POST, "/users", &root, Some(new)).await.status(), 201);
+    let disable = format!("/users/{VIEWER}/disable");
+    assert_eq!(fleet.send(Method::POST, &disable, &root, None).await.status(), 204);
+
+    fleet.shell.run(&back).await;
+    let asked = "psql -At --dbname=\"$MF_USERS_DB\" -c \"SELECT email, trim(password), status FROM users ORDER BY email\"";
+    let there = fleet.shell.run(asked).await;
+    let expected = [
+        format!("ada@example.com|{HASH}|enabled"),
+        "admin@example.com|*|enabled".to_owned(),
+        "new@example.com|*|enabled".to_owned(),
+        format!("viewer@example.com|{HASH}|disabled"),
+    ];
+    assert_eq!(there.lines().collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn every_variable_of_the_original_is_explained() {
     let guide = std::fs::read_to_string(workspace().join(GUIDE)).unwrap();

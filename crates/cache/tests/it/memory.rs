@@ -139,6 +139,9 @@ fn each_kind_of_record_puts_out_of_date_what_depends_on_it_and_nothing_else() {
         ("group_role.remove", Some(1), 10, [false, false, false, false, true]),
         ("group_role.remove", Some(2), 10, [false; 5]),
         ("backup.restore", None, 9, [true; 5]),
+        ("users.export", None, 9, [false; 5]),
+        ("account.renumber", Some(1), 9, [true; 5]),
+        ("users.import", None, 9, [true; 5]),
         ("of a newer version", None, 9, [true; 5]),
     ] {
         let memory = trusted();

@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::{Email, Metadata, Page, UserId};
+use super::{Email, Metadata, Page, PasswordHash, UserId};
 use crate::Timestamp;
 use crate::error::{Error, Invalid, Result};
 
@@ -62,39 +60,6 @@ impl FromStr for AccountStatus {
             "disabled" => Ok(Self::Disabled),
             _ => Err(Invalid::AccountStatus.into()),
         }
-    }
-}
-
-/// What stands for a hash where there is none, as in the shadow files of Unix.
-const UNUSABLE: &str = "*";
-
-/// A hashed password in PHC string format. Never printed.
-#[derive(Clone, Debug)]
-pub struct PasswordHash(SecretString);
-
-impl PasswordHash {
-    /// The hash with this text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// The hash of no password: it has to be set anew before anybody can sign in with one.
-    #[must_use]
-    pub fn unusable() -> Self {
-        Self::new(UNUSABLE.to_owned())
-    }
-
-    /// Whether there is a password that has this hash.
-    #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.expose() != UNUSABLE
-    }
-
-    /// The text, for the store and the verifier.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
     }
 }
 

@@ -12,6 +12,7 @@ mod member;
 mod metadata;
 mod org;
 mod page;
+mod password_hash;
 mod role;
 mod signing_key;
 mod text;
@@ -20,7 +21,6 @@ mod token;
 
 pub use account::{
     Account, AccountEdit, AccountFilter, AccountId, AccountOrder, AccountQuery, AccountStatus,
-    PasswordHash,
 };
 pub use email::Email;
 pub use evidence::{Evidence, Explanation};
@@ -43,6 +43,7 @@ pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
+pub use password_hash::PasswordHash;
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};

@@ -12,7 +12,7 @@ use crate::model::{
     Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PasswordHash, Person,
     PlatformRole, Token, UserId,
 };
-use crate::ports::{Attempt, Class};
+use crate::ports::{Attempt, Class, Guess};
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -189,14 +189,44 @@ impl Operation for Login {
     }
 }
 
-/// The account, if there is an enabled one with this address and the password is right.
+/// The account, if there is an enabled one with this address and the password is right. A hash of an old kind is
+/// replaced on the way.
 async fn prove(cx: &mut Cx<'_>, email: &Email, password: SecretString) -> Result<Option<Account>> {
     let account = cx.store().account_by_email(email).await?;
     cx.about = account.as_ref().map(|account| account.id);
     let account = account.filter(|account| account.status == AccountStatus::Enabled);
     let hash = account.as_ref().map(|account| account.password.clone());
-    let right = cx.passwords().verify(password, hash).await?;
-    Ok(account.filter(|_| right))
+    let mixed = cx.store().has_bcrypt().await?;
+    let guess = cx.passwords().verify(password.clone(), hash, mixed).await?;
+    match (account, guess) {
+        (None, _) | (_, Guess::Wrong) => Ok(None),
+        (account, Guess::Right) => Ok(account),
+        (Some(account), Guess::Outdated(renewed)) => renew(cx, account, renewed, password).await,
+    }
+}
+
+/// The account with its new hash. Nobody is kept out because that cannot be stored; whoever has changed the password
+/// meanwhile keeps theirs, and it is what counts.
+pub(super) async fn renew(
+    cx: &Cx<'_>,
+    account: Account,
+    to: PasswordHash,
+    password: SecretString,
+) -> Result<Option<Account>> {
+    let (id, from) = (account.id, account.password.clone());
+    match cx.commit(vec![Change::RenewHash { id, from, to: to.clone() }]).await {
+        Ok(()) => Ok(Some(Account { password: to, ..account })),
+        Err(Error::NotFound(_)) => {
+            let Some(now) = cx.store().account(id).await? else { return Ok(None) };
+            // Often somebody who signed in with the same password at the same time.
+            let guess = cx.passwords().verify(password, Some(now.password.clone()), false).await?;
+            Ok(Some(now).filter(|now| now.status == AccountStatus::Enabled && guess.is_right()))
+        }
+        Err(error) => {
+            tracing::warn!(user = %id, outcome = error.outcome(), "a password hash could not be renewed");
+            Ok(Some(account))
+        }
+    }
 }
 
 /// Shows the caller their own account.

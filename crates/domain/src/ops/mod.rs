@@ -23,6 +23,8 @@ pub mod passwords;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;
+pub mod takeover;
+pub mod users_backup;
 
 use crate::app::{Access, Operation};
 use crate::model::PlatformRole;
@@ -135,6 +137,9 @@ pub const NAMES: &[&str] = &[
     passwords::PurgeTickets::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
+    takeover::ImportUsers::NAME,
+    users_backup::BackupUsers::NAME,
+    users_backup::RestoreUsers::NAME,
     member_backup::BackupMembers::NAME,
     member_backup::RestoreMembers::NAME,
     audit::ListAudit::NAME,

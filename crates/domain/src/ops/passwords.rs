@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::By;
+use super::accounts::renew;
 use super::invites::check_path;
 use super::sessions::{ending, ending_own, outranks};
 use crate::app::{Access, Cx, Operation};
@@ -17,7 +18,7 @@ use crate::model::{
     Account, AccountId, AccountStatus, Email, Mail, Message, PasswordHash, PlatformRole, Purpose,
     RedirectPath, Ticket, TicketSecret,
 };
-use crate::ports::{Attempt, Class, Priority};
+use crate::ports::{Attempt, Class, Guess, Priority};
 
 /// How long the link in a mail can be used. Longer than [`Attempt::BeingSentReset`] is held back for, so that
 /// whoever asks in a stranger's name again and again leaves its owner time to use one.
@@ -141,19 +142,24 @@ impl Operation for ChangePassword {
         }
         let attempt = Attempt::SignIn { source: cx.source(), account: account.email.key() };
         cx.throttle().enter(attempt).await?;
-        let right = cx.passwords().verify(self.current, Some(account.password.clone())).await;
-        if !matches!(right, Ok(false)) {
+        let hash = Some(account.password.clone());
+        let guess = cx.passwords().verify(self.current.clone(), hash, false).await;
+        if !matches!(guess, Ok(Guess::Wrong)) {
             cx.throttle().take_back(attempt).await;
         }
-        if !right? {
-            return Err(Invalid::CurrentPassword.into());
-        }
+        let wrong = || Error::from(Invalid::CurrentPassword);
+        let account = match guess? {
+            Guess::Wrong => return Err(wrong()),
+            Guess::Right => account,
+            // First, so that nobody who signs in meanwhile replaces the hash under our hands.
+            Guess::Outdated(to) => renew(cx, account, to, self.current).await?.ok_or_else(wrong)?,
+        };
         let password = cx.passwords().hash(self.password).await?;
         let ending = ending_own(cx, &identity).await?;
         let setting = set(cx, account.id, password, Some(account.password));
         match cx.commit(vec![setting, forget_links(account.id), ending]).await {
             // Somebody else changed it meanwhile.
-            Err(Error::NotFound(Entity::Account)) => Err(Invalid::CurrentPassword.into()),
+            Err(Error::NotFound(Entity::Account)) => Err(wrong()),
             other => other,
         }
     }

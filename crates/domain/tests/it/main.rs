@@ -19,6 +19,7 @@ mod limits;
 mod mails;
 mod member_backup;
 mod members;
+mod old_hashes;
 mod orgs;
 mod passwords;
 mod pipeline;

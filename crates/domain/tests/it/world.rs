@@ -17,8 +17,8 @@ use auth_domain::model::{
     PasswordHash, PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
-    Accounts, Attempt, Call, ChangeLog, Class, Clock, Directory, Ids, Observer, Passwords, Store,
-    Throttle, Tokens,
+    Accounts, Attempt, Call, ChangeLog, Class, Clock, Directory, Guess, Ids, Observer, Passwords,
+    Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
@@ -194,14 +194,12 @@ impl World {
 
     /// Writes one change that nobody asked for.
     pub async fn commit(&self, change: Change) -> Result<()> {
-        let commit = Commit {
-            actor: "test".into(),
-            at: self.clock.now(),
-            guards: vec![],
-            changes: vec![change],
-            audit: audit(),
-        };
-        self.store.commit(commit).await.map(drop)
+        self.store.commit(Self::commit_of(self.clock.now(), vec![change])).await.map(drop)
+    }
+
+    /// Changes that nobody asked for.
+    pub fn commit_of(at: Timestamp, changes: Vec<Change>) -> Commit {
+        Commit { actor: "test".into(), at, guards: vec![], changes, audit: audit() }
     }
 
     /// The kinds of all facts so far, oldest first.
@@ -299,18 +297,32 @@ impl Passwords for PlainPasswords {
         password.expose_secret().len() >= 8
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        ["plain:", "old:"].iter().any(|kind| hash.expose().starts_with(kind))
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         self.wait().await;
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
     }
 
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
         if password.expose_secret() == FULL {
             return Err(Error::unavailable("too many wait already"));
         }
         self.wait().await;
-        let typed = format!("plain:{}", password.expose_secret());
-        Ok(hash.is_some_and(|hash| hash.expose() == typed))
+        let plain = format!("plain:{}", password.expose_secret());
+        let old = format!("old:{}", password.expose_secret());
+        Ok(match hash {
+            Some(hash) if hash.expose() == old => Guess::Outdated(PasswordHash::new(plain)),
+            Some(hash) => (hash.expose() == plain).into(),
+            None => Guess::Wrong,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use auth_domain::model::{
 use auth_domain::ops::keys::{IssueKey, IssuedKey};
 use auth_domain::ops::orgs::CreateOrg;
 use auth_domain::ports::{
-    Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle, Tokens,
+    Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
@@ -250,11 +250,20 @@ impl Passwords for Nothing {
         false
     }
 
+    fn can_check(&self, _hash: &PasswordHash) -> bool {
+        true
+    }
+
     async fn hash(&self, _password: SecretString) -> Result<PasswordHash> {
         Err(Error::internal("nobody sets a password over gRPC"))
     }
 
-    async fn verify(&self, _password: SecretString, _hash: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        _password: SecretString,
+        _hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
         Err(Error::internal("nobody signs in over gRPC"))
     }
 }

@@ -76,6 +76,23 @@ fn the_description_in_docs_is_the_one_that_is_served() {
 }
 
 #[test]
+fn the_users_listener_has_a_description_of_its_own() {
+    let description = auth_http::users_openapi(env!("CARGO_PKG_VERSION"));
+    let text = description.to_pretty_json().unwrap() + "\n";
+    expect_file!["../../../../docs/openapi-users.json"].assert_eq(&text);
+    let api: Value = serde_json::from_str(&text).unwrap();
+    let mut served = 0;
+    for route in auth_http::users_routes() {
+        let described = &api["paths"][route.path][route.method.as_str().to_lowercase()];
+        assert!(described["summary"].is_string(), "{} {}", route.method, route.path);
+        served += 1;
+    }
+    let items = api["paths"].as_object().unwrap().values();
+    assert_eq!(items.map(|item| item.as_object().unwrap().len()).sum::<usize>(), served);
+    assert_eq!(api["paths"]["/backup"]["get"]["operationId"], "backupUsers");
+}
+
+#[test]
 fn every_route_is_described_and_nothing_else_is() {
     for accounts in [true, false] {
         let api = serde_json::to_value(auth_http::openapi(accounts, "1.2.3")).unwrap();

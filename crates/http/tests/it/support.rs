@@ -15,7 +15,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::IssueToken;
 use auth_domain::ops::roles::AssignRole;
-use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle};
+use auth_domain::ports::{Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
 use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
@@ -373,15 +373,24 @@ impl Passwords for PlainPasswords {
         text.chars().count() >= 8 && text.len() <= 72 && !text.contains(char::is_whitespace)
     }
 
+    fn can_check(&self, hash: &PasswordHash) -> bool {
+        hash.expose().starts_with("plain:")
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         self.wait().await?;
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
     }
 
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
         self.wait().await?;
         let given = format!("plain:{}", password.expose_secret());
-        Ok(hash.is_some_and(|hash| hash.expose() == given))
+        Ok(hash.is_some_and(|hash| hash.expose() == given).into())
     }
 }
 

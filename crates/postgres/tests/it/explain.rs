@@ -21,7 +21,9 @@ use auth_domain::model::{
 use auth_domain::ops::access::{Authorize, Question};
 use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
 use auth_domain::ops::explain::Explain;
-use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Throttle, Tokens};
+use auth_domain::ports::{
+    Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Throttle, Tokens,
+};
 use auth_domain::{App, Caller, Error, Result, Rules, Timestamp, policy};
 use auth_jwt::{HmacSeals, JwtTokens};
 use auth_sqlite::SqliteStore;
@@ -262,11 +264,20 @@ impl Passwords for Nothing {
         false
     }
 
+    fn can_check(&self, _hash: &PasswordHash) -> bool {
+        true
+    }
+
     async fn hash(&self, _password: SecretString) -> Result<PasswordHash> {
         Err(Error::internal("nobody sets a password here"))
     }
 
-    async fn verify(&self, _password: SecretString, _hash: Option<PasswordHash>) -> Result<bool> {
+    async fn verify(
+        &self,
+        _password: SecretString,
+        _hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
         Err(Error::internal("nobody signs in here"))
     }
 }

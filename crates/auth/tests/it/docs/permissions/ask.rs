@@ -130,7 +130,8 @@ async fn ask_once(row: &Row, place: Place, credential: Credential) -> Answer {
     let body = asked.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
     let request = request.header(header::CONTENT_TYPE, asked.content_type).body(body);
     let before = scene.revision().await;
-    let response = scene.http.clone().oneshot(request.unwrap()).await.unwrap();
+    let router = if asked.to_users_port { &scene.users } else { &scene.http };
+    let response = router.clone().oneshot(request.unwrap()).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&body);

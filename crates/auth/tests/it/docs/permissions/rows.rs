@@ -17,6 +17,7 @@ mod orgs;
 mod public_keys;
 mod roles;
 mod sessions;
+mod users_backup;
 
 use std::pin::Pin;
 
@@ -37,6 +38,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Accounts", accounts::ROWS),
     ("Audit trail", audit::ROWS),
     ("Backups", backup::ROWS),
+    ("Backups of accounts, on `MF_USERS_HTTP_PORT`", users_backup::ROWS),
     ("Public keys", public_keys::ROWS),
     ("Health", health::ROWS),
 ];
@@ -75,16 +77,29 @@ pub struct Request {
     pub path: String,
     pub body: Option<Value>,
     pub content_type: &'static str,
+    /// Whether it goes to the listener with the contract of the users service.
+    pub to_users_port: bool,
 }
 
 /// A request without a body.
 pub fn at(path: impl Into<String>) -> Request {
-    Request { path: path.into(), body: None, content_type: "application/json" }
+    Request {
+        path: path.into(),
+        body: None,
+        content_type: "application/json",
+        to_users_port: false,
+    }
 }
 
 impl Request {
     pub fn with(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// To the listener with the contract of the users service.
+    pub const fn on_users_port(mut self) -> Self {
+        self.to_users_port = true;
         self
     }
 

@@ -17,7 +17,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ports::{
-    Attempt, Class, Clock, Ids, Observer, Passwords, Store, Throttle, TicketSecrets,
+    Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle, TicketSecrets,
 };
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
@@ -118,6 +118,8 @@ pub struct Scene {
     /// A root of the platform.
     pub root: Person,
     pub http: axum::Router,
+    /// With the contract of the users service.
+    pub users: axum::Router,
     pub grpc: axum::Router,
 }
 
@@ -151,6 +153,7 @@ impl Scene {
             allow: "users=*".parse().unwrap(),
         };
         let http = auth_http::Options { accounts: true, ..auth_http::Options::default() };
+        let users = auth_http::Options { contract: auth_http::Contract::Users, ..http.clone() };
         let grpc = auth_grpc::Options { callers, ..auth_grpc::Options::default() };
         let mut scene = Self {
             caller: person(1 + place as u128),
@@ -159,6 +162,7 @@ impl Scene {
             newcomer: person(9),
             root: person(1 + Place::Root as u128),
             http: auth_http::router(app.clone(), http),
+            users: auth_http::router(app.clone(), users),
             grpc: auth_grpc::router(app.clone(), grpc),
             app,
         };
@@ -365,12 +369,21 @@ impl Passwords for Plain {
         true
     }
 
+    fn can_check(&self, _hash: &PasswordHash) -> bool {
+        true
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         Ok(PasswordHash::new(password.expose_secret().to_owned()))
     }
 
-    async fn verify(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<bool> {
-        Ok(hash.is_some_and(|hash| hash.expose() == password.expose_secret()))
+    async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<PasswordHash>,
+        _mixed: bool,
+    ) -> Result<Guess> {
+        Ok(hash.is_some_and(|hash| hash.expose() == password.expose_secret()).into())
     }
 }
 
