@@ -16,7 +16,7 @@ use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
 use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_jwt::HmacPseudonyms;
+use auth_jwt::{HmacPseudonyms, RandomRefreshTokens};
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
@@ -197,6 +197,7 @@ fn parts(
         ids: Arc::new(RandomIds),
         cursors: Arc::new(keys.tokens.cursors()),
         tickets: Arc::new(keys.tokens.tickets()),
+        refresh: Arc::new(RandomRefreshTokens),
         tokens: Arc::new(keys.tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle,
@@ -207,6 +208,9 @@ fn parts(
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
         recovery_life: config.tokens.recovery_token_duration,
+        access_life: config.tokens.access_token_duration,
+        session_idle: config.tokens.session_idle_duration,
+        session_life: config.tokens.session_duration,
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,

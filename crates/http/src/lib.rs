@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `sign_ins`, `account_admin`, `passwords`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -42,6 +42,7 @@ mod public_keys;
 mod query;
 mod roles;
 mod sessions;
+mod sign_ins;
 mod stream;
 mod upload;
 
@@ -204,12 +205,12 @@ impl Route {
 
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
-    let accounts: [&[Route]; 3] = if accounts {
-        [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES]
+    let accounts: [&[Route]; 4] = if accounts {
+        [accounts::ROUTES, sign_ins::ROUTES, account_admin::ROUTES, passwords::ROUTES]
     } else {
-        [&[]; 3]
+        [&[]; 4]
     };
-    let [accounts, account_admin, passwords] = accounts;
+    let [accounts, sign_ins, account_admin, passwords] = accounts;
     [
         keys::ROUTES,
         sessions::ROUTES,
@@ -224,6 +225,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         mails::ROUTES,
         audit::ROUTES,
         accounts,
+        sign_ins,
         account_admin,
         passwords,
         backup::ROUTES,

@@ -50,6 +50,7 @@ mod revocation;
 mod revocation_groups;
 mod revocation_outages;
 mod revocation_races;
+mod sign_ins;
 mod signing_keys;
 mod slow_readers;
 mod start;

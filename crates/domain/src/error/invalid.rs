@@ -20,6 +20,8 @@ pub enum Invalid {
     MissingMemberId,
     /// No key was named.
     MissingKeyId,
+    /// No session was named.
+    MissingSessionId,
     /// No mail was named.
     MissingMailId,
     /// No invite was named.
@@ -108,6 +110,7 @@ impl Invalid {
         Self::MissingUserId,
         Self::MissingMemberId,
         Self::MissingKeyId,
+        Self::MissingSessionId,
         Self::MissingMailId,
         Self::MissingInviteId,
         Self::MissingEmail,
@@ -161,6 +164,7 @@ impl Invalid {
             Self::MissingUserId => "missing user id",
             Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
+            Self::MissingSessionId => "missing session ID",
             Self::MissingMailId => "missing mail id",
             Self::MissingInviteId => "missing invite ID",
             Self::MissingEmail => "missing email",
@@ -208,6 +212,7 @@ impl Invalid {
             Self::MissingUserId => "name a user by their id",
             Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
+            Self::MissingSessionId => "name a session by its id",
             Self::MissingMailId => "name a mail by its id",
             Self::MissingInviteId => "name an invite by its id",
             Self::MissingEmail => "give an e-mail address",
@@ -263,6 +268,7 @@ impl Invalid {
             Self::MissingUserId => "missing_user_id",
             Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
+            Self::MissingSessionId => "missing_session_id",
             Self::MissingMailId => "missing_mail_id",
             Self::MissingInviteId => "missing_invite_id",
             Self::MissingEmail => "missing_email",

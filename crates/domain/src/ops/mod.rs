@@ -22,6 +22,7 @@ pub mod paging;
 pub mod passwords;
 pub mod roles;
 pub mod sessions;
+pub mod sign_ins;
 pub mod signing_keys;
 
 use crate::app::{Access, Operation};
@@ -64,6 +65,12 @@ pub const NAMES: &[&str] = &[
     sessions::EndSessionsOf::NAME,
     sessions::RevokeKeys::NAME,
     sessions::RevokeKeysOf::NAME,
+    sign_ins::BeginSession::NAME,
+    sign_ins::RefreshSession::NAME,
+    sign_ins::ListSessions::NAME,
+    sign_ins::ListSessionsOf::NAME,
+    sign_ins::EndSession::NAME,
+    sign_ins::PurgeSessions::NAME,
     signing_keys::ListPublicKeys::NAME,
     signing_keys::WithdrawSigningKey::NAME,
     signing_keys::IsWithdrawn::NAME,

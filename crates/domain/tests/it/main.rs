@@ -25,5 +25,6 @@ mod pipeline;
 mod roles;
 mod secrets;
 mod sessions;
+mod sign_ins;
 mod signing_keys;
 mod world;

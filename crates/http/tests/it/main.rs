@@ -23,4 +23,5 @@ mod orgs;
 mod problems;
 mod roles;
 mod routes;
+mod sign_ins;
 mod support;

@@ -23,7 +23,7 @@ use auth_domain::ops::checks::{AuthorizeMany, IdentifyAndAuthorize, Verdict};
 use auth_domain::ops::explain::Explain;
 use auth_domain::ports::{Attempt, Class, Clock, Ids, Observer, Passwords, Throttle, Tokens};
 use auth_domain::{App, Caller, Error, Result, Rules, Timestamp, policy};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
@@ -57,6 +57,7 @@ impl World {
             ids: Arc::new(Nothing),
             cursors: Arc::new(tokens.cursors()),
             tickets: Arc::new(tokens.tickets()),
+            refresh: Arc::new(RandomRefreshTokens),
             tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             passwords: Arc::new(Nothing),
@@ -77,6 +78,7 @@ impl World {
             issued_at: now,
             not_before: None,
             expires_at: Some(now.saturating_add(60)),
+            session: None,
         };
         self.tokens.sign(&claims, Timestamp::from_seconds(claims.issued_at), &[]).unwrap()
     }
