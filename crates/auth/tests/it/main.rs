@@ -38,6 +38,7 @@ mod members;
 mod method_paths;
 mod migrating;
 mod mutual_tls;
+mod offline;
 mod ops;
 mod outage;
 mod overload;
