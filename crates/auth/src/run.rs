@@ -59,9 +59,9 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     let health = auth_grpc::Health::default();
     health.set(true, config.has_accounts()).await;
     let readiness = Readiness::default();
-    let http = wiring::http(&config, &service.app);
     let callers = config.grpc.callers()?;
     let (trust, tokens) = (callers.trust, callers.tokens.clone());
+    let http = wiring::http(&config, &service.app, tokens.clone());
     let grpc = wiring::grpc(&config, &service.app, callers, health.clone());
     let probes = wiring::ops(&config, &service, readiness.clone());
 

@@ -14,8 +14,8 @@ use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
-use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
+use auth_grpc::{Callers, ServiceTokens};
 use auth_jwt::{HmacPseudonyms, RandomRefreshTokens};
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
@@ -346,8 +346,18 @@ fn throttle(
     Arc::new(Limiter::new(&quotas, pseudonyms, shared))
 }
 
+/// The services that show a token over gRPC, known by the same over HTTP.
+#[derive(Debug)]
+struct KnownByToken(ServiceTokens);
+
+impl auth_http::Services for KnownByToken {
+    fn name(&self, token: &str) -> Option<Arc<str>> {
+        self.0.name(token)
+    }
+}
+
 /// What is served over HTTP.
-pub(crate) fn http(config: &Config, app: &App) -> Router {
+pub(crate) fn http(config: &Config, app: &App, tokens: ServiceTokens) -> Router {
     let limits = &config.limits;
     let headers = usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX);
     let options = auth_http::Options {
@@ -362,6 +372,7 @@ pub(crate) fn http(config: &Config, app: &App) -> Router {
             restore_bytes: limits.http_max_restore,
             long_request: limits.http_backup_timeout,
         },
+        services: Some(Arc::new(KnownByToken(tokens))),
     };
     let proxies = config.proxies.believed();
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http", Some(proxies))

@@ -213,6 +213,8 @@ pub enum Access {
     OnPlatform(PlatformRole),
     /// A sibling service, or this process.
     Service,
+    /// A sibling service, this process, or a user as for [`Access::OnPlatform`].
+    ServiceOr(PlatformRole),
 }
 
 /// One thing a caller can ask for: the fields are the input, `run` is the use case.

@@ -137,6 +137,58 @@ async fn fw13_fpw6_a_password_that_is_changed_and_an_account_that_is_disabled_en
     }
 }
 
+/// A service asks by the token that it shows over gRPC, and whoever holds a token takes it back everywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rfc_7662_rfc_7009_tokens_are_asked_about_and_taken_back_on_every_replica() {
+    const SHOWN: &str = "what the service of things shows over gRPC";
+    let setup = postgres().await.set("MF_AUTH_GRPC_TOKENS", format!("things={SHOWN}"));
+    let servers = [setup.start().await.unwrap(), setup.start().await.unwrap()];
+    let login = servers[0].user(ADA).await.unwrap();
+    let form = async |server: &Server, path: &str, token: &str, by: Option<&str>| {
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        let request = server.client.post(server.url(path)).header(kind.0, kind.1);
+        let mut request = request.body(format!("token={token}"));
+        if let Some(by) = by {
+            request = request.bearer_auth(by);
+        }
+        request.send().await.unwrap()
+    };
+    let active = async |token: &str| {
+        let mut said = Vec::new();
+        for server in &servers {
+            let answer = form(server, "/introspect", token, Some(SHOWN)).await;
+            assert_eq!(answer.status(), 200);
+            let document: Value = answer.json().await.unwrap();
+            if document["active"] == false {
+                assert_eq!(document, json!({ "active": false }));
+            }
+            said.push(document["active"] == true);
+        }
+        assert_eq!(said[0], said[1]);
+        said[0]
+    };
+    let (_, key) = make_key(&servers[0], &login).await;
+    let (one, two) = (begin(&servers[0], ADA).await, begin(&servers[1], ADA).await);
+    for token in [&login, &key, access(&one), text(&two, "refresh_token")] {
+        assert!(active(token).await);
+    }
+    for token in [&*key, access(&one), text(&two, "refresh_token")] {
+        assert_eq!(form(&servers[0], "/revoke", token, None).await.status(), 200);
+        assert!(!active(token).await);
+    }
+    for session in [&one, &two] {
+        assert!(!active(access(session)).await && !active(text(session, "refresh_token")).await);
+        for server in &servers {
+            assert_eq!(code(identify(server, access(session)).await), Code::Unauthenticated);
+        }
+    }
+    assert_eq!(form(&servers[0], "/revoke", "nothing", None).await.status(), 200);
+    assert_eq!(form(&servers[0], "/revoke", &login, None).await.status(), 400);
+    assert_eq!(form(&servers[0], "/introspect", &login, Some(&login)).await.status(), 403);
+    assert_eq!(form(&servers[0], "/introspect", &login, None).await.status(), 401);
+    identify(&servers[1], &login).await.unwrap();
+}
+
 /// However many tabs ask at once, on whichever replica, they go on with one chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gw12_tabs_on_two_replicas_that_refresh_at_once_share_one_chain() {

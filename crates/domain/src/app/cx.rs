@@ -173,6 +173,11 @@ impl Cx<'_> {
                 Actor::Service(_) | Actor::Operator | Actor::System => Ok(()),
                 Actor::Anonymous | Actor::User(_) => Err(Unauthenticated::UnknownService.into()),
             },
+            Access::ServiceOr(_)
+                if matches!(self.actor, Actor::Service(_) | Actor::Operator | Actor::System) =>
+            {
+                Ok(())
+            }
             Access::SignedIn => self.signed_in().map(drop),
             Access::LoggedIn(otherwise) => match self.signed_in() {
                 Ok(Identity { kind: KeyKind::Login, .. }) => Ok(()),
@@ -195,7 +200,7 @@ impl Cx<'_> {
                 self.standings.extend(standing);
                 verdict
             }
-            Access::OnPlatform(needed) => {
+            Access::OnPlatform(needed) | Access::ServiceOr(needed) => {
                 let identity = self.signed_in()?;
                 if identity.kind != KeyKind::Login {
                     return Err(Error::Forbidden);

@@ -162,7 +162,12 @@ fn decide_by_group_role(role: Option<GroupRole>, needed: GroupRole) -> Result<()
 /// Whose token this is: the signature, the times, and for an API key the stored row, for any other that
 /// the user's sessions have not been ended since. It writes nothing.
 pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
-    let Proved { claims, trust, signed_by } = cx.tokens().verify(token)?;
+    identify_proved(cx, cx.tokens().verify(token)?).await
+}
+
+/// Whose token this is, whose signature is proved.
+pub(super) async fn identify_proved(cx: &Cx<'_>, proved: Proved) -> Result<Identity> {
+    let Proved { claims, trust, signed_by } = proved;
     if let Some(key) = signed_by
         && cx.checks().is_withdrawn(key).await?
     {

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod group_members;
 pub mod group_roles;
 pub mod groups;
+pub mod introspection;
 pub mod invites;
 pub mod keys;
 pub mod mails;
@@ -65,6 +66,8 @@ pub const NAMES: &[&str] = &[
     sessions::EndSessionsOf::NAME,
     sessions::RevokeKeys::NAME,
     sessions::RevokeKeysOf::NAME,
+    introspection::Introspect::NAME,
+    introspection::RevokeToken::NAME,
     sign_ins::BeginSession::NAME,
     sign_ins::RefreshSession::NAME,
     sign_ins::ListSessions::NAME,

@@ -12,6 +12,7 @@ mod described;
 mod docs_page;
 mod explain;
 mod fuzz;
+mod introspection;
 mod invites;
 mod keys;
 mod limits;

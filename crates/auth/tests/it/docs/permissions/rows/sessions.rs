@@ -23,6 +23,17 @@ pub const ROWS: &[Row] = &[
     Row::new("GET /users/{id}/sessions", "a platform role, with a login token", |scene| {
         at(format!("/users/{}/sessions", scene.member.id)).now()
     }),
+    Row::new(
+        "POST /introspect",
+        "a sibling service with its token; a platform role, with a login token",
+        |_| at("/introspect").form("token=x".to_owned()).now(),
+    ),
+    Row::new("POST /revoke", "anybody with the token", |scene| {
+        Box::pin(async {
+            let session = scene.session(&scene.member).await;
+            at("/revoke").form(format!("token={}", session.refresh.expose()))
+        })
+    }),
     Row::new("DELETE /users/{id}/keys", PLATFORM, |scene| {
         at(format!("/users/{}/keys", scene.member.id)).now()
     })
