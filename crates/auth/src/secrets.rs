@@ -125,6 +125,9 @@ mod tests {
             signing_keys: None,
             login_token_duration: Duration::from_hours(10),
             recovery_token_duration: Duration::from_mins(5),
+            access_token_duration: Duration::from_mins(10),
+            session_idle_duration: Duration::from_hours(336),
+            session_duration: Duration::from_hours(720),
             max_key_life: None,
         }
     }

@@ -14,10 +14,10 @@ use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
-use auth_grpc::Callers;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
+use auth_grpc::{Callers, ServiceTokens};
 use auth_http::Contract;
-use auth_jwt::HmacPseudonyms;
+use auth_jwt::{HmacPseudonyms, RandomRefreshTokens};
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
 use auth_smtp::{BadConfig, SmtpConfig, SmtpMailer};
 use auth_sqlite::SqliteStore;
@@ -198,6 +198,7 @@ fn parts(
         ids: Arc::new(RandomIds),
         cursors: Arc::new(keys.tokens.cursors()),
         tickets: Arc::new(keys.tokens.tickets()),
+        refresh: Arc::new(RandomRefreshTokens),
         tokens: Arc::new(keys.tokens),
         passwords: Arc::new(passwords.map_err(|problem| problem.to_string())?),
         throttle,
@@ -208,6 +209,9 @@ fn parts(
     let rules = Rules {
         login_life: config.tokens.login_token_duration,
         recovery_life: config.tokens.recovery_token_duration,
+        access_life: config.tokens.access_token_duration,
+        session_idle: config.tokens.session_idle_duration,
+        session_life: config.tokens.session_duration,
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
         direct_add: config.accounts.direct_add,
@@ -343,8 +347,23 @@ fn throttle(
     Arc::new(Limiter::new(&quotas, pseudonyms, shared))
 }
 
+/// The services that show a token over gRPC, known by the same over HTTP.
+#[derive(Debug)]
+struct KnownByToken(ServiceTokens);
+
+impl auth_http::Services for KnownByToken {
+    fn name(&self, token: &str) -> Option<Arc<str>> {
+        self.0.name(token)
+    }
+}
+
 /// What is served over HTTP on a port with this contract.
-pub(crate) fn http(config: &Config, app: &App, contract: Contract) -> Router {
+pub(crate) fn http(
+    config: &Config,
+    app: &App,
+    contract: Contract,
+    tokens: ServiceTokens,
+) -> Router {
     let limits = &config.limits;
     let headers = usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX);
     let options = auth_http::Options {
@@ -360,6 +379,7 @@ pub(crate) fn http(config: &Config, app: &App, contract: Contract) -> Router {
             restore_bytes: limits.http_max_restore,
             long_request: limits.http_backup_timeout,
         },
+        services: Some(Arc::new(KnownByToken(tokens))),
     };
     let proxies = config.proxies.believed();
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http", Some(proxies))

@@ -107,6 +107,7 @@ fn unknown_key(tokens: &JwtTokens) -> Result<String> {
         issued_at: 1_700_000_000,
         not_before: None,
         expires_at: None,
+        session: None,
     };
     Ok(tokens.sign(&claims, Timestamp::from_seconds(claims.issued_at), &[])?.expose().to_owned())
 }

@@ -25,6 +25,7 @@ mod overload;
 mod report;
 mod revoke;
 mod scene;
+mod sessions;
 mod soak;
 
 use std::hint::black_box;
@@ -63,7 +64,7 @@ async fn main() -> Result<()> {
         embedded(&auth, &bare).await?;
         barred(&auth, &bare, &mut bars).await?;
     }
-    if ["garbage", "logins", "growth"].into_iter().any(|part| parts.has(part)) {
+    if ["garbage", "logins", "sessions", "growth"].into_iter().any(|part| parts.has(part)) {
         let bare = Bare::start(&binaries.join("bare")).await?;
         postgres(&auth, &bare, &parts, &mut bars).await?;
     }
@@ -91,8 +92,9 @@ fn soaked() -> Option<Result<u64>> {
 struct Parts(Vec<String>);
 
 impl Parts {
-    const ALL: [&str; 8] =
-        ["start", "calls", "garbage", "logins", "growth", "revoke", "memory", "overload"];
+    const ALL: [&str; 9] = [
+        "start", "calls", "garbage", "logins", "sessions", "growth", "revoke", "memory", "overload",
+    ];
 
     fn asked() -> Result<Self> {
         let asked: Vec<_> = std::env::args().skip(1).collect();
@@ -193,6 +195,9 @@ async fn postgres(auth: &Path, bare: &Bare, parts: &Parts, bars: &mut Bars) -> R
     }
     if parts.has("logins") {
         logins::measure(&scene, bare, bars).await?;
+    }
+    if parts.has("sessions") {
+        sessions::measure(&scene, bare, bars).await?;
     }
     if parts.has("growth") {
         growth(&scene, &database, bars).await?;

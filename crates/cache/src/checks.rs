@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use auth_domain::error::{Error, Result};
-use auth_domain::model::{GroupId, GroupRole, Key, KeyId, OrgId, SigningKeyId, Standing, UserId};
+use auth_domain::model::{
+    GroupId, GroupRole, Key, KeyId, OrgId, SessionId, SigningKeyId, Standing, UserId,
+};
 use auth_domain::ports::{Checks, Observer, Store};
 
 use crate::flights::{Flights, Turn};
@@ -94,6 +96,10 @@ impl RememberedChecks {
             Question::CutOff(user) => {
                 self.store.cut_off(user).await?.map_or(Answer::Absent, Answer::CutOff)
             }
+            Question::Session(user, session) => {
+                let email = self.store.session_email(user, session).await?;
+                email.map_or(Answer::Absent, |email| Answer::Session(email.into()))
+            }
             Question::SigningKey(key) => Answer::Withdrawn(self.store.is_withdrawn(key).await?),
             Question::Standing(user, org) => {
                 let org = (!org.is_nil()).then_some(org);
@@ -146,6 +152,14 @@ impl Checks for RememberedChecks {
         match self.answer(Question::CutOff(user)).await? {
             Answer::Absent => Ok(None),
             Answer::CutOff(second) => Ok(Some(second)),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>> {
+        match self.answer(Question::Session(user, session)).await? {
+            Answer::Absent => Ok(None),
+            Answer::Session(email) => Ok(Some((*email).to_owned())),
             other => Err(odd(&other)),
         }
     }

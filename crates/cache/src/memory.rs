@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use auth_domain::Timestamp;
 use auth_domain::fact::{Record, Touched};
 use auth_domain::model::{
-    GroupId, GroupRole, GroupStanding, KeyId, OrgId, SigningKeyId, Standing, UserId,
+    GroupId, GroupRole, GroupStanding, KeyId, OrgId, SessionId, SigningKeyId, Standing, UserId,
 };
 use auth_domain::policy;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -24,6 +24,8 @@ pub enum Question {
     Key(UserId, KeyId),
     /// Up to when the user's sessions are ended; for good, while their account is disabled.
     CutOff(UserId),
+    /// Whether the user has this session, and their address.
+    Session(UserId, SessionId),
     /// Whether a signing key was withdrawn.
     SigningKey(SigningKeyId),
     /// Where the user stands, on the platform and towards the org; the nil id is no org.
@@ -40,6 +42,9 @@ impl Question {
         match self {
             Self::Key(user, key) => [Touched::Key(key), Touched::CutOff(user), Touched::Nothing],
             Self::CutOff(user) => [Touched::CutOff(user), Touched::Nothing, Touched::Nothing],
+            Self::Session(user, session) => {
+                [Touched::Session(session), Touched::CutOff(user), Touched::Nothing]
+            }
             Self::SigningKey(key) => [Touched::SigningKey(key), Touched::Nothing, Touched::Nothing],
             Self::Standing(user, org) => {
                 [Touched::PlatformRole(user), Touched::Org(org), Touched::Member(user, org)]
@@ -56,7 +61,7 @@ impl Question {
 /// What is remembered. Negative answers are answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// There is no such key, org or cut-off.
+    /// There is no such key, session, org or cut-off.
     Absent,
     /// What is stored of a key, beside what was asked.
     Key {
@@ -67,6 +72,8 @@ pub enum Answer {
         /// When it ends, if it does: looked at when it is used, so that nothing here expires.
         expires_at: Option<Timestamp>,
     },
+    /// The session is there; the address of its user.
+    Session(Arc<str>),
     /// The last whole second whose tokens are dead.
     CutOff(i64),
     /// Whether it was withdrawn.
@@ -92,6 +99,7 @@ impl Answer {
             Self::GroupRole { above, .. } => above,
             Self::Absent
             | Self::Key { .. }
+            | Self::Session(_)
             | Self::CutOff(_)
             | Self::Withdrawn(_)
             | Self::Standing(_)
@@ -134,7 +142,7 @@ const ENTRY_BYTES: u64 = 120;
 impl Weighter<Question, Entry> for Weigh {
     fn weight(&self, _question: &Question, entry: &Entry) -> u64 {
         let more = match &entry.answer {
-            Answer::Key { subject, .. } => subject.len(),
+            Answer::Key { subject: text, .. } | Answer::Session(text) => text.len(),
             Answer::GroupRole { above, .. } => size_of_val(above.as_ref()),
             Answer::Absent
             | Answer::CutOff(_)

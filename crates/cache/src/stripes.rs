@@ -75,6 +75,7 @@ impl Stripes {
             }
             Touched::Group(id) => (6, fold(id.uuid().as_u128())),
             Touched::GroupRoles(user) => (7, fold(user.uuid().as_u128())),
+            Touched::Session(id) => (9, fold(id.uuid().as_u128())),
             // Half of a digest is as good as all of it.
             Touched::SigningKey(key) => (8, fold(first_half(key))),
         };

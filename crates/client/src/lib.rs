@@ -42,6 +42,11 @@
 //!   the package `auth.v1`, and several of the old ones where not; a server is asked for it again after
 //!   a minute.
 //!
+//! # Without asking every time
+//!
+//! [`OfflineVerifier`] verifies access tokens of sessions by the keys that auth publishes, and asks about each session
+//! only now and then: what was taken away since is followed within a bound that it states.
+//!
 //! # TLS
 //!
 //! With an address of `https`, [`Builder::authorities`] names who must have signed the server's
@@ -53,6 +58,7 @@ mod client;
 mod error;
 mod layer;
 mod model;
+mod offline;
 mod proto;
 mod retry;
 mod trace;
@@ -62,4 +68,5 @@ pub use client::{AuthClient, MAX_CHECKS, Token};
 pub use error::{Error, Result};
 pub use layer::{AuthLayer, Guarded, Need};
 pub use model::{Action, Check, GroupRole, Identity, Org, PlatformRole, TokenKind, Verdict};
+pub use offline::{FetchError, OfflineVerifier};
 pub use trace::TraceContext;

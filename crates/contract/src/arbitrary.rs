@@ -5,6 +5,7 @@
 
 mod groups;
 mod look;
+mod sessions;
 
 use auth_domain::Timestamp;
 use auth_domain::backup::Rows;
@@ -26,6 +27,7 @@ use crate::sample::{
 
 use self::groups::{group_changes, group_roles};
 pub use self::look::{Look, Question, look, questions};
+use self::sessions::session_changes;
 
 /// How many users, orgs and keys there are.
 pub const MANY: u32 = 4;
@@ -274,6 +276,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (numbers(), users())
             .prop_map(|(number, issuer)| Change::RemoveKey { id: key_id(number), issuer }),
         2 => (users(), moments()).prop_map(|(user, until)| Change::EndSessions { user, until }),
+        3 => session_changes(),
         1 => (numbers(), moments()).prop_map(|(number, at)| Change::WithdrawSigningKey {
             key: signing_key(number),
             at,

@@ -39,6 +39,7 @@ pub mod races;
 pub mod replicas;
 pub mod roles;
 pub mod sample;
+pub mod sessions;
 pub mod signing_keys;
 pub mod sinks;
 pub mod standings;
@@ -272,6 +273,20 @@ macro_rules! store_contract {
                 sessions_are_ended_up_to_the_latest_second
                 a_session_that_was_ended_writes_nothing
                 go40_nothing_of_a_disabled_account_is_good
+            }
+            sessions {
+                a_session_reads_back_as_written
+                go40_gw15_nobody_begins_a_session_who_has_not_proved_the_password_of_now
+                gw12_a_refresh_token_is_used_once
+                gw12_of_several_at_once_one_uses_a_refresh_token
+                a_session_is_ended_once_and_by_its_user
+                fw13_all_sessions_of_a_user_are_ended_at_once
+                go40_no_session_of_a_disabled_account_lives
+                sessions_are_listed_by_when_they_were_used
+                purging_takes_the_sessions_that_are_over
+                a_session_that_is_not_there_writes_nothing
+                nothing_is_written_with_a_session_after_it_is_ended
+                fw13_no_refresh_survives_the_end_of_all_sessions
             }
             signing_keys {
                 a_signing_key_is_withdrawn_for_good

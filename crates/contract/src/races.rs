@@ -261,7 +261,7 @@ pub async fn nothing_is_written_for_an_org_after_it_is_removed(store: AnyStore) 
 }
 
 /// Takes away what a guard asks for while somebody founds an org under this guard.
-async fn used_before_taken(
+pub(crate) async fn used_before_taken(
     store: &AnyStore,
     round: u32,
     taking: Commit,

@@ -8,9 +8,10 @@ use auth_domain::audit::{Context, Digest, Notary};
 use auth_domain::change::{Change, Commit, Guard};
 use auth_domain::error::{Error, Result};
 use auth_domain::model::{
-    Account, AccountId, AccountStatus, Description, Direction, Group, GroupEdit, GroupGrant,
-    GroupId, GroupRole, Invite, InviteId, InviteState, Key, KeyId, Membership, Metadata, Org,
-    OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId, SigningKeyId, UserId,
+    Account, AccountId, AccountStatus, Description, Device, Direction, Group, GroupEdit,
+    GroupGrant, GroupId, GroupRole, Invite, InviteId, InviteState, Key, KeyId, Membership,
+    Metadata, NewSession, Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId,
+    RefreshDigests, Session, SessionId, SigningKeyId, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -49,6 +50,31 @@ pub const fn key_id(number: u32) -> KeyId {
 #[must_use]
 pub const fn invite_id(number: u32) -> InviteId {
     InviteId::new(uuid(4, number as u128))
+}
+
+/// A session's id.
+#[must_use]
+pub const fn session_id(number: u32) -> SessionId {
+    SessionId::new(uuid(6, number as u128))
+}
+
+/// The session with this number of the user with this number, to be stored.
+#[must_use]
+pub fn new_session(number: u32) -> NewSession {
+    let [.., last] = number.to_be_bytes();
+    NewSession {
+        session: Session {
+            id: session_id(number),
+            user: user(number),
+            began_at: Timestamp::from_seconds(moment(i64::from(number)).seconds()),
+            last_used_at: moment(i64::from(number)),
+            expires_at: moment(1_000),
+            ends_at: moment(9_000),
+            address: Some([192, 0, 2, 7].into()),
+            device: Device::cleaned(b"a browser"),
+        },
+        refresh: RefreshDigests { family: [last; 32], whole: [last | 128; 32] },
+    }
 }
 
 /// A signing key's id.

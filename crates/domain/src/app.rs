@@ -26,12 +26,12 @@ use crate::audit::attempts::Attempts;
 use crate::backup::Seals;
 use crate::error::{Error, Invalid, Result};
 use crate::model::{
-    Action, GroupId, GroupRole, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, SigningKeyId,
-    Token, UserId,
+    Action, GroupId, GroupRole, KeyId, KeyKind, OrgId, PlatformRole, RedirectPath, SessionId,
+    SigningKeyId, Token, UserId,
 };
 use crate::ports::{
     Admission, Admitted, Checks, Class, Clock, Confirm, Cursors, Directory, Ids, Observer,
-    Passwords, Priority, Store, Throttle, TicketSecrets, Tokens, Unbounded,
+    Passwords, Priority, RefreshTokens, Store, Throttle, TicketSecrets, Tokens, Unbounded,
 };
 
 /// Everything operations need from outside.
@@ -54,6 +54,8 @@ pub struct Ports {
     pub cursors: Arc<dyn Cursors>,
     /// Makes the secrets of tickets.
     pub tickets: Arc<dyn TicketSecrets>,
+    /// Makes refresh tokens.
+    pub refresh: Arc<dyn RefreshTokens>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Slows down who asks too much.
@@ -73,6 +75,12 @@ pub struct Rules {
     pub login_life: Duration,
     /// How long a recovery token lives.
     pub recovery_life: Duration,
+    /// How long an access token lives at most.
+    pub access_life: Duration,
+    /// How long a session lives that is not refreshed.
+    pub session_idle: Duration,
+    /// How long a session lives at most, however often it is refreshed.
+    pub session_life: Duration,
     /// The longest an API key may live; `None` also allows keys without an end.
     pub max_key_life: Option<Duration>,
     /// Whether people may open accounts themselves.
@@ -95,6 +103,9 @@ impl Default for Rules {
         Self {
             login_life: Duration::from_hours(10),
             recovery_life: Duration::from_mins(5),
+            access_life: Duration::from_mins(10),
+            session_idle: Duration::from_hours(14 * 24),
+            session_life: Duration::from_hours(30 * 24),
             max_key_life: None,
             self_register: true,
             direct_add: true,
@@ -159,7 +170,10 @@ pub struct Identity {
     pub kind: KeyKind,
     /// Which API key, if it was one.
     pub key: Option<KeyId>,
-    /// The second in which the token says it was made.
+    /// Which session, if it was an access token.
+    pub session: Option<SessionId>,
+    /// The second in which the token says it was made; for an access token, in which its session began: what ends
+    /// sessions goes by that.
     pub issued_at: i64,
     /// Which key of a pair signed the token; none if a secret did.
     pub signed_by: Option<SigningKeyId>,
@@ -170,8 +184,11 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
-            Self::User(Identity { user, key: None, .. }) => write!(f, "user:{user}"),
             Self::User(Identity { user, key: Some(key), .. }) => write!(f, "user:{user}/key:{key}"),
+            Self::User(Identity { user, session: Some(session), .. }) => {
+                write!(f, "user:{user}/session:{session}")
+            }
+            Self::User(Identity { user, .. }) => write!(f, "user:{user}"),
             Self::Service(name) => write!(f, "service:{name}"),
             Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
@@ -184,18 +201,20 @@ impl fmt::Display for Actor {
 pub enum Access {
     /// Anybody; the operation says itself what it needs.
     Anyone,
-    /// A user with a login token or an API key.
+    /// A user with a login token, an access token or an API key.
     SignedIn,
-    /// A user with a login token. The text is what the original answers to anybody else.
+    /// A user with a login token, or an access token, which stands for one. The text is what the original answers to anybody else.
     LoggedIn(&'static str),
     /// A user who may do this in this org.
     InOrg(OrgId, Action),
     /// A user who has at least this role in this group.
     InGroup(GroupId, GroupRole),
-    /// A user with a login token and at least this platform role.
+    /// A user with a login token or an access token, and at least this platform role.
     OnPlatform(PlatformRole),
     /// A sibling service, or this process.
     Service,
+    /// A sibling service, this process, or a user as for [`Access::OnPlatform`].
+    ServiceOr(PlatformRole),
 }
 
 /// One thing a caller can ask for: the fields are the input, `run` is the use case.

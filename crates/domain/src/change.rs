@@ -7,9 +7,9 @@ use crate::audit::Context;
 use crate::backup::Rows;
 use crate::model::{
     Account, AccountEdit, AccountId, AccountStatus, Action, EntityId, EntityType, Group, GroupEdit,
-    GroupGrant, GroupId, GroupRole, Invite, InviteId, Key, KeyId, Mail, MailId, Membership, Org,
-    OrgEdit, OrgId, OrgRole, PasswordHash, PlatformInviteId, PlatformRole, Purpose, Settlement,
-    SigningKeyId, Ticket, TicketId, UserId,
+    GroupGrant, GroupId, GroupRole, Invite, InviteId, Key, KeyId, Mail, MailId, Membership,
+    NewSession, Org, OrgEdit, OrgId, OrgRole, PasswordHash, PlatformInviteId, PlatformRole,
+    Purpose, Rotation, SessionEnd, SessionId, Settlement, SigningKeyId, Ticket, TicketId, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -44,6 +44,13 @@ pub enum Guard {
         user: UserId,
         /// When the session began, in seconds since 1970.
         issued_at: i64,
+    },
+    /// The session that is used has not been ended. Fails with `Unauthenticated`.
+    SessionExists {
+        /// Which.
+        session: SessionId,
+        /// Whose.
+        user: UserId,
     },
     /// The key that signed the token has not been withdrawn. Fails with `Unauthenticated`.
     SigningKeyLives {
@@ -119,13 +126,39 @@ pub enum Change {
         /// Whose.
         issuer: UserId,
     },
-    /// Ends every session of a user that began up to this whole second. An earlier end than the one that is
-    /// stored changes nothing.
+    /// Ends every session of a user: those that are stored, and those that began up to this whole second. An earlier
+    /// end than the one that is stored does not take that back.
     EndSessions {
         /// Whose.
         user: UserId,
         /// The last second whose login and recovery tokens are dead.
         until: Timestamp,
+    },
+    /// Begins a session of somebody who has proved this password. Fails with `Unauthenticated` when there is no such
+    /// account that is enabled and has it still, and with `AlreadyExists` when the id is taken.
+    BeginSession {
+        /// The session.
+        session: NewSession,
+        /// What was proved.
+        proved: PasswordHash,
+    },
+    /// Puts a refresh token in the place of the one that is used. Fails with `NotFound` when that one is not the
+    /// newest of the session, or there is no such session: of several at once one does it.
+    RotateSession(Rotation),
+    /// Ends one session of a user. Fails with `NotFound` when there is none.
+    EndSession {
+        /// Which.
+        id: SessionId,
+        /// Whose.
+        user: UserId,
+        /// Why.
+        why: SessionEnd,
+    },
+    /// Deletes the sessions that were over before this moment. Nobody can tell: what is left of their tokens was over
+    /// with them.
+    PurgeSessions {
+        /// Those whose `expires_at` is earlier go.
+        expired_before: Timestamp,
     },
     /// Withdraws a signing key: nothing it signed counts any more. Once more changes nothing.
     WithdrawSigningKey {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{GroupId, GroupRole, Key, KeyId, OrgId, SigningKeyId, Standing, UserId};
+use crate::model::{
+    GroupId, GroupRole, Key, KeyId, OrgId, SessionId, SigningKeyId, Standing, UserId,
+};
 use crate::policy;
 use crate::ports::{Checks, Confirm, Confirmation, Store};
 
@@ -28,6 +30,10 @@ impl Checks for Direct {
 
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
         self.0.cut_off(user).await
+    }
+
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>> {
+        self.0.session_email(user, session).await
     }
 
     async fn is_withdrawn(&self, key: SigningKeyId) -> Result<bool> {

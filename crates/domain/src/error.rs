@@ -130,6 +130,8 @@ pub enum Entity {
     Org,
     /// A platform role.
     PlatformRole,
+    /// Somebody's session.
+    Session,
     /// What a mailed link proves.
     Ticket,
 }
@@ -148,6 +150,7 @@ impl Entity {
             | Self::Mail
             | Self::Org
             | Self::PlatformRole
+            | Self::Session
             | Self::Ticket => "entity already exists",
         }
     }

@@ -13,7 +13,7 @@ use crate::backup::Rows;
 use crate::change::{Change, Imported, Restored};
 use crate::model::{
     Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
-    Key, KeyId, Membership, Org, OrgId, PlatformRole, Settlement, SigningKeyId, UserId,
+    Key, KeyId, Membership, Org, OrgId, PlatformRole, SessionId, Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -118,6 +118,8 @@ pub enum Touched {
     Key(KeyId),
     /// What a user may use at all: up to when their sessions were ended, and whether their account is disabled.
     CutOff(UserId),
+    /// Whether a session is there.
+    Session(SessionId),
     /// Whether a signing key was withdrawn.
     SigningKey(SigningKeyId),
     /// A user's platform role.
@@ -160,6 +162,7 @@ impl Touched {
             | "users.export" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
+            "session.end" => object.parse().ok().map(Self::Session),
             "signing_key.withdraw" => object.parse().ok().map(Self::SigningKey),
             "platform_role.assign" | "platform_role.remove" => user().map(Self::PlatformRole),
             "membership.create" | "membership.update" | "membership.remove" => {
@@ -226,6 +229,12 @@ impl Fact {
                 let payload = json!({ "until": until.to_string() });
                 Some(Self { payload, ..Self::of_user("session.cutoff", *user) })
             }
+            Change::EndSession { id, user, why } => fact(
+                "session.end",
+                Some(user.to_string()),
+                id.to_string(),
+                json!({ "why": why.as_str() }),
+            ),
             Change::WithdrawSigningKey { key, .. } => {
                 fact("signing_key.withdraw", None, key.to_string(), json!({}))
             }
@@ -239,6 +248,10 @@ impl Fact {
             | Change::UseTicket(_)
             | Change::DropTicket { .. }
             | Change::PurgeTickets
+            // Signing in is among the attempts of the audit trail, and nobody remembered that there was no session.
+            | Change::BeginSession { .. }
+            | Change::RotateSession(_)
+            | Change::PurgeSessions { .. }
             | Change::InsertRows(_) => None,
             Change::RetryMail(id) => fact("mail.retry", None, id.to_string(), json!({})),
             Change::InsertOrg(org) => Some(Self::org_created(org)),

@@ -18,13 +18,13 @@ use crate::error::{Cause, Result, Unauthenticated};
 use crate::fact::{Backlog, Place, Record};
 use crate::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Claims, Email,
-    EntityId, EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupRole,
-    GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
-    KeyOrder, Letter, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder,
-    MemberQuery, Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part,
-    PasswordHash, Person, Placed, PlatformInviteId, Proved, PublicKey, Purpose, QueuedMail,
-    RoleHolder, Settled, SigningKeyId, Standing, TicketId, TicketSecret, Token, UserId, Verdict,
-    WaitingInvite,
+    EntityId, EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember,
+    GroupQuery, GroupRole, GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder,
+    InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, LiveTicket, MailDepth, MailId, MailState,
+    Member, MemberOrder, MemberQuery, Membership, NextRefresh, Org, OrgId, OrgInvite, OrgOrder,
+    OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed, PlatformInviteId, Proved,
+    PublicKey, Purpose, QueuedMail, RefreshDigests, RefreshToken, RoleHolder, Session, SessionId,
+    Settled, SigningKeyId, Standing, TicketId, TicketSecret, Token, UserId, Verdict, WaitingInvite,
 };
 
 pub use self::admission::{Admission, Admitted, Priority, Unbounded};
@@ -44,6 +44,7 @@ pub trait Store:
     + Accounts
     + Tickets
     + CutOffs
+    + Sessions
     + SigningKeys
     + ChangeLog
     + AuditTrail
@@ -155,6 +156,26 @@ pub trait CutOffs: Send + Sync {
     /// The last second whose login and recovery tokens are dead, in seconds since 1970, if there is one;
     /// [`BARRED`] for somebody whose account is disabled.
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
+}
+
+/// Reading sessions that live: of accounts that are enabled, and begun after all that were ended at once. Whether their
+/// time is over is for whoever asks to say.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// The e-mail address of this user, if they have this session.
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>>;
+
+    /// The session whose refresh tokens have this family's digest.
+    async fn session_by_family(&self, family: [u8; 32]) -> Result<Option<FoundSession>>;
+
+    /// The sessions of this user that are not over at this moment, those first that were used last. `page.order` has
+    /// nothing to say.
+    async fn sessions(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        page: Page<()>,
+    ) -> Result<Listing<Session>>;
 }
 
 /// Reading about the keys that sign tokens.
@@ -482,6 +503,9 @@ pub trait Checks: Send + Sync {
     /// The last second whose login and recovery tokens of this user are dead, as [`CutOffs::cut_off`] says.
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>>;
 
+    /// The e-mail address of this user, if they have this session, as [`Sessions::session_email`] says.
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>>;
+
     /// Who owns the org, if there is one.
     async fn owner(&self, org: OrgId) -> Result<Option<UserId>>;
 
@@ -559,6 +583,21 @@ pub trait TicketSecrets: Send + Sync {
 
     /// What is stored of a secret.
     fn digest(&self, secret: &TicketSecret) -> [u8; 32];
+}
+
+/// Makes refresh tokens, and says what is stored of them.
+pub trait RefreshTokens: Send + Sync {
+    /// The first token of a new session: random, 256 bits that nobody guesses beside the family's.
+    fn first(&self) -> Result<RefreshToken>;
+
+    /// A token to take the place of this one: of its family, and random.
+    fn next(&self, token: &RefreshToken) -> Result<NextRefresh>;
+
+    /// The token that took the place of this one, which is the same each time, by what was stored of it.
+    fn next_again(&self, token: &RefreshToken, cover: &[u8; 32]) -> Option<RefreshToken>;
+
+    /// What is stored of a token; nothing for text that is none.
+    fn digests(&self, token: &RefreshToken) -> Option<RefreshDigests>;
 }
 
 /// Hashes and checks passwords, a few at a time, so that logins cannot starve checks.

@@ -63,6 +63,17 @@ impl ServiceTokens {
         self.0.store(Arc::new(digests.collect()));
     }
 
+    /// The service whose token this is. Every token is compared, each in constant time over digests, so that how long
+    /// it takes says nothing of any of them.
+    #[must_use]
+    pub fn name(&self, token: &str) -> Option<Arc<str>> {
+        let shown = digest(&SHA256, token.as_bytes());
+        self.0.load().iter().fold(None, |found, (name, digest)| {
+            let same = verify_slices_are_equal(digest.as_ref(), shown.as_ref()).is_ok();
+            if same { Some(Arc::clone(name)) } else { found }
+        })
+    }
+
     /// Whether nobody has one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -305,19 +316,14 @@ impl Gate {
         Err(refusal)
     }
 
-    /// The service whose token the caller shows. Every token is compared, each in constant time
-    /// over digests, so that how long it takes says nothing of any of them.
+    /// The service whose token the caller shows.
     fn by_token<T>(&self, request: &Request<T>) -> Option<Arc<str>> {
         let header = request.metadata().get("authorization")?.to_str().ok()?;
         let (scheme, token) = header.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
         }
-        let shown = digest(&SHA256, token.as_bytes());
-        self.tokens.0.load().iter().fold(None, |found, (name, digest)| {
-            let same = verify_slices_are_equal(digest.as_ref(), shown.as_ref()).is_ok();
-            if same { Some(Arc::clone(name)) } else { found }
-        })
+        self.tokens.name(token)
     }
 }
 

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use crate::Services;
 use crate::problem::Unproved;
 
 /// The scheme, to the letter: the original knows no other spelling, so neither do its proxies.
@@ -28,6 +29,18 @@ impl<S: Sync> FromRequestParts<S> for Credential {
 }
 
 impl Credential {
+    /// Who is calling: a sibling service whose token is known, or somebody for the pipeline to prove.
+    pub(crate) fn service_or_user(
+        self,
+        services: Option<&dyn Services>,
+    ) -> Result<Caller, Unproved> {
+        let known = |token: &Token| services.and_then(|services| services.name(token.expose()));
+        match self.0.as_ref().ok().and_then(known) {
+            Some(name) => Ok(Caller::Service(name)),
+            None => self.caller(),
+        }
+    }
+
     /// Who is calling, for the pipeline to prove.
     pub(crate) fn caller(self) -> Result<Caller, Unproved> {
         self.0.map(Caller::Bearer).map_err(Unproved)

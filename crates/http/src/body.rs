@@ -1,13 +1,14 @@
 //! Bodies: a media type, strict JSON, and members taken out by name.
 
 use auth_domain::model::Metadata;
-use auth_domain::{Error, Result, json};
+use auth_domain::{Error, Invalid, Result, json};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::problem::{Problem, Transport};
+use crate::query::{FromParameters, Parameters};
 use crate::{Api, limits};
 
 /// What a body can be read into.
@@ -45,6 +46,23 @@ impl<T: FromMembers> FromRequest<Api> for MaybeJson<T> {
             (false, true) => Ok(Self(read(&bytes)?)),
             (false, false) => Err(Transport::ContentType.into()),
         }
+    }
+}
+
+/// A form that must be there (RFC 6749 appendix B).
+pub(crate) struct Form<T>(pub T);
+
+impl<T: FromParameters> FromRequest<Api> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        if !is(request.headers(), "application/x-www-form-urlencoded") {
+            return Err(Transport::ContentType.into());
+        }
+        let bytes = limits::read(request.into_body(), &api.options.limits).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::from(Invalid::Form))?;
+        let parameters = Parameters::parse(text).map_err(|_| Error::from(Invalid::Form))?;
+        Ok(Self(T::from_parameters(&parameters)?))
     }
 }
 

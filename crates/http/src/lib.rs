@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `users_backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `introspection`, `mails`, `accounts`, `sign_ins`, `account_admin`, `passwords`, `audit`, `backup`, `users_backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -27,6 +27,7 @@ mod explain;
 mod group_members;
 mod groups;
 mod health;
+mod introspection;
 mod invites;
 mod keys;
 mod limits;
@@ -42,10 +43,12 @@ mod public_keys;
 mod query;
 mod roles;
 mod sessions;
+mod sign_ins;
 mod stream;
 mod upload;
 mod users_backup;
 
+use std::fmt;
 use std::sync::Arc;
 
 use auth_domain::App;
@@ -85,6 +88,14 @@ pub struct Options {
     pub build: Build,
     /// How large and how slow requests may be.
     pub limits: Limits,
+    /// Who knows sibling services; without it none is one here.
+    pub services: Option<Arc<dyn Services>>,
+}
+
+/// Knows sibling services by what they show.
+pub trait Services: fmt::Debug + Send + Sync {
+    /// The name of the service whose token this is.
+    fn name(&self, token: &str) -> Option<Arc<str>>;
 }
 
 /// Which build this is, as `GET /health` shows it.
@@ -232,12 +243,12 @@ pub fn users_routes() -> impl Iterator<Item = &'static Route> {
 
 /// Every route of [`Contract::Auth`], those of the accounts only if they are served.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
-    let accounts: [&[Route]; 3] = if accounts {
-        [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES]
+    let accounts: [&[Route]; 4] = if accounts {
+        [accounts::ROUTES, sign_ins::ROUTES, account_admin::ROUTES, passwords::ROUTES]
     } else {
-        [&[]; 3]
+        [&[]; 4]
     };
-    let [accounts, account_admin, passwords] = accounts;
+    let [accounts, sign_ins, account_admin, passwords] = accounts;
     [
         keys::ROUTES,
         sessions::ROUTES,
@@ -249,9 +260,11 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         invites::ROUTES,
         roles::ROUTES,
         explain::ROUTES,
+        introspection::ROUTES,
         mails::ROUTES,
         audit::ROUTES,
         accounts,
+        sign_ins,
         account_admin,
         passwords,
         backup::ROUTES,

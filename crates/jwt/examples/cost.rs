@@ -49,6 +49,7 @@ fn claims(n: u128) -> Claims {
         issued_at: 1_700_000_000,
         not_before: None,
         expires_at: Some(1_700_036_000),
+        session: None,
     }
 }
 

@@ -8,6 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::HS256;
+use crate::headers::Headers;
+
 /// The shortest secret that may sign: the size of the MAC (RFC 7518 section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
 
@@ -48,8 +51,8 @@ pub fn check_secret(secret: &SecretString) -> Result<(), SecretProblem> {
 pub(crate) struct Key {
     /// What `kid` calls it: derived from the secret, so that replicas agree without being told.
     pub(crate) id: String,
-    /// The encoded header of every token it signs.
-    pub(crate) header: String,
+    /// The encoded headers of the tokens it signs, by their kind.
+    pub(crate) headers: Headers,
     pub(crate) trust: Trust,
     mac: hmac::Key,
 }
@@ -65,8 +68,7 @@ impl Key {
         let mac = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
         let digest = hmac::sign(&mac, b"keyward: the name of this key");
         let id = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..9).unwrap_or_default());
-        let header = format!(r#"{{"alg":"HS256","kid":"{id}","typ":"JWT"}}"#);
-        Ok(Self { header: URL_SAFE_NO_PAD.encode(header), id, trust, mac })
+        Ok(Self { headers: Headers::of(HS256, &id), id, trust, mac })
     }
 
     /// The MAC of this text.

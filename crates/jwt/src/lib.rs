@@ -4,22 +4,24 @@
 //! [`keys`] holds the secrets and says how far each is trusted, [`pairs`] holds a key of a pair and [`ring`]
 //! those there are, [`proofs`] remembers what they signed, [`parse`] reads untrusted text. The order of checks in [`JwtTokens::verify`] is the point of
 //! this crate: length, shape, key, its algorithm, the signature, and only then what the token says.
-//! [`cursors`] marks places in lists and [`tickets`] makes what mailed links prove, under derived keys. [`seals`] proves the
+//! [`refresh`] makes what sessions are refreshed by. [`cursors`] marks places in lists and [`tickets`] makes what mailed links prove, under derived keys. [`seals`] proves the
 //! same of documents, and [`notary`] of the audit trail. [`pseudonyms`] stand for what must not be recognised.
 
 mod cursors;
 mod derived;
+mod headers;
 mod keys;
 mod notary;
 mod pairs;
 mod parse;
 mod proofs;
 mod pseudonyms;
+mod refresh;
 mod ring;
 mod seals;
 mod tickets;
 
-use auth_domain::model::{Claims, Proved, PublicKey, SigningKeyId, Token, Trust};
+use auth_domain::model::{Claims, Proved, PublicKey, SessionClaims, SigningKeyId, Token, Trust};
 use auth_domain::ports::Tokens;
 use auth_domain::{Error, Result, Timestamp, Unauthenticated};
 use base64::Engine;
@@ -28,18 +30,26 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 pub use cursors::HmacCursors;
+use headers::Typ;
 use keys::Key;
 pub use keys::{MIN_SECRET_BYTES, SecretProblem, check_secret};
 pub use notary::HmacNotary;
 pub use pairs::{Algorithm, BadKey, SigningKey};
 use proofs::Proofs;
 pub use pseudonyms::HmacPseudonyms;
+pub use refresh::RandomRefreshTokens;
 pub use ring::{KeyRing, RingKey};
 pub use seals::HmacSeals;
 pub use tickets::HmacTickets;
 
 /// Who makes our tokens: the original's name, so that either accepts the other's.
 const ISSUER: &str = "mainflux.auth";
+
+/// Whom access tokens are for: the fleet. Each kind of token has an audience of its own.
+const AUDIENCE: &str = "keyward.fleet";
+
+/// Which client access tokens were given to: there are none but the fleet's own yet.
+const CLIENT: &str = "first-party";
 
 /// What the header of a token under a secret says it is signed with.
 const HS256: &str = "HS256";
@@ -107,24 +117,31 @@ impl JwtTokens {
         std::iter::once(&self.signing).chain(&self.verify_only)
     }
 
-    /// Who made this signature, of those the header allows. A key's algorithm is its own: the header's is compared
-    /// with it and decides nothing.
-    fn signer(&self, token: &str, header: &str, signed: &str, signature: &[u8]) -> Option<Signer> {
-        // Nearly every token is one of ours, and each key's header is always the same text.
-        if header == self.signing.header {
+    /// Who made this signature, of those the header allows, and what the header says the token is. A key's algorithm
+    /// is its own: the header's is compared with it and decides nothing.
+    fn signer(
+        &self,
+        token: &str,
+        header: &str,
+        signed: &str,
+        signature: &[u8],
+    ) -> Option<(Signer, Typ)> {
+        // Nearly every token is one of ours, and each key's headers are always the same texts.
+        if let Some(typ) = self.signing.headers.typ_of(header) {
             let made = self.signing.made(signed, signature);
-            return made.then_some(Signer::Secret(self.signing.trust));
+            return made.then_some((Signer::Secret(self.signing.trust), typ));
         }
         let ring = self.ring.keys();
-        if let Some(one) = ring.iter().find(|one| one.key.header == header) {
+        let ours = ring.iter().find_map(|one| one.key.headers.typ_of(header).map(|typ| (one, typ)));
+        if let Some((one, typ)) = ours {
             let made = self.proofs.proved(token, || one.key.made(signed, signature));
-            return made.then_some(Signer::Pair(one.key.id));
+            return made.then_some((Signer::Pair(one.key.id), typ));
         }
         let said = parse::header(&decode(header)?)?;
         let pair = said.kid.as_ref().and_then(|kid| ring.iter().find(|one| one.key.kid == *kid));
         if let Some(one) = pair {
             let right = said.alg == one.key.algorithm().name() && one.key.made(signed, signature);
-            return right.then_some(Signer::Pair(one.key.id));
+            return right.then_some((Signer::Pair(one.key.id), said.typ));
         }
         if said.alg != HS256 {
             return None;
@@ -132,7 +149,7 @@ impl JwtTokens {
         // The original names no key.
         let named = |key: &&Key| said.kid.as_ref().is_none_or(|kid| key.id == *kid);
         let maker = self.keys().filter(named).find(|key| key.made(signed, signature))?;
-        Some(Signer::Secret(maker.trust))
+        Some((Signer::Secret(maker.trust), said.typ))
     }
 
     fn read(&self, text: &str) -> Option<Proved> {
@@ -144,8 +161,12 @@ impl JwtTokens {
         if payload.contains('.') {
             return None;
         }
-        let signer = self.signer(text, header, signed, &decode(signature)?)?;
-        let (claims, has_audience) = parse::claims(&decode(payload)?)?;
+        let (signer, typ) = self.signer(text, header, signed, &decode(signature)?)?;
+        let payload = decode(payload)?;
+        let (claims, has_audience) = match typ {
+            Typ::Jwt => parse::claims(&payload)?,
+            Typ::Access => (parse::access(&payload)?, true),
+        };
         match signer {
             Signer::Secret(trust) => Some(Proved { claims, trust, signed_by: None }),
             // The original's tokens name no audience; those of a pair are all ours, and do.
@@ -165,18 +186,13 @@ impl Tokens for JwtTokens {
     fn sign(&self, claims: &Claims, now: Timestamp, withdrawn: &[SigningKeyId]) -> Result<Token> {
         let ring = self.ring.keys();
         let pair = ring::signer(&ring, now, withdrawn);
-        let payload = serde_json::to_vec(&Payload {
-            exp: claims.expires_at,
-            jti: claims.id.map(|id| id.to_string()),
-            iat: claims.issued_at,
-            iss: ISSUER,
-            aud: pair.map(|_| ISSUER),
-            sub: &claims.email,
-            issuer_id: claims.user.to_string(),
-            kind: claims.kind.number(),
-        })
-        .map_err(|error| Error::Internal(error.into()))?;
-        let header = pair.map_or(&self.signing.header, |key| &key.header);
+        let (typ, payload) = match claims.session {
+            Some(session) => (Typ::Access, access_payload(claims, session)),
+            None => (Typ::Jwt, payload(claims, pair.is_some())),
+        };
+        let payload = payload.map_err(|error| Error::Internal(error.into()))?;
+        let headers = pair.map_or(&self.signing.headers, |key| &key.headers);
+        let header = headers.get(typ);
         let mut text = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
         let signature = match pair {
             Some(key) => {
@@ -197,6 +213,47 @@ impl Tokens for JwtTokens {
     fn public_keys(&self) -> Vec<PublicKey> {
         self.ring.keys().iter().map(|one| one.key.public_key()).collect()
     }
+}
+
+fn payload(claims: &Claims, names_audience: bool) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Payload {
+        exp: claims.expires_at,
+        jti: claims.id.map(|id| id.to_string()),
+        iat: claims.issued_at,
+        iss: ISSUER,
+        aud: names_audience.then_some(ISSUER),
+        sub: &claims.email,
+        issuer_id: claims.user.to_string(),
+        kind: claims.kind.number(),
+    })
+}
+
+fn access_payload(claims: &Claims, session: SessionClaims) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&AccessPayload {
+        iss: ISSUER,
+        aud: AUDIENCE,
+        sub: claims.user.to_string(),
+        client_id: CLIENT,
+        iat: claims.issued_at,
+        exp: claims.expires_at,
+        jti: claims.id.map(|id| id.to_string()),
+        sid: session.id.to_string(),
+        auth_time: session.began_at,
+    })
+}
+
+/// What an access token says (RFC 9068 section 2.2), which is no more than is needed: no address, no role.
+#[derive(Serialize)]
+struct AccessPayload {
+    iss: &'static str,
+    aud: &'static str,
+    sub: String,
+    client_id: &'static str,
+    iat: i64,
+    exp: Option<i64>,
+    jti: Option<String>,
+    sid: String,
+    auth_time: i64,
 }
 
 /// What a token says, in the order in which the original writes it.

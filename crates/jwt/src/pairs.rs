@@ -17,6 +17,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretSlice;
 
+use crate::headers::Headers;
+
 /// What a key of a pair signs with. Exactly one belongs to each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -84,8 +86,8 @@ pub struct SigningKey {
     pub(crate) id: SigningKeyId,
     /// The same, as text.
     pub(crate) kid: String,
-    /// The encoded header of every token it signs.
-    pub(crate) header: String,
+    /// The encoded headers of the tokens it signs, by their kind.
+    pub(crate) headers: Headers,
     algorithm: Algorithm,
     pair: Pair,
     public: ParsedPublicKey,
@@ -108,9 +110,8 @@ impl SigningKey {
         let public = public.map_err(|_| BadKey::Unknown)?;
         let id = thumbprint(&material);
         let kid = id.to_string();
-        let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"JWT"}}"#, algorithm.name());
-        let header = URL_SAFE_NO_PAD.encode(header);
-        Ok(Self { id, kid, header, algorithm, pair, public, material })
+        let headers = Headers::of(algorithm.name(), &kid);
+        Ok(Self { id, kid, headers, algorithm, pair, public, material })
     }
 
     /// What `kid` calls it.

@@ -6,12 +6,13 @@
 use std::fmt;
 
 use auth_domain::Id;
-use auth_domain::model::{Claims, Email, KeyKind};
+use auth_domain::model::{Claims, Email, KeyKind, SessionClaims};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ISSUER;
+use crate::headers::Typ;
+use crate::{AUDIENCE, CLIENT, ISSUER};
 
 /// The latest second that can be written as a date: the end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -25,6 +26,8 @@ pub(crate) struct Header {
     pub(crate) alg: String,
     /// Which key signed, if it says so.
     pub(crate) kid: Option<String>,
+    /// What the token is; without a word, what the original makes.
+    pub(crate) typ: Typ,
 }
 
 /// The header, if it is one we can read: it names an algorithm, and nothing that would have to be understood
@@ -33,16 +36,71 @@ pub(crate) fn header(json: &[u8]) -> Option<Header> {
     serde_json::from_slice(json).ok()
 }
 
-/// The claims, if every one is there and well-formed, and whether they name us as their audience. Says nothing
-/// about times.
+/// What a token of the original's kinds claims, if every claim is there and well-formed, and whether it names us as
+/// its audience. Says nothing about times.
 pub(crate) fn claims(json: &[u8]) -> Option<(Claims, bool)> {
-    let Payload { claims, has_audience } = serde_json::from_slice(json).ok()?;
-    Some((claims, has_audience))
+    let said: Payload = serde_json::from_slice(json).ok()?;
+    if said.aud.as_ref().is_some_and(|aud| aud != ISSUER) {
+        return None;
+    }
+    let claims = Claims {
+        id: match said.jti {
+            Some(text) => Some(id(&text)?),
+            None => None,
+        },
+        user: id(said.issuer_id.as_deref()?)?,
+        email: said.sub.filter(|sub| is_subject(sub))?,
+        kind: KeyKind::from_number(said.kind?)?,
+        issued_at: said.iat,
+        not_before: said.nbf,
+        expires_at: said.exp,
+        session: None,
+    };
+    Some((claims, said.aud.is_some()))
 }
 
+/// What an access token claims, if it is all that one has to (RFC 9068 section 2.2) and nothing that makes a token of
+/// another kind. Says nothing about times.
+pub(crate) fn access(json: &[u8]) -> Option<Claims> {
+    let said: Payload = serde_json::from_slice(json).ok()?;
+    let is_ours =
+        said.aud.as_deref() == Some(AUDIENCE) && said.client_id.is_some_and(|id| id == CLIENT);
+    if !is_ours || said.kind.is_some() || said.issuer_id.is_some() {
+        return None;
+    }
+    let began_at = said.auth_time?;
+    Some(Claims {
+        id: Some(id(&said.jti?)?),
+        user: id(&said.sub?)?,
+        email: String::new(),
+        kind: KeyKind::Login,
+        issued_at: said.iat,
+        not_before: said.nbf,
+        expires_at: Some(said.exp?),
+        session: Some(SessionClaims { id: id(&said.sid?)?, began_at }),
+    })
+}
+
+/// A UUID in its one canonical spelling; the nil UUID names nobody.
+fn id<T>(text: &str) -> Option<Id<T>> {
+    let uuid = Uuid::try_parse(text).ok().filter(|uuid| !uuid.is_nil())?;
+    let canonical = *uuid.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == *text;
+    canonical.then_some(Id::new(uuid))
+}
+
+/// What a payload says, whichever kind of token it is of.
 struct Payload {
-    claims: Claims,
-    has_audience: bool,
+    exp: Option<i64>,
+    iat: i64,
+    nbf: Option<i64>,
+    kind: Option<u64>,
+    aud: Option<String>,
+    sub: Option<String>,
+    jti: Option<String>,
+    issuer_id: Option<String>,
+    client_id: Option<String>,
+    sid: Option<String>,
+    auth_time: Option<i64>,
 }
 
 /// Sets a member that must come at most once.
@@ -76,10 +134,14 @@ impl<'de> Deserialize<'de> for Header {
                     once(slot, map.next_value::<String>()?)?;
                 }
                 let alg = alg.ok_or_else(|| A::Error::missing_field("alg"))?;
-                if typ.is_some_and(|typ| typ != "JWT") {
-                    return Err(A::Error::custom("not a token of ours"));
-                }
-                Ok(Header { alg, kid })
+                let typ = match typ.as_deref() {
+                    None => Typ::Jwt,
+                    Some(said) => [Typ::Jwt, Typ::Access]
+                        .into_iter()
+                        .find(|typ| typ.as_str() == said)
+                        .ok_or_else(|| A::Error::custom("not a token of ours"))?,
+                };
+                Ok(Header { alg, kid, typ })
             }
         }
 
@@ -102,19 +164,26 @@ impl<'de> Deserialize<'de> for Payload {
                 let (mut exp, mut iat, mut nbf, mut kind) = (None, None, None, None);
                 let (mut iss, mut aud, mut sub) = (None, None, None);
                 let (mut jti, mut issuer_id) = (None, None);
+                let (mut client_id, mut sid, mut auth_time) = (None, None, None);
                 let mut unknown: Vec<String> = Vec::new();
                 while let Some(member) = map.next_key::<Member>()? {
                     match member {
                         Member::Exp => once(&mut exp, map.next_value::<Second>()?.0)?,
                         Member::Iat => once(&mut iat, map.next_value::<Second>()?.0)?,
                         Member::Nbf => once(&mut nbf, map.next_value::<Second>()?.0)?,
+                        Member::AuthTime => once(&mut auth_time, map.next_value::<Second>()?.0)?,
                         Member::Type => once(&mut kind, map.next_value::<u64>()?)?,
                         Member::Iss => once(&mut iss, map.next_value::<Ours>()?)?,
-                        Member::Aud => once(&mut aud, map.next_value::<Ours>()?)?,
-                        Member::Sub => once(&mut sub, map.next_value::<String>()?)?,
-                        Member::Jti => once(&mut jti, map.next_value::<CanonicalUuid>()?.0)?,
-                        Member::IssuerId => {
-                            once(&mut issuer_id, map.next_value::<CanonicalUuid>()?.0)?;
+                        Member::Text(text) => {
+                            let slot = match text {
+                                Text::Aud => &mut aud,
+                                Text::Sub => &mut sub,
+                                Text::Jti => &mut jti,
+                                Text::IssuerId => &mut issuer_id,
+                                Text::ClientId => &mut client_id,
+                                Text::Sid => &mut sid,
+                            };
+                            once(slot, map.next_value::<String>()?)?;
                         }
                         Member::Unknown(name) => {
                             if unknown.len() >= MAX_UNKNOWN || unknown.contains(&name) {
@@ -126,19 +195,21 @@ impl<'de> Deserialize<'de> for Payload {
                         }
                     }
                 }
-                let missing = || A::Error::custom("a claim is missing or has a wrong value");
-                iss.ok_or_else(missing)?;
-                let email = sub.filter(|sub| is_subject(sub)).ok_or_else(missing)?;
-                let claims = Claims {
-                    id: jti.map(Id::new),
-                    user: Id::new(issuer_id.ok_or_else(missing)?),
-                    email,
-                    kind: kind.and_then(KeyKind::from_number).ok_or_else(missing)?,
-                    issued_at: iat.ok_or_else(missing)?,
-                    not_before: nbf,
-                    expires_at: exp,
-                };
-                Ok(Payload { claims, has_audience: aud.is_some() })
+                iss.ok_or_else(|| A::Error::missing_field("iss"))?;
+                let iat = iat.ok_or_else(|| A::Error::missing_field("iat"))?;
+                Ok(Payload {
+                    exp,
+                    iat,
+                    nbf,
+                    kind,
+                    aud,
+                    sub,
+                    jti,
+                    issuer_id,
+                    client_id,
+                    sid,
+                    auth_time,
+                })
             }
         }
 
@@ -155,13 +226,21 @@ enum Member {
     Exp,
     Iat,
     Nbf,
+    AuthTime,
     Type,
     Iss,
+    Text(Text),
+    Unknown(String),
+}
+
+/// The claims that are text.
+enum Text {
     Aud,
     Sub,
     Jti,
     IssuerId,
-    Unknown(String),
+    ClientId,
+    Sid,
 }
 
 impl<'de> Deserialize<'de> for Member {
@@ -182,10 +261,13 @@ impl<'de> Deserialize<'de> for Member {
                     "nbf" => Member::Nbf,
                     "type" => Member::Type,
                     "iss" => Member::Iss,
-                    "aud" => Member::Aud,
-                    "sub" => Member::Sub,
-                    "jti" => Member::Jti,
-                    "issuer_id" => Member::IssuerId,
+                    "auth_time" => Member::AuthTime,
+                    "aud" => Member::Text(Text::Aud),
+                    "sub" => Member::Text(Text::Sub),
+                    "jti" => Member::Text(Text::Jti),
+                    "issuer_id" => Member::Text(Text::IssuerId),
+                    "client_id" => Member::Text(Text::ClientId),
+                    "sid" => Member::Text(Text::Sid),
                     other => Member::Unknown(other.to_owned()),
                 })
             }
@@ -218,20 +300,5 @@ impl<'de> Deserialize<'de> for Ours {
             ISSUER => Ok(Self),
             _ => Err(D::Error::custom("names somebody else")),
         }
-    }
-}
-
-/// A UUID in its one canonical spelling; the nil UUID names nobody.
-struct CanonicalUuid(Uuid);
-
-impl<'de> Deserialize<'de> for CanonicalUuid {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Uuid::try_parse(&text)
-            .ok()
-            .filter(|uuid| !uuid.is_nil())
-            .filter(|uuid| *uuid.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == *text)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("not a UUID"))
     }
 }

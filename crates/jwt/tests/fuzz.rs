@@ -39,6 +39,7 @@ fn claims(kind: KeyKind) -> Claims {
         issued_at: NOW,
         not_before: None,
         expires_at: Some(NOW + 36_000),
+        session: None,
     }
 }
 

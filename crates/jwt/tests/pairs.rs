@@ -47,6 +47,7 @@ fn claims() -> Claims {
         issued_at: NOW,
         not_before: None,
         expires_at: Some(NOW + 36_000),
+        session: None,
     }
 }
 

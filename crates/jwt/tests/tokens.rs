@@ -31,6 +31,7 @@ fn claims() -> Claims {
         issued_at: 1_700_000_000,
         not_before: None,
         expires_at: Some(1_700_036_000),
+        session: None,
     }
 }
 

@@ -39,6 +39,7 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("org_invites" | "dormant_org_invites")) => {
             known(Error::AlreadyExists(Entity::Invite))
         }
+        ("23505", Some("keyward_sessions")) => known(Error::AlreadyExists(Entity::Session)),
         ("23505", Some("users_roles")) => known(Error::AlreadyExists(Entity::PlatformRole)),
         ("23505", Some("keyward_groups")) => known(Error::AlreadyExists(Entity::Group)),
         ("23505", Some("keyward_group_members")) => {

@@ -13,7 +13,7 @@ use sqlx::{PgConnection, query_scalar};
 
 use crate::failure::failure;
 use crate::group_standing::Scope;
-use crate::{cutoffs, group_standing, keys, roles, signing_keys};
+use crate::{cutoffs, group_standing, keys, roles, sessions, signing_keys};
 
 /// Whether a guard has to be checked after the commit has taken its revision. There may be no row that could be
 /// locked for a session, a signing key or a role; but whoever ended, withdrew or gave it took a revision as well. If that was
@@ -23,6 +23,11 @@ pub(crate) fn comes_last(guard: &Guard, changes: &[Change]) -> bool {
     let ends = |change: &Change, user| matches!(change, Change::EndSessions { user: ended, .. } if *ended == user);
     match guard {
         Guard::SessionLives { user, .. } => !changes.iter().any(|change| ends(change, *user)),
+        Guard::SessionExists { session, user } => {
+            let this =
+                |change: &Change| matches!(change, Change::EndSession { id, .. } if id == session);
+            !changes.iter().any(|change| ends(change, *user) || this(change))
+        }
         Guard::SigningKeyLives { .. } | Guard::IsNoRoot { .. } => true,
         _ => false,
     }
@@ -42,6 +47,13 @@ pub(crate) async fn check(db: &mut PgConnection, guard: &Guard, changes: &[Chang
             Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
             _ => Ok(()),
         },
+        Guard::SessionExists { session, user } => {
+            if sessions::exists(db, user, session).await? {
+                Ok(())
+            } else {
+                Err(Unauthenticated::NotHonoured.into())
+            }
+        }
         Guard::SigningKeyLives { key } => {
             if signing_keys::is_withdrawn_within(db, key).await? {
                 Err(Unauthenticated::BadToken.into())

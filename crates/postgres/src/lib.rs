@@ -30,6 +30,7 @@ mod replicas;
 mod roles;
 mod rows;
 mod schema;
+mod sessions;
 mod signing_keys;
 mod sinks;
 mod tickets;
@@ -46,12 +47,12 @@ use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
-    EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding,
-    GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing,
-    LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org,
-    OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, Purpose,
-    QueuedMail, RoleHolder, Settled, SigningKeyId, Standing, TicketId, UserId, Verdict,
-    WaitingInvite,
+    EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember, GroupQuery,
+    GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
+    KeyOrder, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
+    Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
+    PlatformInviteId, Purpose, QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId,
+    Standing, TicketId, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use uuid::Uuid;
@@ -395,6 +396,26 @@ impl Backups for PgStore {
 impl ports::CutOffs for PgStore {
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
         cutoffs::find(&self.database, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Sessions for PgStore {
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>> {
+        sessions::email(&self.database, user, session).await
+    }
+
+    async fn session_by_family(&self, family: [u8; 32]) -> Result<Option<FoundSession>> {
+        sessions::find(&self.database, family).await
+    }
+
+    async fn sessions(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        page: Page<()>,
+    ) -> Result<Listing<Session>> {
+        sessions::list(&self.database, user, at, page).await
     }
 }
 

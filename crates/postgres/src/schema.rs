@@ -36,7 +36,7 @@ const INDEXES: [(i64, &str, &str); 8] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 12] = [
+const TABLES: [(i64, &str, &str); 13] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -49,6 +49,7 @@ const TABLES: [(i64, &str, &str); 12] = [
     statements!(40, "0040", "keyward_audit"),
     statements!(50, "0050", "keyward_accounts_foreign_writes"),
     statements!(51, "0051", "keyward_tickets"),
+    statements!(60, "0060", "keyward_sessions"),
 ];
 
 /// The first of ours.

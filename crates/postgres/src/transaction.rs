@@ -14,7 +14,7 @@ use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::{
     accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
-    orgs, roles, signing_keys, tickets,
+    orgs, roles, sessions, signing_keys, tickets,
 };
 
 /// How often a commit is tried that others keep getting in the way of.
@@ -135,7 +135,14 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await?,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await?,
-        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await?,
+        Change::EndSessions { user, until } => {
+            cutoffs::raise(db, *user, *until).await?;
+            sessions::remove_all(db, *user).await?;
+        }
+        Change::BeginSession { session, proved } => sessions::insert(db, session, proved).await?,
+        Change::RotateSession(rotation) => sessions::rotate(db, rotation).await?,
+        Change::EndSession { id, user, .. } => sessions::remove(db, *id, *user).await?,
+        Change::PurgeSessions { expired_before } => sessions::purge(db, *expired_before).await?,
         Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await?,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await?,
         Change::PurgeRecords { older_than } => log::purge(db, *older_than).await?,

@@ -39,6 +39,7 @@ fn taken(message: &str) -> Option<Entity> {
         "org_invites" | "dormant_org_invites" => Some(Entity::Invite),
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
+        "keyward_sessions" => Some(Entity::Session),
         "users_roles" => Some(Entity::PlatformRole),
         "keyward_groups" => Some(Entity::Group),
         "keyward_group_members" => Some(Entity::GroupMember),

@@ -6,7 +6,7 @@ use auth_domain::model::PlatformRole;
 use auth_domain::policy;
 use sqlx::SqliteConnection;
 
-use crate::{cutoffs, group_standing, keys, roles, signing_keys};
+use crate::{cutoffs, group_standing, keys, roles, sessions, signing_keys};
 
 pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()> {
     match *guard {
@@ -21,6 +21,13 @@ pub(crate) async fn check(db: &mut SqliteConnection, guard: &Guard) -> Result<()
             Some(until) if issued_at <= until => Err(Unauthenticated::NotHonoured.into()),
             _ => Ok(()),
         },
+        Guard::SessionExists { session, user } => {
+            if sessions::exists(db, user, session).await? {
+                Ok(())
+            } else {
+                Err(Unauthenticated::NotHonoured.into())
+            }
+        }
         Guard::SigningKeyLives { key } => {
             if signing_keys::is_withdrawn(&mut *db, key).await? {
                 Err(Unauthenticated::BadToken.into())

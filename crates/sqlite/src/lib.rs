@@ -24,6 +24,7 @@ mod orgs;
 mod replicas;
 mod roles;
 mod rows;
+mod sessions;
 mod signing_keys;
 mod sinks;
 mod tickets;
@@ -40,12 +41,12 @@ use auth_domain::error::Result;
 use auth_domain::fact::{Backlog, Place, Record};
 use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
-    EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding,
-    GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing,
-    LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org,
-    OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, Purpose,
-    QueuedMail, RoleHolder, Settled, SigningKeyId, Standing, TicketId, UserId, Verdict,
-    WaitingInvite,
+    EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember, GroupQuery,
+    GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
+    KeyOrder, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
+    Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
+    PlatformInviteId, Purpose, QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId,
+    Standing, TicketId, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -98,7 +99,14 @@ async fn apply(
     match change {
         Change::InsertKey(key) => keys::insert(db, key).await?,
         Change::RemoveKey { id, issuer } => keys::remove(db, *id, *issuer).await?,
-        Change::EndSessions { user, until } => cutoffs::raise(db, *user, *until).await?,
+        Change::EndSessions { user, until } => {
+            cutoffs::raise(db, *user, *until).await?;
+            sessions::remove_all(db, *user).await?;
+        }
+        Change::BeginSession { session, proved } => sessions::insert(db, session, proved).await?,
+        Change::RotateSession(rotation) => sessions::rotate(db, rotation).await?,
+        Change::EndSession { id, user, .. } => sessions::remove(db, *id, *user).await?,
+        Change::PurgeSessions { expired_before } => sessions::purge(db, *expired_before).await?,
         Change::WithdrawSigningKey { key, at } => signing_keys::withdraw(db, *key, *at).await?,
         Change::PurgeKeys { expired_before } => keys::purge(db, *expired_before).await?,
         Change::PurgeRecords { older_than } => {
@@ -481,6 +489,26 @@ impl Backups for SqliteStore {
 impl ports::CutOffs for SqliteStore {
     async fn cut_off(&self, user: UserId) -> Result<Option<i64>> {
         cutoffs::find(&self.readers, user).await
+    }
+}
+
+#[async_trait]
+impl ports::Sessions for SqliteStore {
+    async fn session_email(&self, user: UserId, session: SessionId) -> Result<Option<String>> {
+        sessions::email(&self.readers, user, session).await
+    }
+
+    async fn session_by_family(&self, family: [u8; 32]) -> Result<Option<FoundSession>> {
+        sessions::find(&self.readers, family).await
+    }
+
+    async fn sessions(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        page: Page<()>,
+    ) -> Result<Listing<Session>> {
+        sessions::list(&self.readers, user, at, page).await
     }
 }
 

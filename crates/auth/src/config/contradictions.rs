@@ -55,6 +55,14 @@ impl Config {
                 "MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not",
             ),
             never(
+                self.tokens.session_idle_duration < self.tokens.access_token_duration,
+                "MF_AUTH_SESSION_IDLE_DURATION: must be at least MF_AUTH_ACCESS_TOKEN_DURATION",
+            ),
+            never(
+                self.tokens.session_duration < self.tokens.session_idle_duration,
+                "MF_AUTH_SESSION_DURATION: must be at least MF_AUTH_SESSION_IDLE_DURATION",
+            ),
+            never(
                 self.memory.lease_renewal.saturating_mul(3) > self.memory.lease,
                 "MF_AUTH_LEASE_RENEWAL: must be at most a third of MF_AUTH_LEASE",
             ),

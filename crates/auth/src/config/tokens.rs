@@ -48,6 +48,33 @@ pub(crate) struct Tokens {
     )]
     pub(crate) recovery_token_duration: Duration,
 
+    /// How long an access token of `POST /sessions` lives at most. Its session can be refreshed after that.
+    #[arg(
+        long,
+        env = "MF_AUTH_ACCESS_TOKEN_DURATION",
+        default_value = "10m",
+        value_parser = positive_duration
+    )]
+    pub(crate) access_token_duration: Duration,
+
+    /// How long a session lives that is not refreshed.
+    #[arg(
+        long,
+        env = "MF_AUTH_SESSION_IDLE_DURATION",
+        default_value = "336h",
+        value_parser = positive_duration
+    )]
+    pub(crate) session_idle_duration: Duration,
+
+    /// How long a session lives at most, however often it is refreshed.
+    #[arg(
+        long,
+        env = "MF_AUTH_SESSION_DURATION",
+        default_value = "720h",
+        value_parser = positive_duration
+    )]
+    pub(crate) session_duration: Duration,
+
     /// The longest an API key may live. Unset: as long as its owner wants, also forever.
     #[arg(long, env = "MF_AUTH_MAX_KEY_LIFE", value_parser = positive_duration)]
     pub(crate) max_key_life: Option<Duration>,

@@ -6,11 +6,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use auth_domain::model::{Direction, Key, KeyId, KeyOrder, MAX_LIMIT, Page, UserId};
+use auth_domain::model::{Direction, Key, KeyId, KeyOrder, MAX_LIMIT, Page, Session, UserId};
 use auth_domain::ops::By;
 use auth_domain::ops::accounts::FindUser;
 use auth_domain::ops::keys::{ListKeysOf, RevokeKeyOf};
 use auth_domain::ops::sessions::{EndSessionsOf, RevokeKeysOf};
+use auth_domain::ops::sign_ins::ListSessionsOf;
 use auth_domain::{App, Caller, Entity, Error, Operation};
 use serde_json::{Value, json};
 
@@ -55,10 +56,21 @@ pub(crate) async fn api_keys(config: &Config, told: &ApiKeys) -> Result<ExitCode
 
 /// `auth sessions`.
 pub(crate) async fn sessions(config: &Config, told: &Sessions) -> Result<ExitCode, String> {
-    let Sessions::End { of, json } = told;
     let hand = Hand::open(config).await?;
+    let (of, json) = match told {
+        Sessions::List { of, json } => {
+            let user = hand.find(of).await?;
+            list_sessions(&hand.sessions(user).await?, *json)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Sessions::End { of, json } => (of, json),
+    };
     let user = hand.find(of).await?;
-    hand.write(EndSessionsOf { by: By::Operator, user }).await?;
+    match hand.run(EndSessionsOf { by: By::Operator, user }).await {
+        Ok(()) => hand.known()?,
+        Err(Error::NotFound(Entity::Account)) => return Err(format!("nobody has the id {user}")),
+        Err(other) => return Err(said(&other)),
+    }
     let document = json!({ "user": user.to_string(), "state": "ended" });
     tell(*json, &document, || format!("user {user} is logged out everywhere"))?;
     Ok(ExitCode::SUCCESS)
@@ -126,6 +138,25 @@ impl Hand {
         }
     }
 
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, String> {
+        let mut sessions: Vec<Session> = Vec::new();
+        loop {
+            let offset = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+            let page = Page::new(offset, MAX_LIMIT, (), Direction::Ascending);
+            let page = page.map_err(|error| said(&error))?;
+            let operation = ListSessionsOf { by: By::Operator, user, page };
+            let part = self.run(operation).await.map_err(|error| match error {
+                Error::NotFound(Entity::Account) => format!("nobody has the id {user}"),
+                other => said(&other),
+            })?;
+            let is_last = part.items.is_empty();
+            sessions.extend(part.items);
+            if is_last || u64::try_from(sessions.len()).is_ok_and(|all| all >= part.total) {
+                return Ok(sessions);
+            }
+        }
+    }
+
     async fn revoke(&self, user: UserId, id: KeyId) -> Result<(), String> {
         match self.run(RevokeKeyOf { user, id }).await {
             Ok(()) => self.known(),
@@ -135,6 +166,37 @@ impl Hand {
             Err(other) => Err(said(&other)),
         }
     }
+}
+
+fn list_sessions(sessions: &[Session], as_json: bool) -> Result<(), String> {
+    let address = |session: &Session| session.address.map(|address| address.to_string());
+    let rows: Vec<Value> = sessions
+        .iter()
+        .map(|session| {
+            json!({
+                "id": session.id.to_string(),
+                "user_agent": session.device.as_str(),
+                "address": address(session),
+                "created_at": session.began_at.to_string(),
+                "last_used_at": session.last_used_at.to_string(),
+                "expires_at": session.expires_at.to_string(),
+                "ends_at": session.ends_at.to_string(),
+            })
+        })
+        .collect();
+    tell(as_json, &json!({ "sessions": rows }), || {
+        let line = |[id, began, used, address, device]: [&str; 5]| {
+            format!("{id:<36}  {began:<27}  {used:<27}  {address:<15}  {device}")
+        };
+        let mut lines = vec![line(["ID", "BEGAN AT", "LAST USED AT", "ADDRESS", "DEVICE"])];
+        lines.extend(sessions.iter().map(|session| {
+            let (began, used) = (session.began_at.to_string(), session.last_used_at.to_string());
+            let address = address(session).unwrap_or_else(|| "-".to_owned());
+            let id = session.id.to_string();
+            line([&id, &began, &used, &address, session.device.as_str()])
+        }));
+        lines.join("\n")
+    })
 }
 
 fn list(keys: &[Key], as_json: bool) -> Result<(), String> {

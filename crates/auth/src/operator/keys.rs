@@ -88,9 +88,10 @@ fn succeeded_at(contents: &Contents, one: &RingKey) -> Option<Timestamp> {
     later.map(|other| Timestamp::from_seconds(other.signs_from))
 }
 
-/// Until when login and recovery tokens may need it, once it is known which key comes next. API keys are counted.
+/// Until when login, recovery and access tokens may need it, once it is known which key comes next. API keys are counted.
 fn needed_until(contents: &Contents, one: &RingKey, tokens: &Tokens) -> Option<Timestamp> {
     let longest = tokens.login_token_duration.max(tokens.recovery_token_duration);
+    let longest = longest.max(tokens.access_token_duration);
     succeeded_at(contents, one).map(|end| end.plus(longest).plus(LATE))
 }
 

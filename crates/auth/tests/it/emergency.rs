@@ -5,6 +5,7 @@ use auth_testkit::Setup;
 use serde_json::{Value, json};
 use tonic::Code;
 
+use crate::sign_ins::begin;
 use crate::world::{code, embedded, get, identify, make_key, postgres, stores};
 
 /// What the command prints as JSON; it must succeed.
@@ -68,8 +69,19 @@ async fn s26_what_the_operator_revokes_is_refused_by_every_replica_when_the_comm
     }
     assert!(ids(&told(&setup, &["api-keys", "list", "--of", &id]).await).is_empty());
 
+    let session = begin(&one, "ada@example.com").await;
+    let listed = told(&setup, &["sessions", "list", "--of", "ada@example.com"]).await;
+    assert_eq!(listed["sessions"][0]["id"], session["session_id"], "{listed}");
+    let access = session["access_token"].as_str().unwrap();
+    for server in [&one, &two] {
+        assert_eq!(identify(server, access).await.unwrap(), id);
+    }
+
     let done = told(&setup, &["sessions", "end", "--of", "ada@example.com"]).await;
     assert_eq!(done, json!({ "user": id, "state": "ended" }));
+    for server in [&one, &two] {
+        assert_eq!(code(identify(server, access).await), Code::Unauthenticated);
+    }
     for server in [&one, &two] {
         assert_eq!(code(identify(server, &ada).await), Code::Unauthenticated);
         identify(server, &bob).await.unwrap();
@@ -144,6 +156,8 @@ async fn whoever_names_nobody_or_nothing_is_told_so() {
         for (arguments, part) in [
             (vec!["api-keys", "list", "--of", "nobody@example.com"], "nobody has the address"),
             (vec!["sessions", "end", "--of", "nobody@example.com"], "nobody has the address"),
+            (vec!["sessions", "end", "--of", user], "nobody has the id"),
+            (vec!["sessions", "list", "--of", user], "nobody has the id"),
             (vec!["api-keys", "revoke", "--of", user, user], "has no API key"),
             (vec!["api-keys", "revoke", "--of", user, "x"], "is no id of a key"),
             (vec!["api-keys", "list", "--of", "ada"], "neither an e-mail address nor the id"),

@@ -24,7 +24,7 @@ use crate::world::{code, embedded, eventually, identify, make_key, postgres, sib
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// With a directory of its own, which is not there yet.
-fn with_keys(setup: &Setup) -> (Setup, PathBuf) {
+pub fn with_keys(setup: &Setup) -> (Setup, PathBuf) {
     let directory = setup.data_dir().parent().unwrap().join("keys");
     (setup.clone().set("MF_AUTH_SIGNING_KEYS", directory.to_str().unwrap()), directory)
 }
@@ -50,7 +50,7 @@ async fn refused(setup: &Setup, arguments: &[&str]) -> String {
     lines[0].to_owned()
 }
 
-async fn rotate(setup: &Setup, algorithm: &str) -> String {
+pub async fn rotate(setup: &Setup, algorithm: &str) -> String {
     let made = keys(setup, &["rotate", "--algorithm", algorithm, "--after", "3s"]).await;
     assert_eq!((&made["state"], &made["alg"]), (&json!("next"), &json!(algorithm)));
     made["kid"].as_str().unwrap().to_owned()

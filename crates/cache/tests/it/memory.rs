@@ -64,6 +64,23 @@ fn is_hit(memory: &Memory, question: &Question) -> bool {
 }
 
 #[test]
+fn fw13_the_end_of_a_session_puts_that_session_out_of_date_and_the_end_of_all_of_them_every_one() {
+    let memory = trusted();
+    let (one, other) = (Question::Session(id(1), id(11)), Question::Session(id(1), id(12)));
+    let elses = Question::Session(id(2), id(13));
+    for question in [one, other, elses] {
+        memory.remember(question, memory.ticket(), Answer::Session("ada@example.com".into()));
+        assert!(is_hit(&memory, &question));
+    }
+    memory.apply(&[record(1, "session.end", Some(1), 11)], true);
+    assert!(!is_hit(&memory, &one) && is_hit(&memory, &other) && is_hit(&memory, &elses));
+    memory.apply(&[record(2, "session.cutoff", Some(1), 1)], true);
+    assert!(!is_hit(&memory, &other) && is_hit(&memory, &elses));
+    memory.apply(&[record(3, "account.disable", Some(2), 2)], true);
+    assert!(!is_hit(&memory, &elses));
+}
+
+#[test]
 fn s17_a_record_of_a_withdrawn_key_puts_that_key_out_of_date() {
     let memory = trusted();
     let id = |seventh| {

@@ -11,5 +11,6 @@ mod calls;
 mod fake;
 mod fuzz;
 mod layer;
+mod offline;
 mod old;
 mod retries;

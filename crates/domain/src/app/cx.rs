@@ -13,8 +13,8 @@ use crate::error::{Error, Result, Unauthenticated};
 use crate::fact::{Fact, Touched};
 use crate::model::{GroupId, GroupStanding, KeyKind, OrgId, UserId};
 use crate::ports::{
-    Checks, Confirmation, Cursors, Directory, Passwords, Source, Store, Throttle, TicketSecrets,
-    Tokens,
+    Checks, Confirmation, Cursors, Directory, Passwords, RefreshTokens, Source, Store, Throttle,
+    TicketSecrets, Tokens,
 };
 use crate::{Timestamp, ops, policy};
 
@@ -70,6 +70,12 @@ impl Cx<'_> {
         &*self.inner.ports.tickets
     }
 
+    /// Makes refresh tokens.
+    #[must_use]
+    pub fn refresh_tokens(&self) -> &dyn RefreshTokens {
+        &*self.inner.ports.refresh
+    }
+
     /// Hashes and checks passwords.
     #[must_use]
     pub fn passwords(&self) -> &dyn Passwords {
@@ -80,6 +86,12 @@ impl Cx<'_> {
     #[must_use]
     pub fn cursors(&self) -> &dyn Cursors {
         &*self.inner.ports.cursors
+    }
+
+    /// The address the request came from, as far as that is known.
+    #[must_use]
+    pub fn address(&self) -> Option<std::net::IpAddr> {
+        self.inner.ports.observer.origin().peer
     }
 
     /// Where the request came in.
@@ -161,6 +173,11 @@ impl Cx<'_> {
                 Actor::Service(_) | Actor::Operator | Actor::System => Ok(()),
                 Actor::Anonymous | Actor::User(_) => Err(Unauthenticated::UnknownService.into()),
             },
+            Access::ServiceOr(_)
+                if matches!(self.actor, Actor::Service(_) | Actor::Operator | Actor::System) =>
+            {
+                Ok(())
+            }
             Access::SignedIn => self.signed_in().map(drop),
             Access::LoggedIn(otherwise) => match self.signed_in() {
                 Ok(Identity { kind: KeyKind::Login, .. }) => Ok(()),
@@ -183,7 +200,7 @@ impl Cx<'_> {
                 self.standings.extend(standing);
                 verdict
             }
-            Access::OnPlatform(needed) => {
+            Access::OnPlatform(needed) | Access::ServiceOr(needed) => {
                 let identity = self.signed_in()?;
                 if identity.kind != KeyKind::Login {
                     return Err(Error::Forbidden);
@@ -271,8 +288,10 @@ impl Cx<'_> {
     fn commit_of(&self, also: &[Guard], changes: Vec<Change>) -> Commit {
         let mut guards = self.guards.clone();
         guards.extend_from_slice(also);
-        if let Actor::User(Identity { user, key, issued_at, signed_by, .. }) = &self.actor {
+        if let Actor::User(identity) = &self.actor {
+            let Identity { user, key, session, issued_at, signed_by, .. } = identity;
             guards.extend(signed_by.map(|key| Guard::SigningKeyLives { key }));
+            guards.extend(session.map(|session| Guard::SessionExists { session, user: *user }));
             guards.push(match key {
                 Some(key) => Guard::KeyExists { key: *key, issuer: *user },
                 None => Guard::SessionLives { user: *user, issued_at: *issued_at },

@@ -20,6 +20,12 @@ pub enum Invalid {
     MissingMemberId,
     /// No key was named.
     MissingKeyId,
+    /// No session was named.
+    MissingSessionId,
+    /// A form without a token, or with more than one.
+    Form,
+    /// A token that cannot be taken back alone.
+    TokenType,
     /// No mail was named.
     MissingMailId,
     /// No invite was named.
@@ -108,6 +114,9 @@ impl Invalid {
         Self::MissingUserId,
         Self::MissingMemberId,
         Self::MissingKeyId,
+        Self::MissingSessionId,
+        Self::Form,
+        Self::TokenType,
         Self::MissingMailId,
         Self::MissingInviteId,
         Self::MissingEmail,
@@ -161,6 +170,10 @@ impl Invalid {
             Self::MissingUserId => "missing user id",
             Self::MissingMemberId => "missing member id",
             Self::MissingKeyId => "missing key ID",
+            Self::MissingSessionId => "missing session ID",
+            // What RFC 6749 section 5.2 and RFC 7009 section 2.2.1 call them.
+            Self::Form => "invalid_request",
+            Self::TokenType => "unsupported_token_type",
             Self::MissingMailId => "missing mail id",
             Self::MissingInviteId => "missing invite ID",
             Self::MissingEmail => "missing email",
@@ -208,6 +221,9 @@ impl Invalid {
             Self::MissingUserId => "name a user by their id",
             Self::MissingMemberId => "name a member by their id",
             Self::MissingKeyId => "name a key by its id",
+            Self::MissingSessionId => "name a session by its id",
+            Self::Form => "send the form with one token",
+            Self::TokenType => "a login token cannot be taken back alone; end all sessions",
             Self::MissingMailId => "name a mail by its id",
             Self::MissingInviteId => "name an invite by its id",
             Self::MissingEmail => "give an e-mail address",
@@ -263,6 +279,9 @@ impl Invalid {
             Self::MissingUserId => "missing_user_id",
             Self::MissingMemberId => "missing_member_id",
             Self::MissingKeyId => "missing_key_id",
+            Self::MissingSessionId => "missing_session_id",
+            Self::Form => "invalid_form",
+            Self::TokenType => "unsupported_token_type",
             Self::MissingMailId => "missing_mail_id",
             Self::MissingInviteId => "missing_invite_id",
             Self::MissingEmail => "missing_email",

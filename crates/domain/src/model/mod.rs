@@ -14,6 +14,7 @@ mod org;
 mod page;
 mod password_hash;
 mod role;
+mod session;
 mod signing_key;
 mod text;
 mod ticket;
@@ -45,10 +46,14 @@ pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
 pub use password_hash::PasswordHash;
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
+pub use session::{
+    Device, FoundSession, NewSession, NextRefresh, REFRESH_GRACE, RefreshDigests, RefreshToken,
+    Replaced, Rotation, Session, SessionEnd, SessionId,
+};
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};
 pub use ticket::{LiveTicket, Purpose, Ticket, TicketId, TicketSecret};
-pub use token::{Claims, Proved, Token, Trust};
+pub use token::{Claims, Proved, SessionClaims, Token, Trust};
 
 /// A person, wherever the directory that knows them is.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{KeyId, KeyKind, SigningKeyId, UserId};
+use super::{KeyId, KeyKind, SessionId, SigningKeyId, UserId};
 
 /// A signed token, or text that says it is one. Never printed.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Claims {
     pub id: Option<KeyId>,
     /// `issuer_id`: whose token it is.
     pub user: UserId,
-    /// `sub`: their e-mail address.
+    /// `sub`: their e-mail address. Access tokens hold none: their `sub` is the user.
     pub email: String,
     /// `type`: what it is for.
     pub kind: KeyKind,
@@ -42,6 +42,18 @@ pub struct Claims {
     pub not_before: Option<i64>,
     /// `exp`: the last second it is good for, in seconds since 1970.
     pub expires_at: Option<i64>,
+    /// What an access token (RFC 9068) says beside that; no other token does. Its `kind` is that of a login token,
+    /// which it stands for.
+    pub session: Option<SessionClaims>,
+}
+
+/// What an access token says of the session it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionClaims {
+    /// `sid`: which.
+    pub id: SessionId,
+    /// `auth_time`: when it began, in seconds since 1970.
+    pub began_at: i64,
 }
 
 /// A token whose signature is proved.

@@ -7,7 +7,7 @@ use crate::app::{Access, Cx, Identity, Operation, count_check};
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{
     Action, Claims, GroupId, GroupRole, GroupStanding, Key, KeyKind, OrgId, PlatformRole, Proved,
-    SigningKeyId, Standing, Token, Trust, UserId,
+    SessionClaims, SigningKeyId, Standing, Token, Trust, UserId,
 };
 use crate::ports::Class;
 use crate::{Timestamp, policy};
@@ -42,7 +42,7 @@ impl Operation for Identify {
 /// Says whether the token's user may do this.
 #[derive(Debug)]
 pub struct Authorize {
-    /// The token: a login token, or an API key, which acts for its owner.
+    /// The token: a login token, an access token, or an API key, which acts for its owner.
     pub token: Token,
     /// What is asked.
     pub question: Question,
@@ -162,7 +162,12 @@ fn decide_by_group_role(role: Option<GroupRole>, needed: GroupRole) -> Result<()
 /// Whose token this is: the signature, the times, and for an API key the stored row, for any other that
 /// the user's sessions have not been ended since. It writes nothing.
 pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
-    let Proved { claims, trust, signed_by } = cx.tokens().verify(token)?;
+    identify_proved(cx, cx.tokens().verify(token)?).await
+}
+
+/// Whose token this is, whose signature is proved.
+pub(super) async fn identify_proved(cx: &Cx<'_>, proved: Proved) -> Result<Identity> {
+    let Proved { claims, trust, signed_by } = proved;
     if let Some(key) = signed_by
         && cx.checks().is_withdrawn(key).await?
     {
@@ -174,19 +179,14 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
     if trust == Trust::StoredKeysOnly {
         return Err(Unauthenticated::BadToken.into());
     }
+    if let Some(session) = claims.session {
+        return identify_session(cx, &claims, session, signed_by).await;
+    }
     let life = match claims.kind {
         KeyKind::Recovery => cx.rules().recovery_life,
         KeyKind::Login | KeyKind::Api => cx.rules().login_life,
     };
-    check_begun(&claims, cx.now)?;
-    let end = claims.expires_at.ok_or(Unauthenticated::BadToken)?;
-    let span = end.checked_sub(claims.issued_at).and_then(|span| u64::try_from(span).ok());
-    if span.is_none_or(|span| span > life.as_secs()) {
-        return Err(Unauthenticated::BadToken.into());
-    }
-    if cx.now.seconds() > end {
-        return Err(Unauthenticated::Expired.into());
-    }
+    check_times(&claims, life, cx.now)?;
     // Last, so that nothing is looked up for what is refused anyway.
     if cx.checks().cut_off(claims.user).await?.is_some_and(|until| claims.issued_at <= until) {
         return Err(Unauthenticated::NotHonoured.into());
@@ -196,7 +196,29 @@ pub(crate) async fn identify(cx: &Cx<'_>, token: &Token) -> Result<Identity> {
         email: claims.email,
         kind: claims.kind,
         key: None,
+        session: None,
         issued_at: claims.issued_at,
+        signed_by,
+    })
+}
+
+/// Whose access token this is, as long as its session lives: one question, which also depends on what ends all
+/// sessions of the user at once.
+async fn identify_session(
+    cx: &Cx<'_>,
+    claims: &Claims,
+    session: SessionClaims,
+    signed_by: Option<SigningKeyId>,
+) -> Result<Identity> {
+    check_times(claims, cx.rules().access_life, cx.now)?;
+    let email = cx.checks().session_email(claims.user, session.id).await?;
+    Ok(Identity {
+        user: claims.user,
+        email: email.ok_or(Unauthenticated::NotHonoured)?,
+        kind: claims.kind,
+        key: None,
+        session: Some(session.id),
+        issued_at: session.began_at,
         signed_by,
     })
 }
@@ -220,9 +242,24 @@ async fn identify_key(
         email: stored.subject,
         kind: KeyKind::Api,
         key: Some(id),
+        session: None,
         issued_at: claims.issued_at,
         signed_by,
     })
+}
+
+/// Whether the token has begun, lives no longer than any, and is not over.
+fn check_times(claims: &Claims, life: Duration, now: Timestamp) -> Result<(), Unauthenticated> {
+    check_begun(claims, now)?;
+    let end = claims.expires_at.ok_or(Unauthenticated::BadToken)?;
+    let span = end.checked_sub(claims.issued_at).and_then(|span| u64::try_from(span).ok());
+    if span.is_none_or(|span| span > life.as_secs()) {
+        return Err(Unauthenticated::BadToken);
+    }
+    if now.seconds() > end {
+        return Err(Unauthenticated::Expired);
+    }
+    Ok(())
 }
 
 fn check_begun(claims: &Claims, now: Timestamp) -> Result<(), Unauthenticated> {

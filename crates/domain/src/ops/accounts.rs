@@ -165,15 +165,7 @@ impl Operation for Login {
 
     /// Unknown address, wrong password and disabled account answer alike and take as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<Token> {
-        let key = self.email.key().to_owned();
-        let attempt = Attempt::SignIn { source: cx.source(), account: &key };
-        cx.throttle().enter(attempt).await?;
-        let proved = prove(cx, &self.email, self.password).await;
-        // Only a wrong guess stays counted: an outage must not lock anybody out.
-        if !matches!(proved, Ok(None)) {
-            cx.throttle().take_back(attempt).await;
-        }
-        let account = proved?.ok_or(Unauthenticated::BadCredentials)?;
+        let account = signed_in(cx, &self.email, self.password).await?;
         let email = account.email.as_str().to_owned();
         let token = keys::issue(cx, account.id, email, KeyKind::Login).await?;
         // Hashing takes a while, and a token is good from after the sessions that were ended so far. Whoever set
@@ -187,6 +179,22 @@ impl Operation for Login {
             None => Err(Unauthenticated::BadCredentials.into()),
         }
     }
+}
+
+/// The account of whoever knows its password; a wrong guess is counted.
+pub(super) async fn signed_in(
+    cx: &mut Cx<'_>,
+    email: &Email,
+    password: SecretString,
+) -> Result<Account> {
+    let attempt = Attempt::SignIn { source: cx.source(), account: email.key() };
+    cx.throttle().enter(attempt).await?;
+    let proved = prove(cx, email, password).await;
+    // Only a wrong guess stays counted: an outage must not lock anybody out.
+    if !matches!(proved, Ok(None)) {
+        cx.throttle().take_back(attempt).await;
+    }
+    proved?.ok_or_else(|| Unauthenticated::BadCredentials.into())
 }
 
 /// The account, if there is an enabled one with this address and the password is right. A hash of an old kind is

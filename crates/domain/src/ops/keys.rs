@@ -59,11 +59,7 @@ pub(crate) async fn issue(
         KeyKind::Recovery => cx.rules().recovery_life,
         KeyKind::Api => return Err(Error::internal("an API key is stored before it is signed")),
     };
-    let ended = cx.checks().cut_off(user).await?;
-    if ended == Some(BARRED) {
-        return Err(Unauthenticated::NotHonoured.into());
-    }
-    let issued_at = ended.map_or(i64::MIN, |until| until.saturating_add(1)).max(cx.now.seconds());
+    let issued_at = first_second(cx, user).await?;
     sign(
         cx,
         &Claims {
@@ -75,13 +71,23 @@ pub(crate) async fn issue(
             not_before: None,
             // From the whole second, so that the span is the configured life exactly.
             expires_at: Some(Timestamp::from_seconds(issued_at).plus(life).seconds()),
+            session: None,
         },
     )
     .await
 }
 
+/// The second in which somebody who signs in now does so: after all of their sessions that were ended so far.
+pub(super) async fn first_second(cx: &Cx<'_>, user: UserId) -> Result<i64> {
+    let ended = cx.checks().cut_off(user).await?;
+    if ended == Some(BARRED) {
+        return Err(Unauthenticated::NotHonoured.into());
+    }
+    Ok(ended.map_or(i64::MIN, |until| until.saturating_add(1)).max(cx.now.seconds()))
+}
+
 /// A token that says this, by a key that was not withdrawn. That one's file may still be here, on its way out.
-async fn sign(cx: &Cx<'_>, claims: &Claims) -> Result<Token> {
+pub(super) async fn sign(cx: &Cx<'_>, claims: &Claims) -> Result<Token> {
     let mut withdrawn = Vec::new();
     while let Some(key) = cx.tokens().signer(cx.now, &withdrawn) {
         if !cx.checks().is_withdrawn(key).await? {
@@ -139,6 +145,7 @@ impl Operation for IssueKey {
             issued_at: key.issued_at.seconds(),
             not_before: None,
             expires_at: key.expires_at.map(Timestamp::seconds),
+            session: None,
         };
         let token = sign(cx, &claims).await?;
         cx.commit(vec![Change::InsertKey(key.clone())]).await?;

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod group_members;
 pub mod group_roles;
 pub mod groups;
+pub mod introspection;
 pub mod invites;
 pub mod keys;
 pub mod mails;
@@ -22,6 +23,7 @@ pub mod paging;
 pub mod passwords;
 pub mod roles;
 pub mod sessions;
+pub mod sign_ins;
 pub mod signing_keys;
 pub mod takeover;
 pub mod users_backup;
@@ -66,6 +68,14 @@ pub const NAMES: &[&str] = &[
     sessions::EndSessionsOf::NAME,
     sessions::RevokeKeys::NAME,
     sessions::RevokeKeysOf::NAME,
+    introspection::Introspect::NAME,
+    introspection::RevokeToken::NAME,
+    sign_ins::BeginSession::NAME,
+    sign_ins::RefreshSession::NAME,
+    sign_ins::ListSessions::NAME,
+    sign_ins::ListSessionsOf::NAME,
+    sign_ins::EndSession::NAME,
+    sign_ins::PurgeSessions::NAME,
     signing_keys::ListPublicKeys::NAME,
     signing_keys::WithdrawSigningKey::NAME,
     signing_keys::IsWithdrawn::NAME,

@@ -48,7 +48,8 @@ impl Operation for EndSessions {
 pub struct EndSessionsOf {
     /// For whom.
     pub by: By,
-    /// Whose. One nobody has heard of has no sessions; the nil id is nobody's.
+    /// Whose. The nil id is nobody's. To the platform, one nobody has heard of has no sessions; the operator, who may
+    /// have mistyped it, is told that there is no such account, where accounts are ours.
     pub user: UserId,
 }
 
@@ -62,6 +63,10 @@ impl Operation for EndSessionsOf {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         known(self.user)?;
+        if self.by == By::Operator && cx.directory().is_built_in() {
+            let account = cx.store().account(self.user).await?;
+            account.ok_or(Error::NotFound(Entity::Account))?;
+        }
         outranks(cx, self.by, self.user).await?;
         let ending = ending(cx, self.user).await?;
         cx.commit(vec![ending]).await

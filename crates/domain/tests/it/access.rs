@@ -97,6 +97,7 @@ async fn go8_a_login_token_without_an_end_or_with_a_late_one_is_refused() {
                 issued_at: now,
                 not_before: None,
                 expires_at,
+                session: None,
             };
             assert!(identify(&world, world.sign(&claims)).await.is_err(), "{expires_at:?}");
         }
@@ -116,6 +117,7 @@ async fn go34_a_clock_may_be_a_minute_ahead_and_no_more() {
             issued_at: now + ahead,
             not_before: None,
             expires_at: Some(now + 3600),
+            session: None,
         };
         assert_eq!(identify(&world, world.sign(&claims)).await.is_ok(), good, "{ahead}");
     }
@@ -133,6 +135,7 @@ async fn s21_a_key_counts_only_if_it_says_what_is_stored() {
         issued_at: issued.key.issued_at.seconds(),
         not_before: None,
         expires_at: issued.key.expires_at.map(auth_domain::Timestamp::seconds),
+        session: None,
     };
     assert!(identify(&world, world.sign(&stored)).await.is_ok(), "the control is accepted");
     let end = stored.expires_at.unwrap();

@@ -284,6 +284,7 @@ fn fuzz_the_change_log() {
         let said = format!("{subject} {object}").to_ascii_lowercase();
         let named = match touched {
             Touched::Nothing | Touched::Everything => vec![],
+            Touched::Session(session) => vec![session.to_string()],
             Touched::Key(key) => vec![key.to_string()],
             Touched::CutOff(user) | Touched::PlatformRole(user) | Touched::GroupRoles(user) => {
                 vec![user.to_string()]

@@ -26,5 +26,6 @@ mod pipeline;
 mod roles;
 mod secrets;
 mod sessions;
+mod sign_ins;
 mod signing_keys;
 mod world;

@@ -210,6 +210,7 @@ async fn an_api_key_ends_nothing() {
 #[tokio::test]
 async fn the_operator_takes_anybodys_access_and_nobody_passes_for_the_operator() {
     let world = world().await;
+    world.account(1, "user1@example.com").await;
     world.promote(1, PlatformRole::Root).await;
     let (key, other) = (world.key(1, None).await, world.key(1, None).await);
     let page = Page::new(0, 10, KeyOrder::Id, Direction::Ascending).unwrap();

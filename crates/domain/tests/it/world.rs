@@ -21,7 +21,7 @@ use auth_domain::ports::{
     Store, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Id, Operation, Result, Rules, Timestamp, ops};
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -79,6 +79,7 @@ fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         cursors: Arc::new(tokens.cursors()),
         tickets: Arc::new(tokens.tickets()),
+        refresh: Arc::new(RandomRefreshTokens),
         tokens: tokens.clone(),
         passwords: passwords.clone(),
         throttle: throttle.clone(),
@@ -135,6 +136,7 @@ impl World {
             issued_at: now,
             not_before: None,
             expires_at: Some(now.saturating_add(life)),
+            session: None,
         })
     }
 

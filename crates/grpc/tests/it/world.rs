@@ -24,7 +24,7 @@ use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_grpc::proto::users_service_client::UsersServiceClient;
 use auth_grpc::{Callers, Options, Trust};
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::SecretString;
 use tonic::transport::Channel;
@@ -76,6 +76,7 @@ pub async fn world_with(
         ids: Arc::new(CountedIds(AtomicU64::new(1000))),
         cursors: Arc::new(tokens.cursors()),
         tickets: Arc::new(tokens.tickets()),
+        refresh: Arc::new(RandomRefreshTokens),
         tokens: tokens.clone(),
         passwords: Arc::new(Nothing),
         throttle: Arc::new(Nothing),
@@ -123,6 +124,7 @@ impl World {
             issued_at: now,
             not_before: None,
             expires_at: Some(now.saturating_add(life)),
+            session: None,
         };
         self.tokens
             .sign(&claims, Timestamp::from_seconds(claims.issued_at), &[])

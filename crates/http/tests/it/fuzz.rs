@@ -124,6 +124,7 @@ fn fuzz_requests() {
             "/register",
             "/tokens",
             "/password/reset-request",
+            "/revoke",
             "/.well-known/jwks.json",
             "/health",
         ];

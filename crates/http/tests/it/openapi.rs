@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
-    Email, Invite, InviteState, OrgRole, Purpose, Ticket, TicketSecret, UserId,
+    Device, Email, Invite, InviteState, NewSession, OrgRole, Purpose, RefreshToken, Session,
+    Ticket, TicketSecret, UserId,
 };
 use auth_domain::ops::account_admin::{
     DisableAccount, EnableAccount, UpdateOwnMetadata, ViewAccount,
@@ -14,10 +15,11 @@ use auth_domain::ops::account_admin::{
 use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
 use auth_domain::ops::passwords::ResetPassword;
-use auth_domain::ports::{Priority, TicketSecrets};
+use auth_domain::ops::sign_ins::{EndSession, ListSessionsOf, RefreshSession};
+use auth_domain::ports::{Priority, RefreshTokens, TicketSecrets};
 use auth_domain::{Id, Operation, Timestamp};
 use auth_http::Route;
-use auth_jwt::JwtTokens;
+use auth_jwt::{JwtTokens, RandomRefreshTokens};
 use expect_test::expect_file;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -36,7 +38,9 @@ fn operations() -> impl Iterator<Item = (&'static Route, &'static Value)> {
 
 /// Those that answer in one way, with a view; what is large has tests of its own.
 fn of_views() -> impl Iterator<Item = (&'static Route, &'static Value)> {
-    operations().filter(|(route, _)| route.priority != Priority::Bulk)
+    // Those that read a form are asked in `introspection`.
+    let reads_form = |route: &Route| ["/introspect", "/revoke"].contains(&route.path);
+    operations().filter(move |(route, _)| route.priority != Priority::Bulk && !reads_form(route))
 }
 
 /// Calls `visit` with every value in there and where it is.
@@ -268,6 +272,30 @@ async fn ticket(world: &World, user: UserId, content: &Value) {
     world.store().commit(commit).await.unwrap();
 }
 
+/// A session of theirs, which the refresh token of the example refreshes.
+async fn session(world: &World, user: UserId) {
+    let example = request(auth_operation("/sessions/refresh")).unwrap()["example"].clone();
+    let token = RefreshToken::new(example["refresh_token"].as_str().unwrap().to_owned());
+    let refresh = RandomRefreshTokens.digests(&token).unwrap();
+    let proved = world.store().account(user).await.unwrap().unwrap().password;
+    let (at, end) = (Timestamp::from_seconds(NOW), Timestamp::from_seconds(NOW + 2 * CENTURY));
+    let session = Session {
+        id: NOBODY.parse().unwrap(),
+        user,
+        began_at: at,
+        last_used_at: at,
+        expires_at: end,
+        ends_at: end,
+        address: None,
+        device: Device::default(),
+    };
+    let session = NewSession { session, refresh };
+    let changes = vec![Change::BeginSession { session, proved }];
+    let commit =
+        Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
+    world.store().commit(commit).await.unwrap();
+}
+
 /// The id of a mail that was given up.
 async fn mail(world: &World) -> String {
     mails::queued(world, 1..=1).await;
@@ -314,7 +342,11 @@ async fn the_examples_get_the_answers_they_promise() {
         if route.operation == ResetPassword::NAME {
             ticket(&world, member, request(operation).unwrap()).await;
         }
-        let own = ["/users/profile", "/orgs/{id}/leave", "/password"].contains(&route.path);
+        if [RefreshSession::NAME, EndSession::NAME].contains(&route.operation) {
+            session(&world, member).await;
+        }
+        let own = ["/users/profile", "/orgs/{id}/leave", "/password", "/sessions/{id}"]
+            .contains(&route.path);
         let as_ada = own || route.operation == UpdateOwnMetadata::NAME;
         if as_ada || route.operation == RespondInvite::NAME {
             let credentials = request(auth_operation("/tokens")).unwrap()["example"].to_string();
@@ -325,15 +357,17 @@ async fn the_examples_get_the_answers_they_promise() {
         let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
         let in_groups = route.path.starts_with("/groups");
         let id = match route.path {
-            path if path.starts_with("/keys") => &key,
+            path if path.starts_with("/keys") => key.as_str(),
             path if path.starts_with("/invites") => &invite,
             path if path.starts_with("/mails") => &mail,
+            path if path.starts_with("/sessions") => NOBODY,
             _ if in_groups => &group,
             _ => &org,
         };
         let user = if in_groups { member } else { other.id };
         let member = member.to_string();
-        let of_accounts = [ViewAccount::NAME, EnableAccount::NAME, DisableAccount::NAME];
+        let of_accounts =
+            [ViewAccount::NAME, EnableAccount::NAME, DisableAccount::NAME, ListSessionsOf::NAME];
         let id = if of_accounts.contains(&route.operation) { &member } else { id };
         let path = route.path.replace("{id}", id).replace("{user_id}", &user.to_string());
         let path = path.replace("{member_id}", &member);
@@ -417,6 +451,7 @@ async fn every_described_query_parameter_is_read() {
     let org = world.org(&root, &json!({ "name": "Acme" })).await;
     let made = world.post("/groups").bearer(&root.token).body(r#"{"name":"Pumps"}"#).send().await;
     let group = made.header("location").trim_start_matches("/groups/").to_owned();
+    let account = world.account("ada").await.id.to_string();
     for (route, operation) in of_views() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] != "query" {
@@ -424,7 +459,11 @@ async fn every_described_query_parameter_is_read() {
             }
             let name = parameter["name"].as_str().unwrap();
             // One that nobody reads may be repeated.
-            let id = if route.path.starts_with("/groups") { &group } else { &org };
+            let id = match route.path {
+                path if path.starts_with("/groups") => &group,
+                path if path.starts_with("/users") => &account,
+                _ => &org,
+            };
             let template = route.path.replace("{id}", id);
             let path = format!("{template}?{name}=1&{name}=1");
             let call = world.call(route.method.clone(), &path);

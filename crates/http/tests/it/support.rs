@@ -18,7 +18,7 @@ use auth_domain::ops::roles::AssignRole;
 use auth_domain::ports::{Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle};
 use auth_domain::{App, Caller, Error, Id, Result, Rules, Timestamp};
 use auth_http::Options;
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -104,6 +104,7 @@ impl World {
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
             cursors: Arc::new(tokens.cursors()),
             tickets: Arc::new(tokens.tickets()),
+            refresh: Arc::new(RandomRefreshTokens),
             tokens: Arc::new(tokens),
             passwords: Arc::clone(&passwords) as Arc<dyn Passwords>,
             throttle: Arc::new(FewTries::default()),

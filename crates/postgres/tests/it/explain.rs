@@ -25,7 +25,7 @@ use auth_domain::ports::{
     Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Throttle, Tokens,
 };
 use auth_domain::{App, Caller, Error, Result, Rules, Timestamp, policy};
-use auth_jwt::{HmacSeals, JwtTokens};
+use auth_jwt::{HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
@@ -59,6 +59,7 @@ impl World {
             ids: Arc::new(Nothing),
             cursors: Arc::new(tokens.cursors()),
             tickets: Arc::new(tokens.tickets()),
+            refresh: Arc::new(RandomRefreshTokens),
             tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
             seals: Arc::new(HmacSeals::new(&secret, &[]).unwrap()),
             passwords: Arc::new(Nothing),
@@ -79,6 +80,7 @@ impl World {
             issued_at: now,
             not_before: None,
             expires_at: Some(now.saturating_add(60)),
+            session: None,
         };
         self.tokens.sign(&claims, Timestamp::from_seconds(claims.issued_at), &[]).unwrap()
     }

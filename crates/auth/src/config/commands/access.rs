@@ -37,7 +37,17 @@ pub(crate) enum ApiKeys {
 /// What `auth sessions` can do.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
 pub(crate) enum Sessions {
-    /// Log a user out everywhere: every replica refuses their login and recovery tokens once this is done. Their API
+    /// Show each session of a user that can be refreshed: its id, when it began and was last used, from where and on
+    /// what. Login tokens are kept nowhere and not among them.
+    List {
+        /// Whose: an e-mail address, or the id of a user.
+        #[arg(long, value_name = "USER")]
+        of: Who,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Log a user out everywhere: every replica refuses their login, access and recovery tokens once this is done. Their API
     /// keys stay, and they can sign in again.
     End {
         /// Whose: an e-mail address, or the id of a user.

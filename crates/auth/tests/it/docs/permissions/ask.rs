@@ -127,7 +127,10 @@ async fn ask_once(row: &Row, place: Place, credential: Credential) -> Answer {
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    let body = asked.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let body = asked.body.map_or_else(Body::empty, |body| match body {
+        Value::String(form) => Body::from(form),
+        other => Body::from(other.to_string()),
+    });
     let request = request.header(header::CONTENT_TYPE, asked.content_type).body(body);
     let before = scene.revision().await;
     let router = if asked.to_users_port { &scene.users } else { &scene.http };

@@ -103,6 +103,12 @@ impl Request {
         self
     }
 
+    /// With a form as its body.
+    pub fn form(mut self, form: String) -> Self {
+        self.content_type = "application/x-www-form-urlencoded";
+        self.with(Value::String(form))
+    }
+
     /// With a file as its body.
     pub fn file(mut self, body: Value) -> Self {
         self.content_type = "application/octet-stream";

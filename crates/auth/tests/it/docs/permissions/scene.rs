@@ -11,17 +11,18 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Description, Email, Group, GroupId, Invite, InviteState, KeyId,
+    Account, AccountStatus, Description, Device, Email, Group, GroupId, Invite, InviteState, KeyId,
     KeyKind, Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Purpose,
     Ticket, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
+use auth_domain::ops::sign_ins::{BeginSession, SignedIn};
 use auth_domain::ports::{
     Attempt, Class, Clock, Guess, Ids, Observer, Passwords, Store, Throttle, TicketSecrets,
 };
 use auth_domain::{App, Caller, Id, Operation, Result, Rules, Timestamp};
 use auth_grpc::{Callers, Trust};
-use auth_jwt::{HmacNotary, HmacSeals, JwtTokens};
+use auth_jwt::{HmacNotary, HmacSeals, JwtTokens, RandomRefreshTokens};
 use auth_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -138,6 +139,7 @@ impl Scene {
             ids: Arc::new(Counted(AtomicU64::new(0))),
             cursors: Arc::new(tokens.cursors()),
             tickets: Arc::new(tokens.tickets()),
+            refresh: Arc::new(RandomRefreshTokens),
             tokens: Arc::new(tokens),
             passwords: Arc::new(Plain),
             throttle: Arc::new(Unlimited),
@@ -277,6 +279,14 @@ impl Scene {
         let operation = IssueKey { kind: KeyKind::Api, seconds: None };
         let issued = self.as_person(person, operation).await;
         (issued.key.id, issued.token.expose().to_owned())
+    }
+
+    /// What they get who sign in with a session.
+    pub async fn session(&self, person: &Person) -> SignedIn {
+        let email = person.email.parse().unwrap();
+        let operation =
+            BeginSession { email, password: PASSWORD.into(), device: Device::default() };
+        self.app.execute(Caller::Anonymous, operation).await.unwrap()
     }
 
     /// Does what they ask for, who just signed in.
