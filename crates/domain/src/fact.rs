@@ -156,6 +156,9 @@ impl Touched {
             | "invite.decline"
             | "invite.revoke"
             | "invite.restore"
+            | "platform_invite.create"
+            | "platform_invite.accept"
+            | "platform_invite.revoke"
             | "mail.retry" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
             "session.cutoff" | "account.enable" | "account.disable" => user().map(Self::CutOff),
@@ -234,9 +237,11 @@ impl Fact {
             | Change::PurgeMails { .. }
             | Change::InsertAccount(_)
             | Change::PutTicket(_)
+            | Change::CountTry(_)
+            | Change::ExpirePlatformInvites
             | Change::UseTicket(_)
-            | Change::DropTicket { .. }
-            | Change::PurgeTickets
+            | Change::DropTickets { .. }
+            | Change::PurgeTickets { .. }
             | Change::InsertRows(_) => None,
             Change::RetryMail(id) => fact("mail.retry", None, id.to_string(), json!({})),
             Change::InsertOrg(org) => Some(Self::org_created(org)),
@@ -310,6 +315,16 @@ impl Fact {
                 };
                 let invitee = invitee.map(|invitee| invitee.to_string());
                 fact(kind, invitee, id.to_string(), in_org(*org))
+            }
+            Change::InsertPlatformInvite(invite) => {
+                fact("platform_invite.create", None, invite.id.to_string(), json!({}))
+            }
+            Change::SettlePlatformInvite { id, to } => {
+                let kind = match to {
+                    Settlement::Accepted => "platform_invite.accept",
+                    Settlement::Declined | Settlement::Revoked => "platform_invite.revoke",
+                };
+                fact(kind, None, id.to_string(), json!({}))
             }
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
         }

@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `mails`, `accounts`, `account_admin`, `passwords`, `platform_invites`, `audit`, `backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -37,6 +37,7 @@ mod openapi;
 mod orgs;
 mod passwords;
 mod path;
+mod platform_invites;
 mod problem;
 mod public_keys;
 mod query;
@@ -204,12 +205,12 @@ impl Route {
 
 /// Every route, those of the accounts only if they are served: what the router is made of.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
-    let accounts: [&[Route]; 3] = if accounts {
-        [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES]
+    let accounts: [&[Route]; 4] = if accounts {
+        [accounts::ROUTES, account_admin::ROUTES, passwords::ROUTES, platform_invites::ROUTES]
     } else {
-        [&[]; 3]
+        [&[]; 4]
     };
-    let [accounts, account_admin, passwords] = accounts;
+    let [accounts, account_admin, passwords, platform_invites] = accounts;
     [
         keys::ROUTES,
         sessions::ROUTES,
@@ -226,6 +227,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         accounts,
         account_admin,
         passwords,
+        platform_invites,
         backup::ROUTES,
         public_keys::ROUTES,
         health::ROUTES,

@@ -25,6 +25,7 @@ mod members;
 mod moment;
 mod open;
 mod orgs;
+mod platform_invites;
 mod replicas;
 mod roles;
 mod rows;
@@ -47,10 +48,10 @@ use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
     EntityType, Evidence, Group, GroupGrant, GroupId, GroupMember, GroupQuery, GroupStanding,
     GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId, KeyOrder, Listing,
-    LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org,
-    OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInviteId, Purpose,
-    QueuedMail, RoleHolder, Settled, SigningKeyId, Standing, TicketId, UserId, Verdict,
-    WaitingInvite,
+    MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership, Org, OrgId,
+    OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInvite, PlatformInviteId,
+    PlatformInviteOrder, PlatformInviteQuery, QueuedMail, RoleHolder, Settled, SigningKeyId,
+    Standing, StoredTicket, TicketId, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use uuid::Uuid;
@@ -164,6 +165,21 @@ impl ports::Invites for PgStore {
 }
 
 #[async_trait]
+impl ports::PlatformInvites for PgStore {
+    async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>> {
+        platform_invites::find(&self.database, id).await
+    }
+
+    async fn platform_invites(
+        &self,
+        query: &PlatformInviteQuery,
+        page: Page<PlatformInviteOrder>,
+    ) -> Result<Listing<PlatformInvite>> {
+        platform_invites::list(&self.database, query, page).await
+    }
+}
+
+#[async_trait]
 impl ports::Standings for PgStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.database, user, org).await
@@ -260,16 +276,8 @@ impl ports::Accounts for PgStore {
 
 #[async_trait]
 impl ports::Tickets for PgStore {
-    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>> {
+    async fn ticket(&self, id: TicketId) -> Result<Option<StoredTicket>> {
         tickets::find(&self.database, id).await
-    }
-
-    async fn ticket_by_digest(
-        &self,
-        purpose: Purpose,
-        digest: [u8; 32],
-    ) -> Result<Option<LiveTicket>> {
-        tickets::find_by_digest(&self.database, purpose, digest).await
     }
 }
 

@@ -35,7 +35,7 @@ const INDEXES: [(i64, &str, &str); 7] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 12] = [
+const TABLES: [(i64, &str, &str); 14] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -48,6 +48,8 @@ const TABLES: [(i64, &str, &str); 12] = [
     statements!(40, "0040", "keyward_audit"),
     statements!(50, "0050", "keyward_accounts_foreign_writes"),
     statements!(51, "0051", "keyward_tickets"),
+    statements!(70, "0070", "keyward_tickets_beside_others"),
+    statements!(71, "0071", "keyward_platform_invites"),
 ];
 
 /// The first of ours.

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
@@ -37,6 +37,12 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (35, "signing_keys", include_str!("../../../migrations/sqlite/0035_signing_keys.sql")),
     (40, "audit", include_str!("../../../migrations/sqlite/0040_audit.sql")),
     (51, "tickets", include_str!("../../../migrations/sqlite/0051_tickets.sql")),
+    (
+        70,
+        "tickets_beside_others",
+        include_str!("../../../migrations/sqlite/0070_tickets_beside_others.sql"),
+    ),
+    (71, "platform_invites", include_str!("../../../migrations/sqlite/0071_platform_invites.sql")),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.

@@ -12,6 +12,7 @@ mod member;
 mod metadata;
 mod org;
 mod page;
+mod platform_invite;
 mod role;
 mod signing_key;
 mod text;
@@ -30,8 +31,8 @@ pub use group::{
     Step, USERS,
 };
 pub use invite::{
-    Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,
-    PlatformInviteId, Rival, Settlement, ShownInvite, WaitingInvite,
+    Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, Rival,
+    Settlement, ShownInvite, WaitingInvite,
 };
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use link::RedirectPath;
@@ -43,10 +44,13 @@ pub use member::{Member, MemberOrder, MemberQuery, Person};
 pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
+pub use platform_invite::{
+    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
+};
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};
-pub use ticket::{LiveTicket, Purpose, Ticket, TicketId, TicketSecret};
+pub use ticket::{Grant, Purpose, Registration, StoredTicket, Ticket, TicketId, TicketSecret};
 pub use token::{Claims, Proved, Token, Trust};
 
 /// A person, wherever the directory that knows them is.

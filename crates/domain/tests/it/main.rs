@@ -22,6 +22,8 @@ mod members;
 mod orgs;
 mod passwords;
 mod pipeline;
+mod platform_invites;
+mod registration;
 mod roles;
 mod secrets;
 mod sessions;

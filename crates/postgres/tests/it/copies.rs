@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use crate::world::{database, store};
 
 /// What gives or tells something and takes nothing away: a copy that lacks it lets nobody in.
-const GIVEN: [&str; 16] = [
+const GIVEN: [&str; 18] = [
     "account.create",
     "account.enable",
     "account.update",
@@ -30,6 +30,8 @@ const GIVEN: [&str; 16] = [
     "membership.create",
     "org.create",
     "org.update",
+    "platform_invite.accept",
+    "platform_invite.create",
 ];
 
 /// The statement, and the kinds of records that it asks for.

@@ -14,6 +14,7 @@ mod keys;
 mod mails;
 mod members;
 mod orgs;
+mod platform_invites;
 mod public_keys;
 mod roles;
 mod sessions;
@@ -35,6 +36,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
+    ("Platform invites", platform_invites::ROWS),
     ("Audit trail", audit::ROWS),
     ("Backups", backup::ROWS),
     ("Public keys", public_keys::ROWS),
