@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 3
 # The release before this one: a tag or a commit. Unset: the last tag.
 PREVIOUS ?=
 
-.PHONY: help run test test-races test-faults test-fuzz test-upgrade soak check deny sbom bench release image up down
+.PHONY: help run test test-races test-faults test-fuzz test-upgrade soak check deny sbom mail-pictures bench release image up down
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ deny: ## Check licences, advisories and sources of what we depend on
 
 sbom: ## Write what the binary is made of, and under which licences, to target/sbom
 	cargo run --quiet --locked --package auth-sbom -- target/sbom
+
+mail-pictures: ## Make the pictures in docs/mails with a headless Chromium
+	scripts/mail-pictures
 
 bench: ## Measure what a call costs, beside a bare server
 	scripts/bench

@@ -206,7 +206,8 @@ impl Config {
 
     /// Whether people may open accounts themselves.
     pub(crate) fn self_register(&self) -> bool {
-        self.accounts.self_register_enabled && !self.accounts.require_email_verification
+        let provable = self.mail.email_host.is_some() || !self.accounts.require_email_verification;
+        self.accounts.self_register_enabled && provable
     }
 }
 

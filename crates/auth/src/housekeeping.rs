@@ -8,15 +8,16 @@ use auth_domain::ops::audit::{NoteAttempts, TrimAudit};
 use auth_domain::ops::changes::PurgeChanges;
 use auth_domain::ops::keys::PurgeKeys;
 use auth_domain::ops::mails::PurgeMails;
-use auth_domain::ops::passwords::PurgeTickets;
+use auth_domain::ops::platform_invites::ExpirePlatformInvites;
 use auth_domain::ops::sign_ins::PurgeSessions;
+use auth_domain::ops::tickets::PurgeTickets;
 use auth_domain::{Caller, Result};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::AuditTrail;
 use crate::wiring::Service;
 
-/// How often the rows of keys, tickets and sessions whose time is over are deleted.
+/// How often the rows of keys, tickets and sessions whose time is over are deleted, and platform invites noted as expired.
 const PURGE: Duration = Duration::from_mins(10);
 /// How often a part of the change log that is old enough is deleted.
 const TRIM: Duration = Duration::from_mins(1);
@@ -62,6 +63,11 @@ pub(crate) fn start(service: &Service, keep: Duration, audit: &AuditTrail) {
     tokio::spawn(repeat("purge_sessions", PURGE, move || {
         let app = closing.clone();
         async move { drop(app.execute(Caller::System, PurgeSessions).await) }
+    }));
+    let expiring = app.clone();
+    tokio::spawn(repeat("expire_platform_invites", PURGE, move || {
+        let app = expiring.clone();
+        async move { drop(app.execute(Caller::System, ExpirePlatformInvites).await) }
     }));
     let noting = app.clone();
     tokio::spawn(repeat("note_attempts", NOTE, move || {

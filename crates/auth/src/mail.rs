@@ -290,6 +290,8 @@ fn measure(depth: MailDepth) {
 const fn method(message: &Message) -> &'static str {
     match message {
         Message::OrgInvite { .. } => "send_org_invite",
+        Message::PlatformInvite { .. } => "send_platform_invite",
+        Message::EmailVerification { .. } => "send_email_verification",
         Message::PasswordReset { .. } => "send_password_reset",
     }
 }

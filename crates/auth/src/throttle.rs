@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_domain::model::Purpose;
 use auth_domain::ports::{Attempt, Call, Class, Source};
 use auth_domain::quota::{Count, Quota};
 use auth_domain::{Error, Result, ports};
@@ -40,12 +41,12 @@ pub(crate) struct Quotas {
     pub(crate) invitee: Quota,
     /// Mails about invites to one user.
     pub(crate) invite_mails: Quota,
-    /// Requests for mails by which passwords are set, from one address.
+    /// Requests for mails with links for one purpose, from one address.
     pub(crate) asking: Quota,
-    /// Those mails to one account, asked for from one address.
-    pub(crate) reset: Quota,
-    /// Those mails to one account, from wherever they are asked for.
-    pub(crate) resets: Quota,
+    /// Those mails to one address, asked for from one.
+    pub(crate) link: Quota,
+    /// Those mails to one address, from wherever they are asked for.
+    pub(crate) links: Quota,
     /// Calls, by their class.
     pub(crate) sign_ins: Rates,
     pub(crate) reads: Rates,
@@ -123,14 +124,15 @@ impl Limiter {
             Attempt::InviteMail(user) => {
                 vec![self.count("invite_mails", quotas.invite_mails, &[user.uuid().as_bytes()])]
             }
-            Attempt::AskingForReset(source) => {
-                vec![self.count("resets_asked", quotas.asking, &[&network(source)])]
+            Attempt::AskingForLink { source, purpose } => {
+                let (asked, _) = of_links(purpose);
+                vec![self.count(asked, quotas.asking, &[&network(source)])]
             }
-            Attempt::BeingSentReset { source, account } => {
-                let from = network(source);
+            Attempt::BeingSentLink { source, purpose, address } => {
+                let (from, (_, sent)) = (network(source), of_links(purpose));
                 vec![
-                    self.count("resets_sent", quotas.reset, &[&from, account.as_bytes()]),
-                    self.count("resets_sent", quotas.resets, &[account.as_bytes()]),
+                    self.count(sent, quotas.link, &[&from, address.as_bytes()]),
+                    self.count(sent, quotas.links, &[address.as_bytes()]),
                 ]
             }
         }
@@ -228,6 +230,14 @@ impl ports::Throttle for Limiter {
 /// What others need to know to count it, too.
 fn counts(counted: &[Counted]) -> Vec<Count> {
     counted.iter().map(|counted| counted.count).collect()
+}
+
+/// What the limits of asking for links with this purpose, and of being sent them, are called.
+const fn of_links(purpose: Purpose) -> (&'static str, &'static str) {
+    match purpose {
+        Purpose::PasswordReset => ("resets_asked", "resets_sent"),
+        Purpose::Registration => ("registrations_asked", "registrations_sent"),
+    }
 }
 
 /// Where it was refused.

@@ -214,6 +214,7 @@ fn parts(
         session_life: config.tokens.session_duration,
         max_key_life: config.tokens.max_key_life,
         self_register: config.self_register(),
+        verify_email: config.accounts.require_email_verification,
         direct_add: config.accounts.direct_add,
         restore_rows: config.limits.max_restore_rows.into(),
         invite_life: config.invites.invite_duration,
@@ -336,8 +337,8 @@ fn throttle(
         invite_mails: quota(rates.invite_mails_per_invitee, 24 * 60),
         // Fewer than the links of so many minutes: see `ops::passwords`.
         asking: quota(20, 1),
-        reset: quota(3, 15),
-        resets: quota(12, 15),
+        link: quota(3, 15),
+        links: quota(12, 15),
         sign_ins: rates.rate_sign_ins,
         reads: rates.rate_reads,
         writes: rates.rate_writes,

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::AnyStore;
 use crate::sample::{
     Toy, account, audit, commit, edit, given, grant, group, group_id, guarded, invite, invite_id,
-    key, key_id, membership, moment, new_session, org, org_id, session_id, signing_key, user,
+    key, key_id, membership, moment, new_session, org, org_id, platform_invite, platform_invite_id,
+    session_id, signing_key, user,
 };
 
 /// All records of a trail.
@@ -70,6 +71,8 @@ pub fn every_kind() -> Vec<Change> {
             invitee: Some(user(3)),
             to: Settlement::Revoked,
         },
+        Change::InsertPlatformInvite(platform_invite(1, "new@example.com")),
+        Change::SettlePlatformInvite { id: platform_invite_id(1), to: Settlement::Revoked },
         Change::InsertGroup(group(1, None)),
         Change::InsertGroup(group(2, None)),
         Change::MoveGroup { id: group_id(2), parent: Some(group_id(1)), at: moment(4) },
@@ -122,7 +125,7 @@ pub async fn every_fact_has_its_record(store: AnyStore) {
         details.as_object_mut().unwrap().remove("role_before");
         assert_eq!(details, fact.payload, "{}", fact.kind);
     }
-    assert_eq!(sound(&store, Trail::Changes).await.records, 32);
+    assert_eq!(sound(&store, Trail::Changes).await.records, 34);
 }
 
 /// The commit's own words, and for a group the org in which the operation was authorized.

@@ -35,6 +35,7 @@ pub mod member_lists;
 pub mod memberships;
 pub mod org_lists;
 pub mod orgs;
+pub mod platform_invites;
 pub mod races;
 pub mod replicas;
 pub mod roles;
@@ -330,10 +331,19 @@ macro_rules! store_contract {
                 joint_standings_are_from_one_snapshot
                 evidence_is_the_rows_behind_a_standing
             }
+            platform_invites {
+                a_platform_invite_reads_back_as_written
+                fw29_there_is_one_pending_platform_invite_to_an_address
+                go44_a_platform_invite_ends_once
+                go46_what_waits_for_a_platform_invite_ends_with_it
+                go60_platform_invites_are_listed_by_state_and_address
+            }
             tickets {
-                a_ticket_is_found_by_id_and_digest
-                fw8_there_is_one_ticket_for_each_purpose_and_user
-                fw8_fpw10_a_ticket_that_is_over_is_void
+                a_ticket_is_found_as_it_was_stored
+                fw8_tickets_are_beside_each_other_up_to_a_number
+                fw8_tickets_that_come_at_once_are_beside_each_other
+                fw8_fpw10_a_ticket_that_is_over_is_good_for_nothing
+                fw8_a_ticket_has_five_tries
                 go47_a_ticket_is_used_up_by_what_it_allows_or_not_at_all
                 go47_of_several_at_once_one_uses_a_ticket
                 a_password_is_set_of_an_account_that_is_enabled
@@ -384,6 +394,7 @@ mod tests {
             ("roles", include_str!("roles.rs")),
             ("sinks", include_str!("sinks.rs")),
             ("standings", include_str!("standings.rs")),
+            ("platform_invites", include_str!("platform_invites.rs")),
             ("tickets", include_str!("tickets.rs")),
         ] {
             let start = list.find(&format!("            {module} {{\n")).unwrap();

@@ -10,8 +10,8 @@ use auth_domain::error::{Error, Result};
 use auth_domain::model::{
     Account, AccountId, AccountStatus, Description, Device, Direction, Group, GroupEdit,
     GroupGrant, GroupId, GroupRole, Invite, InviteId, InviteState, Key, KeyId, Membership,
-    Metadata, NewSession, Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInviteId,
-    RefreshDigests, Session, SessionId, SigningKeyId, UserId,
+    Metadata, NewSession, Org, OrgEdit, OrgId, OrgRole, Page, PasswordHash, PlatformInvite,
+    PlatformInviteId, RefreshDigests, Session, SessionId, SigningKeyId, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -90,6 +90,19 @@ pub const fn signing_key(number: u32) -> SigningKeyId {
 #[must_use]
 pub const fn platform_invite_id(number: u32) -> PlatformInviteId {
     PlatformInviteId::new(uuid(5, number as u128))
+}
+
+/// A pending invite to the platform by user 1 that can be accepted as long as these tests will be run.
+#[must_use]
+pub fn platform_invite(number: u32, email: &str) -> PlatformInvite {
+    PlatformInvite {
+        id: platform_invite_id(number),
+        email: email.parse().unwrap(),
+        inviter: user(1),
+        state: InviteState::Pending,
+        created_at: moment(i64::from(number)),
+        expires_at: Timestamp::from_micros(i64::MAX),
+    }
 }
 
 /// A pending invite by user 1 that can be accepted as long as these tests will be run.

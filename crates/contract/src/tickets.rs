@@ -5,8 +5,10 @@ use std::time::Duration;
 use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error, Unauthenticated};
 use auth_domain::model::{
-    Account, AccountStatus, LiveTicket, PasswordHash, Purpose, Ticket, TicketId, UserId,
+    Account, AccountStatus, Grant, Metadata, PasswordHash, Registration,
+    Ticket, TicketId, UserId,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::AnyStore;
@@ -20,11 +22,21 @@ const fn id(number: u8) -> TicketId {
 }
 
 fn ticket(number: u8, user: UserId, life: Duration) -> Ticket {
-    Ticket { id: id(number), purpose: Purpose::PasswordReset, user, digest: [number; 32], life }
+    Ticket { id: id(number), grant: Grant::PasswordReset(user), digest: [number; 32], life }
 }
 
-fn drop_of(user: UserId) -> Change {
-    Change::DropTicket { purpose: Purpose::PasswordReset, user }
+fn registration(number: u8, email: &str, password: &str) -> Ticket {
+    let registration = Registration {
+        email: email.parse().unwrap(),
+        password: PasswordHash::new(password.to_owned()),
+        metadata: Metadata::from_value(json!({ "said": [1, "x"] })).unwrap(),
+    };
+    let grant = Grant::Registration(Box::new(registration));
+    Ticket { id: id(number), grant, digest: [number; 32], life: LIFE }
+}
+
+fn drop_of(grant: &Grant) -> Change {
+    Change::DropTickets { purpose: grant.purpose(), target: grant.target() }
 }
 
 fn set(user: UserId, password: &str, replacing: Option<&str>) -> Change {
@@ -37,49 +49,98 @@ async fn password(store: &AnyStore, user: UserId) -> String {
     store.account(user).await.unwrap().unwrap().password.expose().to_owned()
 }
 
-async fn by_digest(store: &AnyStore, number: u8) -> Option<LiveTicket> {
-    store.ticket_by_digest(Purpose::PasswordReset, [number; 32]).await.unwrap()
+async fn is_there(store: &AnyStore, number: u8) -> bool {
+    store.ticket(id(number)).await.unwrap().is_some()
 }
 
-async fn is_void(store: &AnyStore, number: u8) {
-    assert_eq!(store.ticket(id(number)).await.unwrap(), None);
-    assert_eq!(by_digest(store, number).await, None);
+async fn cannot_be_used(store: &AnyStore, number: u8) {
     let error = apply(store, vec![Change::UseTicket(id(number))]).await.unwrap_err();
     let refused = matches!(error, Error::Unauthenticated(Unauthenticated::NotHonoured));
     assert!(refused, "{number}: {error:?}");
 }
 
-/// By its id and by the digest of its secret, and it says until when by the store's clock.
-pub async fn a_ticket_is_found_by_id_and_digest(store: AnyStore) {
-    given(&store, vec![Change::PutTicket(ticket(1, user(1), LIFE))]).await;
-    let found = store.ticket(id(1)).await.unwrap().unwrap();
-    assert_eq!((found.id, found.user, found.digest), (id(1), user(1), [1; 32]));
-    assert_eq!(by_digest(&store, 1).await, Some(found));
-    is_void(&store, 2).await;
+async fn is_void(store: &AnyStore, number: u8) {
+    assert!(!is_there(store, number).await, "{number}");
+    cannot_be_used(store, number).await;
 }
 
-/// A new one for the same user makes the old one void, and nobody else's.
-pub async fn fw8_there_is_one_ticket_for_each_purpose_and_user(store: AnyStore) {
-    let (one, other) = (ticket(1, user(1), LIFE), ticket(2, user(2), LIFE));
-    given(&store, vec![Change::PutTicket(one), Change::PutTicket(other)]).await;
-    given(&store, vec![Change::PutTicket(ticket(3, user(1), LIFE))]).await;
-    is_void(&store, 1).await;
-    for (number, whose) in [(2, user(2)), (3, user(1))] {
-        assert_eq!(by_digest(&store, number).await.unwrap().user, whose);
+/// With all it allows, and from when until when by the store's clock.
+pub async fn a_ticket_is_found_as_it_was_stored(store: AnyStore) {
+    let (reset, opening) =
+        (ticket(1, user(1), LIFE), registration(2, "One@example.com", "$argon2id$x"));
+    for ticket in [&reset, &opening] {
+        given(&store, vec![Change::PutTicket(ticket.clone())]).await;
+        let found = store.ticket(ticket.id).await.unwrap().unwrap();
+        assert_eq!((found.id, found.digest, found.is_over), (ticket.id, ticket.digest, false));
+        assert_eq!(found.grant.purpose(), ticket.grant.purpose());
+        assert_eq!(found.grant.target(), ticket.grant.target());
+        assert_eq!(found.grant.payload(), ticket.grant.payload());
+        assert_eq!(found.created_at.plus(LIFE), found.expires_at);
     }
-    given(&store, vec![drop_of(user(1)), drop_of(user(9))]).await;
     is_void(&store, 3).await;
-    assert!(by_digest(&store, 2).await.is_some());
 }
 
-/// Nor is it found once its time is over, which its purge only tidies away.
-pub async fn fw8_fpw10_a_ticket_that_is_over_is_void(store: AnyStore) {
-    let (over, live) = (ticket(1, user(1), Duration::ZERO), ticket(2, user(2), LIFE));
-    given(&store, vec![Change::PutTicket(over), Change::PutTicket(live)]).await;
+/// A new one takes nothing from those before, until there are many: then it is the new one that is not stored.
+pub async fn fw8_tickets_are_beside_each_other_up_to_a_number(store: AnyStore) {
+    let most = Ticket::MOST_ALIVE;
+    for number in 1..=most + 3 {
+        given(&store, vec![Change::PutTicket(ticket(number, user(1), LIFE))]).await;
+    }
+    for number in 1..=most + 3 {
+        assert_eq!(is_there(&store, number).await, number <= most, "{number}");
+    }
+    let others = [ticket(100, user(2), LIFE), registration(101, "one@example.com", "x")];
+    given(&store, others.map(Change::PutTicket).into()).await;
+    assert!(is_there(&store, 100).await && is_there(&store, 101).await);
+    given(&store, vec![Change::UseTicket(id(1))]).await;
+    given(&store, vec![Change::PutTicket(ticket(102, user(1), LIFE))]).await;
+    assert!(is_there(&store, 102).await, "there is room again");
+    given(&store, vec![drop_of(&Grant::PasswordReset(user(1)))]).await;
+    for number in (2..=most).chain([102]) {
+        is_void(&store, number).await;
+    }
+    assert!(is_there(&store, 100).await && is_there(&store, 101).await);
+    given(&store, vec![drop_of(&registration(0, "ONE@example.com", "").grant)]).await;
+    is_void(&store, 101).await;
+}
+
+/// However many come at once, all are stored that there is room for.
+pub async fn fw8_tickets_that_come_at_once_are_beside_each_other(store: AnyStore) {
+    let put = |number: u8| commit(vec![Change::PutTicket(ticket(number, user(1), LIFE))]);
+    let outcomes = at_once(&store, (1..=4).map(put).collect()).await;
+    assert_eq!(outcomes, ["ok"; 4]);
+    for number in 1..=4 {
+        assert!(is_there(&store, number).await, "{number}");
+    }
+}
+
+/// It says so until it is tidied away, or until its room is needed, which it makes at once.
+pub async fn fw8_fpw10_a_ticket_that_is_over_is_good_for_nothing(store: AnyStore) {
+    given(&store, vec![Change::PutTicket(ticket(1, user(1), Duration::ZERO))]).await;
+    assert!(store.ticket(id(1)).await.unwrap().unwrap().is_over);
+    cannot_be_used(&store, 1).await;
+    given(&store, vec![Change::PurgeTickets { over_for: Duration::from_hours(1) }]).await;
+    assert!(is_there(&store, 1).await, "not long enough");
+    given(&store, vec![Change::PurgeTickets { over_for: Duration::ZERO }]).await;
     is_void(&store, 1).await;
-    given(&store, vec![Change::PurgeTickets]).await;
+    for number in 1..=Ticket::MOST_ALIVE {
+        given(&store, vec![Change::PutTicket(ticket(number, user(1), Duration::ZERO))]).await;
+    }
+    given(&store, vec![Change::PutTicket(ticket(50, user(1), LIFE))]).await;
+    given(&store, vec![Change::PurgeTickets { over_for: Duration::ZERO }]).await;
+    assert!(is_there(&store, 50).await);
+}
+
+/// Five, whatever is shown after that.
+pub async fn fw8_a_ticket_has_five_tries(store: AnyStore) {
+    given(&store, vec![Change::PutTicket(ticket(1, user(1), LIFE))]).await;
+    given(&store, vec![Change::PutTicket(ticket(2, user(1), LIFE))]).await;
+    for tries in 0..Ticket::TRIES {
+        assert!(is_there(&store, 1).await, "{tries}");
+        given(&store, vec![Change::CountTry(id(1)), Change::CountTry(id(9))]).await;
+    }
     is_void(&store, 1).await;
-    assert!(by_digest(&store, 2).await.is_some());
+    assert!(is_there(&store, 2).await);
 }
 
 /// With what it allows; when that fails, it can be used again.
@@ -89,7 +150,7 @@ pub async fn go47_a_ticket_is_used_up_by_what_it_allows_or_not_at_all(store: Any
     let nobody = set(user(9), "new", None);
     let error = apply(&store, vec![Change::UseTicket(id(1)), nobody]).await.unwrap_err();
     assert!(matches!(error, Error::NotFound(Entity::Account)), "{error:?}");
-    assert!(by_digest(&store, 1).await.is_some());
+    assert!(is_there(&store, 1).await);
     given(&store, vec![Change::UseTicket(id(1)), set(user(1), "new", None)]).await;
     assert_eq!(password(&store, user(1)).await, "new");
     is_void(&store, 1).await;

@@ -85,6 +85,8 @@ pub struct Rules {
     pub max_key_life: Option<Duration>,
     /// Whether people may open accounts themselves.
     pub self_register: bool,
+    /// Whether their address must be proved before that.
+    pub verify_email: bool,
     /// Whether admins of an org may add members without asking them.
     pub direct_add: bool,
     /// The most rows that are restored at once, except by the operator.
@@ -108,6 +110,7 @@ impl Default for Rules {
             session_life: Duration::from_hours(30 * 24),
             max_key_life: None,
             self_register: true,
+            verify_email: false,
             direct_add: true,
             restore_rows: 10_000,
             invite_life: Duration::from_hours(168),

@@ -1,5 +1,7 @@
 //! Writes as values: what a store's `commit` applies as a whole or not at all.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::Timestamp;
@@ -8,8 +10,9 @@ use crate::backup::Rows;
 use crate::model::{
     Account, AccountEdit, AccountId, AccountStatus, Action, EntityId, EntityType, Group, GroupEdit,
     GroupGrant, GroupId, GroupRole, Invite, InviteId, Key, KeyId, Mail, MailId, Membership,
-    NewSession, Org, OrgEdit, OrgId, OrgRole, PasswordHash, PlatformInviteId, PlatformRole,
-    Purpose, Rotation, SessionEnd, SessionId, Settlement, SigningKeyId, Ticket, TicketId, UserId,
+    NewSession, Org, OrgEdit, OrgId, OrgRole, PasswordHash, PlatformInvite, PlatformInviteId,
+    PlatformRole, Purpose, Rotation, SessionEnd, SessionId, Settlement, SigningKeyId, Ticket,
+    TicketId, UserId,
 };
 
 /// A list of writes that belong together, who asked for them, and what must still be true.
@@ -379,20 +382,42 @@ pub enum Change {
         /// The new one.
         to: PasswordHash,
     },
-    /// Stores a ticket, instead of any other for the same purpose and user.
+    /// Invites somebody to the platform. One to the same address whose time is over, by the store's clock, is noted as
+    /// expired first. Fails with `AlreadyExists` when the id is taken or when another one to the address is pending.
+    InsertPlatformInvite(PlatformInvite),
+    /// Ends a platform invite that is pending by the store's clock; nothing else happens by it. Fails with `NotFound`
+    /// without the invite and with `InviteClosed` when it was ended before or its time is over.
+    SettlePlatformInvite {
+        /// Which one.
+        id: PlatformInviteId,
+        /// How it ends.
+        to: Settlement,
+    },
+    /// Notes which platform invites have expired, by the store's clock, and of the org invites that wait for them that
+    /// they have, too. Nobody can tell.
+    ExpirePlatformInvites,
+    /// Stores a ticket beside the others for the same purpose and target. If there are
+    /// [`MOST_ALIVE`](Ticket::MOST_ALIVE) that can be used, by the store's clock, it stores nothing: they are as good,
+    /// and nobody is told.
     PutTicket(Ticket),
+    /// Counts a wrong secret that somebody showed for a ticket. After [`TRIES`](Ticket::TRIES) it is void. Of one that
+    /// is not there nothing is counted.
+    CountTry(TicketId),
     /// Uses a ticket up. Fails with `Unauthenticated` when that was done before or its time is over, by the
     /// store's clock.
     UseTicket(TicketId),
-    /// Takes back the ticket for this purpose, if there is one.
-    DropTicket {
-        /// What it would be good for.
+    /// Takes back every ticket for this purpose and target.
+    DropTickets {
+        /// What they would be good for.
         purpose: Purpose,
-        /// Whose.
-        user: UserId,
+        /// Whose, as [`Grant::target`](crate::model::Grant::target) says.
+        target: String,
     },
-    /// Deletes every ticket whose time is over, by the store's clock. Nobody can tell.
-    PurgeTickets,
+    /// Deletes every ticket whose time has been over for this long, by the store's clock.
+    PurgeTickets {
+        /// For how long.
+        over_for: Duration,
+    },
     /// Queues a mail. Nobody hears of it before the commit, nor if there is none. Fails with
     /// `AlreadyExists` when the id is taken.
     QueueMail(Mail),

@@ -158,6 +158,9 @@ impl Touched {
             | "invite.decline"
             | "invite.revoke"
             | "invite.restore"
+            | "platform_invite.create"
+            | "platform_invite.accept"
+            | "platform_invite.revoke"
             | "mail.retry"
             | "users.export" => Some(Self::Nothing),
             "key.issue" | "key.revoke" => object.parse().ok().map(Self::Key),
@@ -245,9 +248,11 @@ impl Fact {
             | Change::InsertAccount(_)
             | Change::RenewHash { .. }
             | Change::PutTicket(_)
+            | Change::CountTry(_)
+            | Change::ExpirePlatformInvites
             | Change::UseTicket(_)
-            | Change::DropTicket { .. }
-            | Change::PurgeTickets
+            | Change::DropTickets { .. }
+            | Change::PurgeTickets { .. }
             // Signing in is among the attempts of the audit trail, and nobody remembered that there was no session.
             | Change::BeginSession { .. }
             | Change::RotateSession(_)
@@ -322,6 +327,16 @@ impl Fact {
             }
             Change::RenumberAccount { from, to } => {
                 fact("account.renumber", Some(to.to_string()), from.to_string(), json!({}))
+            }
+            Change::InsertPlatformInvite(invite) => {
+                fact("platform_invite.create", None, invite.id.to_string(), json!({}))
+            }
+            Change::SettlePlatformInvite { id, to } => {
+                let kind = match to {
+                    Settlement::Accepted => "platform_invite.accept",
+                    Settlement::Declined | Settlement::Revoked => "platform_invite.revoke",
+                };
+                fact(kind, None, id.to_string(), json!({}))
             }
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
             Change::NoteImport(imported) => Some(Self::imported(*imported)),

@@ -20,11 +20,12 @@ use crate::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Claims, Email,
     EntityId, EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember,
     GroupQuery, GroupRole, GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder,
-    InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, LiveTicket, MailDepth, MailId, MailState,
+    InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
     Member, MemberOrder, MemberQuery, Membership, NextRefresh, Org, OrgId, OrgInvite, OrgOrder,
-    OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed, PlatformInviteId, Proved,
-    PublicKey, Purpose, QueuedMail, RefreshDigests, RefreshToken, RoleHolder, Session, SessionId,
-    Settled, SigningKeyId, Standing, TicketId, TicketSecret, Token, UserId, Verdict, WaitingInvite,
+    OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed, PlatformInvite, PlatformInviteId,
+    PlatformInviteOrder, PlatformInviteQuery, Proved, PublicKey, QueuedMail,
+    RefreshDigests, RefreshToken, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing,
+    StoredTicket, TicketId, TicketSecret, Token, UserId, Verdict, WaitingInvite,
 };
 
 pub use self::admission::{Admission, Admitted, Priority, Unbounded};
@@ -39,6 +40,7 @@ pub trait Store:
     + Orgs
     + Memberships
     + Invites
+    + PlatformInvites
     + Standings
     + Groups
     + Accounts
@@ -145,6 +147,20 @@ pub trait Invites: Send + Sync {
         waits_for: PlatformInviteId,
         user: UserId,
     ) -> Result<Vec<WaitingInvite>>;
+}
+
+/// Reading platform invites, where the accounts are built in.
+#[async_trait]
+pub trait PlatformInvites: Send + Sync {
+    /// The platform invite, if it exists.
+    async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>>;
+
+    /// The platform invites that match.
+    async fn platform_invites(
+        &self,
+        query: &PlatformInviteQuery,
+        page: Page<PlatformInviteOrder>,
+    ) -> Result<Listing<PlatformInvite>>;
 }
 
 /// The cut-off of somebody whose account is disabled: no token is later.
@@ -282,18 +298,12 @@ pub trait Accounts: Send + Sync {
     async fn accounts_by_emails(&self, emails: &[Email]) -> Result<Vec<Account>>;
 }
 
-/// Reading tickets that can still be used, by the store's clock.
+/// Reading tickets.
 #[async_trait]
 pub trait Tickets: Send + Sync {
-    /// The ticket, if it can.
-    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>>;
-
-    /// The ticket for this purpose whose secret has this digest, if it can.
-    async fn ticket_by_digest(
-        &self,
-        purpose: Purpose,
-        digest: [u8; 32],
-    ) -> Result<Option<LiveTicket>>;
+    /// The ticket, if it was neither used nor taken back and has tries left; also one whose time is over. One that a
+    /// newer version made for what this one does not know is not there.
+    async fn ticket(&self, id: TicketId) -> Result<Option<StoredTicket>>;
 }
 
 /// Reading the change log.

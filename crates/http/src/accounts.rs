@@ -2,8 +2,9 @@
 
 pub(crate) mod docs;
 
-use auth_domain::model::Metadata;
-use auth_domain::ops::accounts::{Login, Profile, Register, ViewProfile};
+use auth_domain::model::{Metadata, TicketSecret};
+use auth_domain::ops::accounts::{Login, Profile, Register, VerifyEmail, ViewProfile};
+use auth_domain::ops::platform_invites::RegisterByInvite;
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
 use axum::extract::State;
 use axum::response::Response;
@@ -17,12 +18,23 @@ use utoipa::ToSchema;
 use crate::bearer::Credential;
 use crate::body::{FromMembers, Json, Members};
 use crate::openapi::types;
+use crate::path::Segment;
 use crate::problem::Problem;
+use crate::query::{FromParameters, Parameters, Query};
 use crate::{Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::post("/register", Register::NAME, |method| on(method, register), docs::register)
         .at(Register::PRIORITY),
+    Route::post("/register/verify", VerifyEmail::NAME, |method| on(method, verify), docs::verify)
+        .at(VerifyEmail::PRIORITY),
+    Route::post(
+        "/register/invite/{id}",
+        RegisterByInvite::NAME,
+        |method| on(method, register_by_invite),
+        docs::register_by_invite,
+    )
+    .at(RegisterByInvite::PRIORITY),
     Route::post("/tokens", Login::NAME, |method| on(method, login), docs::login)
         .at(Login::PRIORITY),
     Route::get("/users/profile", ViewProfile::NAME, |method| on(method, profile), docs::profile),
@@ -34,7 +46,8 @@ pub(crate) const ROUTES: &[Route] = &[
 struct RegisterBody {
     /// Who signs up.
     user: UserBody,
-    /// The path of the page the new user is sent to. It must not be empty.
+    /// The path of the page on the front end that the link in a mail leads to, where addresses are to be proved:
+    /// absolute, plain segments. It must not be empty in any case.
     #[schema(min_length = 1)]
     redirect_path: String,
 }
@@ -76,9 +89,48 @@ async fn register(
     }
     let user = body.user;
     let email = user.email.parse()?;
-    let operation = Register { email, password: user.password, metadata: user.metadata };
+    let UserBody { password, metadata, .. } = user;
+    let operation = Register { email, password, metadata, path: body.redirect_path };
     app.execute(Caller::Anonymous, operation).await?;
     Ok(answer::empty(StatusCode::CREATED))
+}
+
+/// Complains in the order in which the original does.
+async fn register_by_invite(
+    State(app): State<App>,
+    segment: Segment,
+    Json(body): Json<RegisterBody>,
+) -> Result<Response, Problem> {
+    let invite = segment.id(Invalid::MissingInviteId)?;
+    let UserBody { email, password, metadata } = body.user;
+    let email = email.parse()?;
+    app.check_new_password(&password)?;
+    let path = body.redirect_path.parse()?;
+    let operation = RegisterByInvite { invite, email, password, metadata, path };
+    let id = app.execute(Caller::Anonymous, operation).await?;
+    answer::created(&format!("/users/{id}"))
+}
+
+/// What the link in a mail says.
+struct VerifyAsked {
+    token: TicketSecret,
+}
+
+impl FromParameters for VerifyAsked {
+    fn from_parameters(parameters: &Parameters) -> Result<Self> {
+        Ok(Self { token: TicketSecret::new(parameters.text("token")?) })
+    }
+}
+
+async fn verify(
+    State(app): State<App>,
+    Query(asked): Query<VerifyAsked>,
+) -> Result<Response, Problem> {
+    if asked.token.expose().is_empty() {
+        return Err(Error::from(Invalid::MissingVerification).into());
+    }
+    let id = app.execute(Caller::Anonymous, VerifyEmail { secret: asked.token }).await?;
+    answer::created(&format!("/users/{id}"))
 }
 
 /// Who signs in.

@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. `keys`, `sessions`, `orgs`, `members`, `member_backup`, `groups`, `group_members`, `invites`, `roles`,
-//!    `explain`, `introspection`, `mails`, `accounts`, `sign_ins`, `account_admin`, `passwords`, `audit`, `backup`, `users_backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
+//!    `explain`, `introspection`, `mails`, `accounts`, `sign_ins`, `account_admin`, `passwords`, `platform_invites`, `audit`, `backup`, `users_backup`, `public_keys`, `health`: one file per noun with its routes, handlers, bodies and
 //!    views. A handler understands, executes and answers; nothing else.
 //! 2. What handlers understand with: `body` (over `json`), `query`, `path`, `bearer`.
 //! 3. What they answer with: `answer` and `problem`. What is large comes by `upload` and goes by `stream`.
@@ -38,6 +38,7 @@ mod openapi;
 mod orgs;
 mod passwords;
 mod path;
+mod platform_invites;
 mod problem;
 mod public_keys;
 mod query;
@@ -234,6 +235,7 @@ pub fn users_routes() -> impl Iterator<Item = &'static Route> {
         accounts::ROUTES,
         account_admin::ROUTES,
         passwords::ROUTES,
+        platform_invites::USERS_ROUTES,
         users_backup::ROUTES,
         health::ROUTES,
     ]
@@ -243,12 +245,18 @@ pub fn users_routes() -> impl Iterator<Item = &'static Route> {
 
 /// Every route of [`Contract::Auth`], those of the accounts only if they are served.
 pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
-    let accounts: [&[Route]; 4] = if accounts {
-        [accounts::ROUTES, sign_ins::ROUTES, account_admin::ROUTES, passwords::ROUTES]
+    let accounts: [&[Route]; 5] = if accounts {
+        [
+            accounts::ROUTES,
+            sign_ins::ROUTES,
+            account_admin::ROUTES,
+            passwords::ROUTES,
+            platform_invites::ROUTES,
+        ]
     } else {
-        [&[]; 4]
+        [&[]; 5]
     };
-    let [accounts, sign_ins, account_admin, passwords] = accounts;
+    let [accounts, sign_ins, account_admin, passwords, platform_invites] = accounts;
     [
         keys::ROUTES,
         sessions::ROUTES,
@@ -267,6 +275,7 @@ pub fn routes(accounts: bool) -> impl Iterator<Item = &'static Route> {
         sign_ins,
         account_admin,
         passwords,
+        platform_invites,
         backup::ROUTES,
         public_keys::ROUTES,
         health::ROUTES,

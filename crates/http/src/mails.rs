@@ -112,7 +112,8 @@ impl<'a> From<&'a QueuedMail> for MailView<'a> {
     fn from(mail: &'a QueuedMail) -> Self {
         let invite = |message: &Message| match message {
             Message::OrgInvite { invite, .. } => Some(invite.to_string()),
-            Message::PasswordReset { .. } => None,
+            Message::PlatformInvite { invite, .. } => Some(invite.to_string()),
+            Message::EmailVerification { .. } | Message::PasswordReset { .. } => None,
         };
         Self {
             id: mail.id.to_string(),

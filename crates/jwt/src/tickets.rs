@@ -25,7 +25,7 @@ impl HmacTickets {
 impl TicketSecrets for HmacTickets {
     fn secret(&self, ticket: TicketId) -> TicketSecret {
         let mac = hmac::sign(&self.0, ticket.uuid().as_bytes());
-        TicketSecret::new(URL_SAFE_NO_PAD.encode(mac.as_ref()))
+        TicketSecret::of(ticket, &URL_SAFE_NO_PAD.encode(mac.as_ref()))
     }
 
     /// SHA-256: nobody guesses the secret, so it need not be slow.
@@ -51,7 +51,8 @@ mod tests {
             "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f7".parse().unwrap(),
         );
         let secret = ours.secret(one);
-        assert_eq!(secret.expose().len(), 43, "256 bits");
+        assert_eq!(secret.expose().len(), 32 + 43, "which one, and 256 bits");
+        assert_eq!(secret.ticket(), Some(one));
         assert_eq!(secret, ours.secret(one));
         assert_ne!(secret, ours.secret(other));
         assert_ne!(secret, tickets("another secret of more than 32 bytes too").secret(one));

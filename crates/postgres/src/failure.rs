@@ -36,7 +36,7 @@ fn meaning(refusal: &dyn DatabaseError) -> Meaning {
         ("23505", Some("org_memberships")) => known(Error::AlreadyExists(Entity::Membership)),
         ("23505", Some("keyward_accounts")) => known(Error::AlreadyExists(Entity::Account)),
         ("23505", Some("keyward_mails")) => known(Error::AlreadyExists(Entity::Mail)),
-        ("23505", Some("org_invites" | "dormant_org_invites")) => {
+        ("23505", Some("org_invites" | "dormant_org_invites" | "keyward_platform_invites")) => {
             known(Error::AlreadyExists(Entity::Invite))
         }
         ("23505", Some("keyward_sessions")) => known(Error::AlreadyExists(Entity::Session)),

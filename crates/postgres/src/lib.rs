@@ -26,6 +26,7 @@ mod moment;
 mod open;
 mod orgs;
 mod original_users;
+mod platform_invites;
 mod replicas;
 mod roles;
 mod rows;
@@ -49,10 +50,11 @@ use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
     EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember, GroupQuery,
     GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
-    KeyOrder, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
+    KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
     Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
-    PlatformInviteId, Purpose, QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId,
-    Standing, TicketId, UserId, Verdict, WaitingInvite,
+    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
+    QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing, StoredTicket,
+    TicketId, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use uuid::Uuid;
@@ -167,6 +169,21 @@ impl ports::Invites for PgStore {
 }
 
 #[async_trait]
+impl ports::PlatformInvites for PgStore {
+    async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>> {
+        platform_invites::find(&self.database, id).await
+    }
+
+    async fn platform_invites(
+        &self,
+        query: &PlatformInviteQuery,
+        page: Page<PlatformInviteOrder>,
+    ) -> Result<Listing<PlatformInvite>> {
+        platform_invites::list(&self.database, query, page).await
+    }
+}
+
+#[async_trait]
 impl ports::Standings for PgStore {
     async fn standing(&self, user: UserId, org: Option<OrgId>) -> Result<Standing> {
         roles::standing(&self.database, user, org).await
@@ -271,16 +288,8 @@ impl ports::Accounts for PgStore {
 
 #[async_trait]
 impl ports::Tickets for PgStore {
-    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>> {
+    async fn ticket(&self, id: TicketId) -> Result<Option<StoredTicket>> {
         tickets::find(&self.database, id).await
-    }
-
-    async fn ticket_by_digest(
-        &self,
-        purpose: Purpose,
-        digest: [u8; 32],
-    ) -> Result<Option<LiveTicket>> {
-        tickets::find_by_digest(&self.database, purpose, digest).await
     }
 }
 

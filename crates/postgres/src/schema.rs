@@ -36,7 +36,7 @@ const INDEXES: [(i64, &str, &str); 8] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 13] = [
+const TABLES: [(i64, &str, &str); 15] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -50,6 +50,8 @@ const TABLES: [(i64, &str, &str); 13] = [
     statements!(50, "0050", "keyward_accounts_foreign_writes"),
     statements!(51, "0051", "keyward_tickets"),
     statements!(60, "0060", "keyward_sessions"),
+    statements!(70, "0070", "keyward_tickets_beside_others"),
+    statements!(71, "0071", "keyward_platform_invites"),
 ];
 
 /// The first of ours.

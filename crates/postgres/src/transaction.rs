@@ -14,7 +14,7 @@ use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::{
     accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
-    orgs, roles, sessions, signing_keys, tickets,
+    orgs, platform_invites, roles, sessions, signing_keys, tickets,
 };
 
 /// How often a commit is tried that others keep getting in the way of.
@@ -169,6 +169,9 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
             invites::activate(db, *id, *org, *invitee, *expires_at).await?;
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await?,
+        Change::InsertPlatformInvite(invite) => platform_invites::insert(db, invite).await?,
+        Change::SettlePlatformInvite { id, to } => platform_invites::settle(db, *id, *to).await?,
+        Change::ExpirePlatformInvites => platform_invites::expire(db, None).await?,
         Change::InsertGroup(group) => groups::insert(db, group).await?,
         Change::UpdateGroup(edit) => groups::update(db, edit).await?,
         Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await?,
@@ -195,8 +198,9 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
         Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,
-        Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
-        Change::PurgeTickets => tickets::purge(db).await?,
+        Change::CountTry(id) => tickets::count_try(db, *id).await?,
+        Change::DropTickets { purpose, target } => tickets::remove(db, *purpose, target).await?,
+        Change::PurgeTickets { over_for } => tickets::purge(db, *over_for).await?,
         Change::QueueMail(mail) => mails::insert(db, mail).await?,
         Change::RetryMail(id) => mails::retry(db, *id).await?,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,

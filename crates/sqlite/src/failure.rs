@@ -36,7 +36,7 @@ fn taken(message: &str) -> Option<Entity> {
         "keys" => Some(Entity::Key),
         "orgs" => Some(Entity::Org),
         "org_memberships" => Some(Entity::Membership),
-        "org_invites" | "dormant_org_invites" => Some(Entity::Invite),
+        "org_invites" | "dormant_org_invites" | "keyward_platform_invites" => Some(Entity::Invite),
         "keyward_accounts" => Some(Entity::Account),
         "keyward_mails" => Some(Entity::Mail),
         "keyward_sessions" => Some(Entity::Session),

@@ -21,6 +21,7 @@ mod mails;
 mod members;
 mod open;
 mod orgs;
+mod platform_invites;
 mod replicas;
 mod roles;
 mod rows;
@@ -43,10 +44,11 @@ use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
     EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember, GroupQuery,
     GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
-    KeyOrder, Listing, LiveTicket, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
+    KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
     Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
-    PlatformInviteId, Purpose, QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId,
-    Standing, TicketId, UserId, Verdict, WaitingInvite,
+    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
+    QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing, StoredTicket,
+    TicketId, UserId, Verdict, WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -135,6 +137,9 @@ async fn apply(
             invites::activate(db, *id, *org, *invitee, *expires_at).await?;
         }
         Change::SettleInvite { id, org, to, .. } => invites::settle(db, *id, *org, *to).await?,
+        Change::InsertPlatformInvite(invite) => platform_invites::insert(db, invite).await?,
+        Change::SettlePlatformInvite { id, to } => platform_invites::settle(db, *id, *to).await?,
+        Change::ExpirePlatformInvites => platform_invites::expire(db, None).await?,
         Change::InsertGroup(group) => groups::insert(db, group).await?,
         Change::UpdateGroup(edit) => groups::update(db, edit).await?,
         Change::MoveGroup { id, parent, at } => groups::relocate(db, *id, *parent, *at).await?,
@@ -161,8 +166,9 @@ async fn apply(
         Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,
-        Change::DropTicket { purpose, user } => tickets::remove(db, *purpose, *user).await?,
-        Change::PurgeTickets => tickets::purge(db).await?,
+        Change::CountTry(id) => tickets::count_try(db, *id).await?,
+        Change::DropTickets { purpose, target } => tickets::remove(db, *purpose, target).await?,
+        Change::PurgeTickets { over_for } => tickets::purge(db, *over_for).await?,
         Change::QueueMail(mail) => mails::insert(db, mail).await?,
         Change::RetryMail(id) => mails::retry(db, *id).await?,
         Change::PurgeMails { died_before } => mails::purge(db, *died_before).await?,
@@ -253,6 +259,21 @@ impl ports::Invites for SqliteStore {
         user: UserId,
     ) -> Result<Vec<WaitingInvite>> {
         invites::waiting(&self.readers, waits_for, user).await
+    }
+}
+
+#[async_trait]
+impl ports::PlatformInvites for SqliteStore {
+    async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>> {
+        platform_invites::find(&self.readers, id).await
+    }
+
+    async fn platform_invites(
+        &self,
+        query: &PlatformInviteQuery,
+        page: Page<PlatformInviteOrder>,
+    ) -> Result<Listing<PlatformInvite>> {
+        platform_invites::list(&self.readers, query, page).await
     }
 }
 
@@ -361,16 +382,8 @@ impl ports::Accounts for SqliteStore {
 
 #[async_trait]
 impl ports::Tickets for SqliteStore {
-    async fn ticket(&self, id: TicketId) -> Result<Option<LiveTicket>> {
+    async fn ticket(&self, id: TicketId) -> Result<Option<StoredTicket>> {
         tickets::find(&self.readers, id).await
-    }
-
-    async fn ticket_by_digest(
-        &self,
-        purpose: Purpose,
-        digest: [u8; 32],
-    ) -> Result<Option<LiveTicket>> {
-        tickets::find_by_digest(&self.readers, purpose, digest).await
     }
 }
 

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
@@ -38,6 +38,12 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (40, "audit", include_str!("../../../migrations/sqlite/0040_audit.sql")),
     (51, "tickets", include_str!("../../../migrations/sqlite/0051_tickets.sql")),
     (60, "sessions", include_str!("../../../migrations/sqlite/0060_sessions.sql")),
+    (
+        70,
+        "tickets_beside_others",
+        include_str!("../../../migrations/sqlite/0070_tickets_beside_others.sql"),
+    ),
+    (71, "platform_invites", include_str!("../../../migrations/sqlite/0071_platform_invites.sql")),
     (80, "accounts_bcrypt", include_str!("../../../migrations/sqlite/0080_accounts_bcrypt.sql")),
 ];
 

@@ -75,8 +75,8 @@ pub(crate) struct Accounts {
     )]
     pub(crate) self_register_enabled: bool,
 
-    /// Whether an address must be proved before an account is opened. The built-in accounts cannot
-    /// do that yet: if it is true, nobody may open an account themselves.
+    /// Whether people who open an account themselves must prove their address before, by the link in a mail. That
+    /// needs `MF_EMAIL_HOST`: without it nobody may open an account themselves.
     #[arg(
         long,
         env = "MF_REQUIRE_EMAIL_VERIFICATION",

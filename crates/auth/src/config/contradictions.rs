@@ -115,6 +115,8 @@ impl Config {
     }
 
     pub(super) fn collect_warnings(&mut self, unknown: &[String]) {
+        let unprovable =
+            self.has_accounts() && self.accounts.self_register_enabled && !self.self_register();
         let mut warn = |line: String| self.warnings.push(line);
         for variable in unknown {
             warn(format!("{variable} is set and is no setting of this service"));
@@ -146,13 +148,10 @@ impl Config {
                 }
             }
         }
-        if built_in
-            && self.accounts.self_register_enabled
-            && self.accounts.require_email_verification
-        {
+        if unprovable {
             warn(
-                "MF_REQUIRE_EMAIL_VERIFICATION is true and addresses cannot be verified yet, so \
-                  nobody may open an account themselves"
+                "MF_REQUIRE_EMAIL_VERIFICATION is true and MF_EMAIL_HOST is not set, so nobody may \
+                  open an account themselves"
                     .into(),
             );
         }

@@ -55,7 +55,7 @@ pub(crate) struct Mail {
     pub(crate) email_from_name: Option<String>,
 
     /// The directory with templates to use instead of those compiled in: `layout.html`, and the
-    /// `.subject.txt`, `.txt` and `.html` of `org_invite` and of `password_reset`, any of them, as
+    /// `.subject.txt`, `.txt` and `.html` of `org_invite` and of the other mails, any of them, as
     /// `docs/operations.md` describes them. What is missing or broken there is said in a warning, and the one compiled in is used.
     #[arg(long, env = "MF_EMAIL_TEMPLATES_DIR")]
     pub(crate) email_templates_dir: Option<PathBuf>,

@@ -337,6 +337,12 @@ fn what_should_not_stay_as_it_is_is_warned_of() {
     let config = read(&[("MF_REQUIRE_EMAIL_VERIFICATION", "true")]);
     assert!(!config.self_register(), "an address that cannot be proved opens nothing");
     assert!(config.warnings[0].starts_with("MF_REQUIRE_EMAIL"), "{:?}", config.warnings);
+    let config = read(&[
+        ("MF_REQUIRE_EMAIL_VERIFICATION", "true"),
+        ("MF_EMAIL_HOST", "localhost"),
+        ("MF_EMAIL_FROM_ADDRESS", "keyward@example.com"),
+    ]);
+    assert!(config.self_register() && config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
 #[test]

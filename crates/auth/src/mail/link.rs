@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use auth_domain::model::{InviteId, RedirectPath, TicketSecret};
+use auth_domain::Id;
+use auth_domain::model::{RedirectPath, TicketSecret};
 use url::Url;
 
 /// What every link begins with: `http` or `https`, a host, perhaps a port and a path, and nothing else.
@@ -20,12 +21,12 @@ pub(crate) struct Astray;
 
 impl Base {
     /// Where an invite is answered: this base, the path and the invite's id.
-    pub(crate) fn invite(&self, path: &RedirectPath, invite: InviteId) -> Result<String, Astray> {
+    pub(crate) fn invite<T>(&self, path: &RedirectPath, invite: Id<T>) -> Result<String, Astray> {
         self.to(&format!("{}/{invite}", path.stem())).map(Into::into)
     }
 
-    /// Where a new password is set: this base, the path and, as `token`, what proves that the mail was read.
-    pub(crate) fn reset(
+    /// Where a ticket is used: this base, the path and, as `token`, what proves that the mail was read.
+    pub(crate) fn ticket(
         &self,
         path: &RedirectPath,
         secret: &TicketSecret,
@@ -87,13 +88,19 @@ impl fmt::Debug for Base {
 
 #[cfg(test)]
 mod tests {
+    use auth_domain::model::InviteId;
+
     use super::*;
 
     const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
 
+    fn invite() -> InviteId {
+        INVITE.parse().unwrap()
+    }
+
     fn link(base: &str, path: &str) -> String {
         let base: Base = base.parse().unwrap();
-        base.invite(&path.parse().unwrap(), INVITE.parse().unwrap()).unwrap()
+        base.invite(&path.parse().unwrap(), invite()).unwrap()
     }
 
     #[test]
@@ -154,7 +161,7 @@ mod tests {
             fn s59_whatever_path_is_taken_the_link_stays_here(path in "/?[!-~/.@:\\\\]{0,40}") {
                 let base: Base = "https://example.com/app".parse().unwrap();
                 if let Ok(path) = path.parse() {
-                    let link = base.invite(&path, INVITE.parse().unwrap()).unwrap();
+                    let link = base.invite(&path, invite()).unwrap();
                     let read = Url::parse(&link).unwrap();
                     prop_assert_eq!(read.origin(), base.url.origin());
                     prop_assert!(link.starts_with("https://example.com/app/"));
@@ -173,7 +180,7 @@ mod tests {
             let Ok(base) = base.parse::<Base>() else { return Some((false, false)) };
             assert_eq!(format!("{base:?}").parse::<Base>().as_ref(), Ok(&base));
             let Ok(path) = path.parse::<RedirectPath>() else { return Some((true, false)) };
-            let link = Url::parse(&base.invite(&path, INVITE.parse().unwrap()).unwrap()).unwrap();
+            let link = Url::parse(&base.invite(&path, invite()).unwrap()).unwrap();
             assert_eq!(link.origin(), base.url.origin());
             assert!(is_plain(&link) && link.path().ends_with(&format!("{}/{INVITE}", path.stem())));
             assert!(link.path().starts_with(base.path.stem()));

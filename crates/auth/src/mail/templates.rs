@@ -6,24 +6,41 @@
 use std::path::Path;
 
 use auth_domain::Timestamp;
-use auth_domain::model::{Content, Draft, Letter, OrgRole};
+use auth_domain::model::{Content, Draft, Letter, Name, OrgRole};
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::link::Base;
 
-/// Every template: the name of its file, and what is compiled in.
-const COMPILED_IN: [(&str, &str); 7] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("org_invite.subject.txt", include_str!("templates/org_invite.subject.txt")),
-    ("org_invite.html", include_str!("templates/org_invite.html")),
-    ("org_invite.txt", include_str!("templates/org_invite.txt")),
-    ("password_reset.subject.txt", include_str!("templates/password_reset.subject.txt")),
-    ("password_reset.html", include_str!("templates/password_reset.html")),
-    ("password_reset.txt", include_str!("templates/password_reset.txt")),
+/// What is around every mail.
+const LAYOUT: [(&str, &str); 1] = [("layout.html", include_str!("templates/layout.html"))];
+
+/// The three files of a mail: their names, and what is compiled in.
+macro_rules! files {
+    ($name:literal) => {
+        [
+            (
+                concat!($name, ".subject.txt"),
+                include_str!(concat!("templates/", $name, ".subject.txt")),
+            ),
+            (concat!($name, ".html"), include_str!(concat!("templates/", $name, ".html"))),
+            (concat!($name, ".txt"), include_str!(concat!("templates/", $name, ".txt"))),
+        ]
+    };
+}
+
+/// The mails there are, as the names of their files begin, and those files.
+const MAILS: [(&str, [(&str, &str); 3]); 5] = [
+    (INVITE, files!("org_invite")),
+    (PLATFORM, files!("platform_invite")),
+    (VERIFICATION, files!("email_verification")),
+    (REGISTERED, files!("already_registered")),
+    (RESET, files!("password_reset")),
 ];
-/// The mails there are, as the names of their files begin.
 const INVITE: &str = "org_invite";
+const PLATFORM: &str = "platform_invite";
+const VERIFICATION: &str = "email_verification";
+const REGISTERED: &str = "already_registered";
 const RESET: &str = "password_reset";
 /// Larger files are no templates.
 const LARGEST: u64 = 256 * 1024;
@@ -72,8 +89,17 @@ impl Writer {
                 let link = self.base.invite(path, *invite)?;
                 (INVITE, invite_values(org.as_str(), *role, &link, *expires_at))
             }
+            Content::PlatformInvite { invite, path, org, expires_at } => {
+                let link = self.base.invite(path, *invite)?;
+                (PLATFORM, platform_values(org.as_ref(), &link, *expires_at))
+            }
+            Content::EmailVerification { path, secret, asked_at, expires_at } => {
+                let link = self.base.ticket(path, secret)?;
+                (VERIFICATION, verification_values(&link, *asked_at, *expires_at))
+            }
+            Content::AlreadyRegistered { asked_at } => (REGISTERED, registered_values(*asked_at)),
             Content::PasswordReset { path, secret, expires_at } => {
-                (RESET, link_values(&self.base.reset(path, secret)?, *expires_at))
+                (RESET, link_values(&self.base.ticket(path, secret)?, *expires_at))
             }
         };
         let (subject, text, html) = self.render(name, &values)?;
@@ -99,6 +125,14 @@ impl Writer {
     }
 }
 
+/// Without an org there is none of its values, and `org_name` is empty.
+fn platform_values(org: Option<&(Name, OrgRole)>, link: &str, expires_at: Timestamp) -> Value {
+    match org {
+        Some((org, role)) => invite_values(org.as_str(), *role, link, expires_at),
+        None => context! { org_name => "", ..link_values(link, expires_at) },
+    }
+}
+
 fn invite_values(org: &str, role: OrgRole, link: &str, expires_at: Timestamp) -> Value {
     let role = role.as_str();
     let article = if role.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
@@ -108,6 +142,32 @@ fn invite_values(org: &str, role: OrgRole, link: &str, expires_at: Timestamp) ->
         role_with_article => format!("{article} {role}"),
         ..link_values(link, expires_at)
     }
+}
+
+fn verification_values(link: &str, asked_at: Timestamp, expires_at: Timestamp) -> Value {
+    context! { ..registered_values(asked_at), ..link_values(link, expires_at) }
+}
+
+fn registered_values(asked_at: Timestamp) -> Value {
+    context! { asked_at => moment(asked_at) }
+}
+
+/// Every template: the name of its file, and what is compiled in.
+fn compiled_in() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LAYOUT.into_iter().chain(MAILS.into_iter().flat_map(|(_, files)| files))
+}
+
+/// What each mail may say, to try templates with.
+fn samples() -> [(&'static str, Value); 6] {
+    let (link, at) = ("https://example.com/", Timestamp::from_seconds(0));
+    [
+        (INVITE, invite_values("Acme", OrgRole::Viewer, link, at)),
+        (PLATFORM, invite_values("Acme", OrgRole::Viewer, link, at)),
+        (PLATFORM, platform_values(None, link, at)),
+        (VERIFICATION, verification_values(link, at, at)),
+        (REGISTERED, registered_values(at)),
+        (RESET, link_values(link, at)),
+    ]
 }
 
 fn link_values(link: &str, expires_at: Timestamp) -> Value {
@@ -141,7 +201,7 @@ fn environment(
     let mut environment = Environment::new();
     // A misspelled name is a mistake, and not nothing.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    for (name, source) in COMPILED_IN {
+    for (name, source) in compiled_in() {
         let other = others.iter().find(|(other, _)| *other == name);
         if let Some((_, other)) = other {
             match environment.add_template_owned(name, other.clone()) {
@@ -163,7 +223,7 @@ fn broken(name: &str, problem: &minijinja::Error) -> String {
 /// The operator's templates, tried out; none if nothing there works.
 fn theirs(directory: &Path, problems: &mut Vec<String>) -> Option<Environment<'static>> {
     let mut others = Vec::new();
-    for (name, _) in COMPILED_IN {
+    for (name, _) in compiled_in() {
         match read(&directory.join(name)) {
             Ok(Some(text)) => others.push((name, text)),
             Ok(None) => {}
@@ -171,18 +231,14 @@ fn theirs(directory: &Path, problems: &mut Vec<String>) -> Option<Environment<'s
         }
     }
     if others.is_empty() {
-        let names = COMPILED_IN.map(|(name, _)| name).join(", ");
+        let names: Vec<_> = compiled_in().map(|(name, _)| name).collect();
+        let names = names.join(", ");
         problems.push(format!("{} has none of {names}", directory.display()));
         return None;
     }
     let environment = environment(&others, problems);
-    let (link, end) = ("https://example.com/", Timestamp::from_seconds(0));
-    let samples = [
-        (INVITE, invite_values("Acme", OrgRole::Viewer, link, end)),
-        (RESET, link_values(link, end)),
-    ];
     let mut whole = true;
-    for (name, sample) in samples {
+    for (name, sample) in samples() {
         if let Err(problem) = render(&environment, name, &sample) {
             problems.push(one_line(&format!("{name} cannot be written: {problem:#}")));
             whole = false;

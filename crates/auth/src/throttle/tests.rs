@@ -23,8 +23,8 @@ fn limiter() -> Limiter {
         invitee: Quota::new(5, Duration::from_hours(24)),
         invite_mails: Quota::new(20, Duration::from_hours(24)),
         asking: Quota::new(20, MINUTE),
-        reset: Quota::new(3, Duration::from_mins(15)),
-        resets: Quota::new(12, Duration::from_mins(15)),
+        link: Quota::new(3, Duration::from_mins(15)),
+        links: Quota::new(12, Duration::from_mins(15)),
         sign_ins: rates("address=8/1m"),
         reads: rates("account=7/1m"),
         writes: rates("address=9/1m,account=6/1m,token=3/1m,org=8/1m"),
@@ -143,7 +143,8 @@ fn s86_a_flood_of_one_kind_makes_nobody_forget_another() {
     for n in 0..60_000_u32 {
         let source = Source::Http(Some(IpAddr::V4(n.into())));
         for _ in 0..3 {
-            limiter.enter_at(NOW, Attempt::AskingForReset(source)).unwrap();
+            let purpose = Purpose::PasswordReset;
+            limiter.enter_at(NOW, Attempt::AskingForLink { source, purpose }).unwrap();
         }
     }
     assert_eq!(limiter.local.remembered().len(), 3, "the same fits into all of them");

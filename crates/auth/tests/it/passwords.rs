@@ -52,7 +52,7 @@ fn token(mail: &Received) -> String {
 }
 
 #[tokio::test]
-async fn u17_u18_go47_go48_a_forgotten_password_is_set_by_mail() {
+async fn u17_u18_go47_go48_fw17_pw7_a_forgotten_password_is_set_by_mail() {
     for (store, setup) in stores().await {
         let smtp = Smtp::start().await.unwrap();
         let server = mailing(setup, &smtp).start().await.unwrap();

@@ -72,6 +72,10 @@ pub enum Invalid {
     CurrentPassword,
     /// No path to send the new user to.
     MissingRedirectPath,
+    /// Nothing that proves that a mail was read.
+    MissingVerification,
+    /// What proves that a mail was read, too late.
+    VerificationExpired,
     /// An answer to an invite other than accepting and declining it.
     InviteAction,
     /// A key's lifetime that cannot be granted.
@@ -140,6 +144,8 @@ impl Invalid {
         Self::Confirmation,
         Self::CurrentPassword,
         Self::MissingRedirectPath,
+        Self::MissingVerification,
+        Self::VerificationExpired,
         Self::InviteAction,
         Self::KeyLife,
         Self::Row { list: "list", row: 0, problem: "says what is wrong with it" },
@@ -196,6 +202,8 @@ impl Invalid {
             Self::Confirmation => "invalid reset password",
             Self::CurrentPassword => "invalid current password",
             Self::MissingRedirectPath => "missing redirect path",
+            Self::MissingVerification => "missing e-mail verification token",
+            Self::VerificationExpired => "e-mail verification token expired",
             Self::InviteAction => "invalid invite response action",
             Self::MissingGroupId => "missing entity id",
             Self::MissingMemberType => "missing group member type",
@@ -251,6 +259,8 @@ impl Invalid {
             Self::Confirmation => "both passwords must be the same",
             Self::CurrentPassword => "give the password you sign in with now",
             Self::MissingRedirectPath => "give the path that the link in the mail leads to",
+            Self::MissingVerification => "give what the link in the mail has as its token",
+            Self::VerificationExpired => "register again for another link",
             Self::InviteAction => "accept or decline",
             Self::MissingGroupId => "name a group by its id",
             Self::MissingMemberType => "say what the members are, like users or things",
@@ -305,6 +315,8 @@ impl Invalid {
             Self::Confirmation => "invalid_confirmation",
             Self::CurrentPassword => "invalid_current_password",
             Self::MissingRedirectPath => "missing_redirect_path",
+            Self::MissingVerification => "missing_verification",
+            Self::VerificationExpired => "verification_expired",
             Self::InviteAction => "invalid_invite_action",
             Self::KeyLife => "invalid_key_life",
             Self::MissingGroupId => "missing_group_id",

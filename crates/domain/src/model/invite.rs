@@ -227,15 +227,3 @@ impl FromStr for InviteOrder {
         }
     }
 }
-
-/// An invitation to the platform, which the users service keeps. Org invites for people without an
-/// account wait for it.
-#[derive(Debug)]
-pub struct PlatformInvite;
-
-/// Identifies a [`PlatformInvite`].
-pub type PlatformInviteId = Id<PlatformInvite>;
-
-impl Noun for PlatformInvite {
-    const ENTITY: Entity = Entity::Invite;
-}

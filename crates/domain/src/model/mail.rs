@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Email, InviteId, Name, OrgRole, RedirectPath, TicketId, TicketSecret, UserId};
+use super::{
+    Email, InviteId, Name, OrgRole, PlatformInviteId, RedirectPath, TicketId, TicketSecret, UserId,
+};
 use crate::error::{Entity, Error};
 use crate::id::Noun;
 use crate::{Id, Timestamp};
@@ -41,6 +43,20 @@ pub enum Message {
         /// Where on the front end it is answered.
         path: RedirectPath,
     },
+    /// To somebody without an account: you are invited to open one.
+    PlatformInvite {
+        /// Which invite.
+        invite: PlatformInviteId,
+        /// Where on the front end that is done.
+        path: RedirectPath,
+    },
+    /// To whoever has the address somebody signed up with: you can open the account.
+    EmailVerification {
+        /// What the link in it proves.
+        ticket: TicketId,
+        /// Where on the front end that is done.
+        path: RedirectPath,
+    },
     /// To whoever forgot their password: you can set a new one.
     PasswordReset {
         /// What the link in it proves.
@@ -52,13 +68,16 @@ pub enum Message {
 
 impl Message {
     /// The word for each kind there is. A queue shared with a newer version may hold others.
-    pub const KINDS: [&str; 2] = ["org_invite", "password_reset"];
+    pub const KINDS: [&str; 4] =
+        ["org_invite", "platform_invite", "email_verification", "password_reset"];
 
     /// The word for it in the queue.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::OrgInvite { .. } => "org_invite",
+            Self::PlatformInvite { .. } => "platform_invite",
+            Self::EmailVerification { .. } => "email_verification",
             Self::PasswordReset { .. } => "password_reset",
         }
     }
@@ -70,7 +89,10 @@ impl Message {
             Self::OrgInvite { invite, path } => {
                 json!({ "invite": invite.to_string(), "path": path.as_str() })
             }
-            Self::PasswordReset { ticket, path } => {
+            Self::PlatformInvite { invite, path } => {
+                json!({ "invite": invite.to_string(), "path": path.as_str() })
+            }
+            Self::EmailVerification { ticket, path } | Self::PasswordReset { ticket, path } => {
                 json!({ "ticket": ticket.to_string(), "path": path.as_str() })
             }
         }
@@ -83,6 +105,14 @@ impl Message {
         match kind {
             "org_invite" => Some(Self::OrgInvite {
                 invite: text("invite")?.parse().ok()?,
+                path: text("path")?.parse().ok()?,
+            }),
+            "platform_invite" => Some(Self::PlatformInvite {
+                invite: text("invite")?.parse().ok()?,
+                path: text("path")?.parse().ok()?,
+            }),
+            "email_verification" => Some(Self::EmailVerification {
+                ticket: text("ticket")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,
             }),
             "password_reset" => Some(Self::PasswordReset {
@@ -247,6 +277,33 @@ pub enum Content {
         /// Until when they can accept.
         expires_at: Timestamp,
     },
+    /// You are invited to open an account.
+    PlatformInvite {
+        /// Which invite.
+        invite: PlatformInviteId,
+        /// Where on the front end that is done.
+        path: RedirectPath,
+        /// The org that the invitee will be invited to, and as what, if they will.
+        org: Option<(Name, OrgRole)>,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// You can open the account that somebody asked for.
+    EmailVerification {
+        /// Where on the front end that is done.
+        path: RedirectPath,
+        /// What proves there that this mail was read.
+        secret: TicketSecret,
+        /// When it was asked for, so that they can tell whether it was by them.
+        asked_at: Timestamp,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// You have the account already that somebody asked for.
+    AlreadyRegistered {
+        /// When it was asked for.
+        asked_at: Timestamp,
+    },
     /// You can set a new password.
     PasswordReset {
         /// Where on the front end that is done.
@@ -285,6 +342,8 @@ mod tests {
         let id = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
         for message in [
             Message::OrgInvite { invite: id.parse().unwrap(), path: path() },
+            Message::PlatformInvite { invite: id.parse().unwrap(), path: path() },
+            Message::EmailVerification { ticket: id.parse().unwrap(), path: path() },
             Message::PasswordReset { ticket: id.parse().unwrap(), path: path() },
         ] {
             assert_eq!(Message::stored(message.kind(), &message.payload()), Some(message.clone()));

@@ -13,6 +13,7 @@ mod metadata;
 mod org;
 mod page;
 mod password_hash;
+mod platform_invite;
 mod role;
 mod session;
 mod signing_key;
@@ -31,8 +32,8 @@ pub use group::{
     Step, USERS,
 };
 pub use invite::{
-    Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, PlatformInvite,
-    PlatformInviteId, Rival, Settlement, ShownInvite, WaitingInvite,
+    Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, OrgInvite, Rival,
+    Settlement, ShownInvite, WaitingInvite,
 };
 pub use key::{Key, KeyId, KeyKind, KeyOrder};
 pub use link::RedirectPath;
@@ -45,6 +46,9 @@ pub use metadata::Metadata;
 pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
 pub use password_hash::PasswordHash;
+pub use platform_invite::{
+    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
+};
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use session::{
     Device, FoundSession, NewSession, NextRefresh, REFRESH_GRACE, RefreshDigests, RefreshToken,
@@ -52,7 +56,7 @@ pub use session::{
 };
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};
-pub use ticket::{LiveTicket, Purpose, Ticket, TicketId, TicketSecret};
+pub use ticket::{Grant, Purpose, Registration, StoredTicket, Ticket, TicketId, TicketSecret};
 pub use token::{Claims, Proved, SessionClaims, Token, Trust};
 
 /// A person, wherever the directory that knows them is.

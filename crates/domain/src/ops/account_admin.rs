@@ -4,8 +4,8 @@ use secrecy::SecretString;
 
 use super::By;
 use super::accounts::open;
-use super::passwords::forget_links;
 use super::sessions::{ending, known, outranks};
+use super::tickets::forget_links;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Conflict, Entity, Error, Invalid, Result, Unauthenticated};

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 
 use secrecy::SecretString;
 
+use super::invites::check_path;
 use super::keys;
+use super::tickets::{forget, mailed, may_mail, shown};
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Account, AccountQuery, AccountStatus, Email, KeyKind, Listing, Metadata, PasswordHash, Person,
-    PlatformRole, Token, UserId,
+    Account, AccountId, AccountQuery, AccountStatus, Email, Grant, KeyKind, Listing, Message,
+    Metadata, PasswordHash, Person, PlatformRole, Purpose, RedirectPath, Registration,
+    TicketSecret, Token, UserId,
 };
-use crate::ports::{Attempt, Class, Guess};
+use crate::ports::{Attempt, Class, Guess, Priority};
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -108,7 +111,8 @@ pub(super) fn open(
     }
 }
 
-/// Opens an account for whoever asks, if the operator allows that.
+/// Opens an account for whoever asks, if the operator allows that; or has a link mailed that opens it, if addresses
+/// are to be proved.
 #[derive(Debug)]
 pub struct Register {
     /// How they will sign in.
@@ -117,6 +121,8 @@ pub struct Register {
     pub password: SecretString,
     /// What clients attach to them.
     pub metadata: Metadata,
+    /// Where on the front end the link leads. Nobody looks at it where none is mailed.
+    pub path: String,
 }
 
 impl Operation for Register {
@@ -135,6 +141,9 @@ impl Operation for Register {
         if !cx.rules().self_register {
             return Err(Error::RegistrationClosed);
         }
+        if cx.rules().verify_email {
+            return self.mail_link(cx).await;
+        }
         // Before the hash, so that a taken address costs a read and not a hash.
         if cx.store().account_by_email(&self.email).await?.is_some() {
             return Err(Error::AlreadyExists(Entity::Account));
@@ -142,6 +151,62 @@ impl Operation for Register {
         let password = cx.passwords().hash(self.password).await?;
         let account = open(cx, self.email, password, AccountStatus::Enabled, self.metadata);
         cx.commit(vec![Change::InsertAccount(account)]).await
+    }
+}
+
+impl Register {
+    /// Whether somebody has the address plays no part in it, so nobody is told: that is found out when the mail is
+    /// written. The password waits with the ticket, so that each link opens the account with the one that was typed
+    /// for it, and whoever reads the mails chooses.
+    async fn mail_link(self, cx: &Cx<'_>) -> Result<()> {
+        let path: RedirectPath = self.path.parse()?;
+        check_path(cx, &path)?;
+        if !may_mail(cx, Purpose::Registration, self.email.key()).await? {
+            return Ok(());
+        }
+        let password = cx.passwords().hash(self.password).await?;
+        let (email, metadata) = (self.email, self.metadata);
+        let grant = Grant::Registration(Box::new(Registration { email, password, metadata }));
+        let message = |ticket| Message::EmailVerification { ticket, path };
+        cx.commit(mailed(cx, grant, message)).await
+    }
+}
+
+/// Opens the account that a mailed link is for.
+#[derive(Debug)]
+pub struct VerifyEmail {
+    /// What the link proves.
+    pub secret: TicketSecret,
+}
+
+impl Operation for VerifyEmail {
+    type Output = AccountId;
+    const NAME: &'static str = "verify_email";
+    const CLASS: Class = Class::SignIns;
+    // The password was hashed when it was typed.
+    const PRIORITY: Priority = Priority::Management;
+
+    fn access(&self) -> Access {
+        Access::Anyone
+    }
+
+    /// The first link that is opened decides; with it go all others for that address. Where the address was taken
+    /// meanwhile, nothing is used up.
+    async fn run(self, cx: &mut Cx<'_>) -> Result<AccountId> {
+        let ticket = shown(cx, Purpose::Registration, &self.secret).await?;
+        if ticket.is_over {
+            return Err(Invalid::VerificationExpired.into());
+        }
+        let others = forget(&ticket.grant);
+        let Grant::Registration(registration) = ticket.grant else {
+            return Err(Unauthenticated::NotHonoured.into());
+        };
+        let Registration { email, password, metadata } = *registration;
+        let account = open(cx, email, password, AccountStatus::Enabled, metadata);
+        let id = account.id;
+        let opening = Change::InsertAccount(account);
+        cx.commit(vec![opening, Change::UseTicket(ticket.id), others]).await?;
+        Ok(id)
     }
 }
 

@@ -101,7 +101,7 @@ impl Operation for ActivateInvites {
                 }
                 checked = true;
             }
-            match cx.commit(self.changes(cx, &waiting)).await {
+            match cx.commit(awakening(cx, self.user, &self.path, &waiting)).await {
                 // Others were faster, with this or with one of the orgs: look again.
                 Err(
                     Error::AlreadyExists(Entity::Invite | Entity::Membership)
@@ -115,35 +115,44 @@ impl Operation for ActivateInvites {
     }
 }
 
-impl ActivateInvites {
-    fn changes(&self, cx: &Cx<'_>, waiting: &[WaitingInvite]) -> Vec<Change> {
-        let mut changes = Vec::new();
-        for to_one_org in waiting.chunk_by(|one, other| one.invite.org == other.invite.org) {
-            self.add_changes(cx, to_one_org, &mut changes);
-        }
-        changes
+/// What gives the invites that wait to this user, whose mails lead there.
+pub(super) fn awakening(
+    cx: &Cx<'_>,
+    user: UserId,
+    path: &RedirectPath,
+    waiting: &[WaitingInvite],
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for to_one_org in waiting.chunk_by(|one, other| one.invite.org == other.invite.org) {
+        awaken(cx, user, path, to_one_org, &mut changes);
     }
+    changes
+}
 
-    /// What is revoked comes first: it makes room.
-    fn add_changes(&self, cx: &Cx<'_>, waiting: &[WaitingInvite], changes: &mut Vec<Change>) {
-        let kept = waiting.iter().filter(|one| !one.is_member).max_by_key(|one| worth(&one.invite));
-        let kept = kept.filter(|kept| {
-            let better =
-                |rival: Rival| (rival.role, rival.created_at, rival.id) > worth(&kept.invite);
-            !kept.rival.is_some_and(better)
-        });
-        let all = waiting.iter().map(|one| &one.invite);
-        let others = all.filter(|one| kept.is_none_or(|kept| kept.invite.id != one.id));
-        changes.extend(others.map(|other| revoke(other.id, other.org, None)));
-        let Some(WaitingInvite { invite: Invite { id, org, .. }, rival, .. }) = kept else {
-            return;
-        };
-        changes.extend(rival.map(|rival| revoke(rival.id, *org, Some(self.user))));
-        let expires_at = cx.now.plus(cx.rules().invite_life);
-        let (id, org, invitee) = (*id, *org, self.user);
-        changes.push(Change::ActivateInvite { id, org, invitee, expires_at });
-        changes.extend(mail(cx, id, expires_at, &self.path));
-    }
+/// What is revoked comes first: it makes room.
+fn awaken(
+    cx: &Cx<'_>,
+    user: UserId,
+    path: &RedirectPath,
+    waiting: &[WaitingInvite],
+    changes: &mut Vec<Change>,
+) {
+    let kept = waiting.iter().filter(|one| !one.is_member).max_by_key(|one| worth(&one.invite));
+    let kept = kept.filter(|kept| {
+        let better = |rival: Rival| (rival.role, rival.created_at, rival.id) > worth(&kept.invite);
+        !kept.rival.is_some_and(better)
+    });
+    let all = waiting.iter().map(|one| &one.invite);
+    let others = all.filter(|one| kept.is_none_or(|kept| kept.invite.id != one.id));
+    changes.extend(others.map(|other| revoke(other.id, other.org, None)));
+    let Some(WaitingInvite { invite: Invite { id, org, .. }, rival, .. }) = kept else {
+        return;
+    };
+    changes.extend(rival.map(|rival| revoke(rival.id, *org, Some(user))));
+    let expires_at = cx.now.plus(cx.rules().invite_life);
+    let (id, org, invitee) = (*id, *org, user);
+    changes.push(Change::ActivateInvite { id, org, invitee, expires_at });
+    changes.extend(mail(cx, id, expires_at, path));
 }
 
 /// What one is kept for: by role, then by age.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::tickets::unused;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::directory;
 use crate::error::Result;
 use crate::model::{
-    AccountStatus, Content, Draft, Invitation, InviteId, Listing, MailId, MailState, Message, Page,
-    PlatformRole, QueuedMail, RedirectPath, TicketId,
+    AccountStatus, Content, Draft, Grant, Invitation, InviteId, InviteState, Listing, MailId,
+    MailState, Message, Page, PlatformInviteId, PlatformRole, QueuedMail, RedirectPath, TicketId,
 };
+use crate::policy::on_platform;
 use crate::ports::Class;
 
 /// Finds out, right before a mail is sent, whether it is still true and whom it goes to.
@@ -44,6 +46,10 @@ impl Operation for PrepareMail {
     async fn run(self, cx: &mut Cx<'_>) -> Result<Prepared> {
         match self.message {
             Message::OrgInvite { invite, path } => org_invite(cx, invite, path).await,
+            Message::PlatformInvite { invite, path } => platform_invite(cx, invite, path).await,
+            Message::EmailVerification { ticket, path } => {
+                email_verification(cx, ticket, path).await
+            }
             Message::PasswordReset { ticket, path } => password_reset(cx, ticket, path).await,
         }
     }
@@ -61,15 +67,52 @@ async fn org_invite(cx: &Cx<'_>, invite: InviteId, path: RedirectPath) -> Result
     Ok(Prepared::Ready(Draft { to, content }))
 }
 
-/// The ticket of an address that nobody has is nobody's: so asking takes as long for it.
-async fn password_reset(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -> Result<Prepared> {
-    let Some(live) = cx.store().ticket(ticket).await? else { return Ok(Prepared::Untrue) };
-    let secret = cx.ticket_secrets().secret(ticket);
-    // Made under a signing secret that is another one by now: nobody knows its own any more.
-    if cx.ticket_secrets().digest(&secret) != live.digest {
+/// One that nobody could open an account by is not mailed: it has ended, somebody has the address, or whoever made it
+/// may not invite any more.
+async fn platform_invite(
+    cx: &Cx<'_>,
+    id: PlatformInviteId,
+    path: RedirectPath,
+) -> Result<Prepared> {
+    let found = cx.store().platform_invite(id).await?;
+    let pending = found.filter(|found| found.state_at(cx.now) == InviteState::Pending);
+    let Some(invite) = pending else { return Ok(Prepared::Untrue) };
+    let platform = cx.store().standing(invite.inviter, None).await?.platform;
+    let may_invite = on_platform(platform, PlatformRole::Admin).is_ok()
+        && directory::knows(cx.directory(), invite.inviter).await?;
+    if !may_invite || cx.store().account_by_email(&invite.email).await?.is_some() {
         return Ok(Prepared::Untrue);
     }
-    let account = cx.store().account(live.user).await?;
+    let waiting = cx.store().dormant_invite(id).await?;
+    let org = waiting.map(|waiting| (waiting.org_name, waiting.invite.role));
+    let content = Content::PlatformInvite { invite: id, path, org, expires_at: invite.expires_at };
+    Ok(Prepared::Ready(Draft { to: invite.email, content }))
+}
+
+/// Whether somebody has the address is found out here, where nobody waits for it. Somebody whose account is disabled is
+/// told nothing.
+async fn email_verification(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -> Result<Prepared> {
+    let Some((live, secret)) = unused(cx, ticket).await? else { return Ok(Prepared::Untrue) };
+    let Grant::Registration(registration) = live.grant else { return Ok(Prepared::Untrue) };
+    let asked_at = live.created_at;
+    let content = match cx.store().account_by_email(&registration.email).await? {
+        None => {
+            let expires_at = live.expires_at;
+            Content::EmailVerification { path, secret, asked_at, expires_at }
+        }
+        Some(account) if account.status == AccountStatus::Enabled => {
+            Content::AlreadyRegistered { asked_at }
+        }
+        Some(_) => return Ok(Prepared::Nobody),
+    };
+    Ok(Prepared::Ready(Draft { to: registration.email, content }))
+}
+
+/// The ticket of an address that nobody has is nobody's: so asking takes as long for it.
+async fn password_reset(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -> Result<Prepared> {
+    let Some((live, secret)) = unused(cx, ticket).await? else { return Ok(Prepared::Untrue) };
+    let Grant::PasswordReset(user) = live.grant else { return Ok(Prepared::Untrue) };
+    let account = cx.store().account(user).await?;
     let enabled = account.filter(|account| account.status == AccountStatus::Enabled);
     let Some(account) = enabled else { return Ok(Prepared::Nobody) };
     let content = Content::PasswordReset { path, secret, expires_at: live.expires_at };

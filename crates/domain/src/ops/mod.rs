@@ -21,11 +21,13 @@ pub mod members;
 pub mod orgs;
 pub mod paging;
 pub mod passwords;
+pub mod platform_invites;
 pub mod roles;
 pub mod sessions;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod takeover;
+pub mod tickets;
 pub mod users_backup;
 
 use crate::app::{Access, Operation};
@@ -129,6 +131,7 @@ pub const NAMES: &[&str] = &[
     roles::RemoveRole::NAME,
     accounts::BootstrapAdmin::NAME,
     accounts::Register::NAME,
+    accounts::VerifyEmail::NAME,
     accounts::Login::NAME,
     accounts::ViewProfile::NAME,
     accounts::FindByIds::NAME,
@@ -140,11 +143,17 @@ pub const NAMES: &[&str] = &[
     account_admin::UpdateOwnMetadata::NAME,
     account_admin::EnableAccount::NAME,
     account_admin::DisableAccount::NAME,
+    platform_invites::CreatePlatformInvite::NAME,
+    platform_invites::ViewPlatformInvite::NAME,
+    platform_invites::ListPlatformInvites::NAME,
+    platform_invites::RevokePlatformInvite::NAME,
+    platform_invites::RegisterByInvite::NAME,
+    platform_invites::ExpirePlatformInvites::NAME,
     passwords::RequestReset::NAME,
     passwords::ResetPassword::NAME,
     passwords::ChangePassword::NAME,
     passwords::SetPasswordOf::NAME,
-    passwords::PurgeTickets::NAME,
+    tickets::PurgeTickets::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
     takeover::ImportUsers::NAME,

@@ -3,26 +3,22 @@
 //! Whoever sets a password ends every session of the user: whoever else was signed in is out. API keys stay,
 //! because services use them; they are revoked by themselves ([`super::sessions`]).
 
-use std::time::Duration;
-
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::By;
 use super::accounts::renew;
 use super::invites::check_path;
 use super::sessions::{ending, ending_own, outranks};
+use super::tickets::{forget_links, mailed, may_mail, shown};
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Account, AccountId, AccountStatus, Email, Mail, Message, PasswordHash, PlatformRole, Purpose,
-    RedirectPath, Ticket, TicketSecret,
+    Account, AccountId, AccountStatus, Email, Grant, Message, PasswordHash, PlatformRole, Purpose,
+    RedirectPath, TicketSecret,
 };
 use crate::ports::{Attempt, Class, Guess, Priority};
-
-/// How long the link in a mail can be used. Longer than [`Attempt::BeingSentReset`] is held back for, so that
-/// whoever asks in a stranger's name again and again leaves its owner time to use one.
-const RESET_LIFE: Duration = Duration::from_mins(15);
 
 /// Has a link mailed by which a forgotten password can be set anew. Nobody is told whether the address is known.
 #[derive(Debug)]
@@ -48,13 +44,9 @@ impl Operation for RequestReset {
     /// and a mail that will find nobody. So it takes as long.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         check_path(cx, &self.path)?;
-        cx.throttle().enter(Attempt::AskingForReset(cx.source())).await?;
         let email = self.email.parse::<Email>().ok();
         let key = email.as_ref().map_or(self.email.as_str(), Email::key);
-        // They have mails already, of which the newest can be used: no more of them, and nobody is told.
-        let mailed = Attempt::BeingSentReset { source: cx.source(), account: key };
-        let sent = cx.throttle().enter(mailed).await;
-        if sent.is_err() || !cx.rules().mail {
+        if !may_mail(cx, Purpose::PasswordReset, key).await? {
             return Ok(());
         }
         let account = match &email {
@@ -62,18 +54,19 @@ impl Operation for RequestReset {
             None => None,
         };
         let enabled = account.filter(|account| account.status == AccountStatus::Enabled);
-        let user = enabled.map_or_else(|| cx.new_id(), |account| account.id);
-        let (id, purpose) = (cx.new_id(), Purpose::PasswordReset);
-        let digest = cx.ticket_secrets().digest(&cx.ticket_secrets().secret(id));
-        let ticket = Ticket { id, purpose, user, digest, life: RESET_LIFE };
-        let mail = Mail {
-            id: cx.new_id(),
-            message: Message::PasswordReset { ticket: id, path: self.path },
-            created_at: cx.now,
-            expires_at: cx.now.plus(RESET_LIFE),
-        };
-        cx.commit(vec![Change::PutTicket(ticket), Change::QueueMail(mail)]).await
+        let user = enabled.map_or_else(|| nobody(cx, key), |account| account.id);
+        let message = |ticket| Message::PasswordReset { ticket, path: self.path };
+        cx.commit(mailed(cx, Grant::PasswordReset(user), message)).await
     }
+}
+
+/// Whose tickets are those of an address that nobody has: always the same, so that there are as many of them as of
+/// anybody's.
+fn nobody(cx: &Cx<'_>, address: &str) -> AccountId {
+    let digest = cx.ticket_secrets().digest(&TicketSecret::new(address.to_owned()));
+    let (mut bytes, from) = ([0; 16], digest.iter());
+    bytes.iter_mut().zip(from).for_each(|(byte, from)| *byte = *from);
+    AccountId::new(Uuid::from_bytes(bytes))
 }
 
 /// Sets a forgotten password anew, by the link in a mail.
@@ -94,19 +87,23 @@ impl Operation for ResetPassword {
         Access::Anyone
     }
 
-    /// The ticket names the account; it is used up in the transaction that sets the password, or not at all.
+    /// The ticket names the account; it is used up in the transaction that sets the password, or not at all. With
+    /// it goes every other link of the account.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let refused = || Error::from(Unauthenticated::NotHonoured);
-        let digest = cx.ticket_secrets().digest(&self.secret);
-        let found = cx.store().ticket_by_digest(Purpose::PasswordReset, digest).await?;
-        let ticket = found.ok_or_else(refused)?;
-        cx.about = Some(ticket.user);
-        let account = enabled(cx.store().account(ticket.user).await?).ok_or_else(refused)?;
+        let ticket = shown(cx, Purpose::PasswordReset, &self.secret).await?;
+        let Grant::PasswordReset(user) = ticket.grant else { return Err(refused()) };
+        cx.about = Some(user);
+        if ticket.is_over {
+            return Err(refused());
+        }
+        let account = enabled(cx.store().account(user).await?).ok_or_else(refused)?;
         let password = hash(cx, self.password, &account.email).await?;
         let ending = ending(cx, account.id).await?;
         let setting = set(cx, account.id, password, None);
         // The account first, as everybody else takes them.
-        match cx.commit(vec![setting, Change::UseTicket(ticket.id), ending]).await {
+        let using = Change::UseTicket(ticket.id);
+        match cx.commit(vec![setting, using, forget_links(user), ending]).await {
             // Disabled meanwhile.
             Err(Error::NotFound(Entity::Account)) => Err(refused()),
             other => other,
@@ -201,23 +198,6 @@ impl Operation for SetPasswordOf {
     }
 }
 
-/// Deletes tickets whose time is over.
-#[derive(Debug)]
-pub struct PurgeTickets;
-
-impl Operation for PurgeTickets {
-    type Output = ();
-    const NAME: &'static str = "purge_tickets";
-
-    fn access(&self) -> Access {
-        Access::Service
-    }
-
-    async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
-        cx.commit(vec![Change::PurgeTickets]).await
-    }
-}
-
 /// The hash of a password that somebody with this address may set.
 pub(super) async fn hash(
     cx: &Cx<'_>,
@@ -228,11 +208,6 @@ pub(super) async fn hash(
         return Err(Invalid::Password.into());
     }
     cx.passwords().hash(password).await
-}
-
-/// What makes links void that were mailed before.
-pub(super) const fn forget_links(user: AccountId) -> Change {
-    Change::DropTicket { purpose: Purpose::PasswordReset, user }
 }
 
 fn enabled(account: Option<Account>) -> Option<Account> {

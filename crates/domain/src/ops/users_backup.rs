@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::passwords::forget_links;
+use super::tickets::forget_links;
 use super::sessions::ending;
 use crate::app::{Access, Cx, Operation, Work};
 use crate::backup::{Part, Rows, Section, Sink, Source};

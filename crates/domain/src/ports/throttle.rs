@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{KeyId, OrgId, UserId};
+use crate::model::{KeyId, OrgId, Purpose, UserId};
 use crate::ports::Priority;
 
 /// What kind of work a call is, for limits.
@@ -86,14 +86,21 @@ pub enum Attempt<'a> {
     },
     /// A user gets a mail that tells of an invite.
     InviteMail(UserId),
-    /// Somebody there asks for a mail by which a password can be set, whoever it is for.
-    AskingForReset(Source),
+    /// Somebody asks for a mail with a link, whoever it is for.
+    AskingForLink {
+        /// Where they are.
+        source: Source,
+        /// What the link is good for.
+        purpose: Purpose,
+    },
     /// Whoever has an address would get that mail.
-    BeingSentReset {
+    BeingSentLink {
         /// Where it is asked for. Strangers elsewhere do not use up all that its owner has.
         source: Source,
+        /// What the link is good for.
+        purpose: Purpose,
         /// The address.
-        account: &'a str,
+        address: &'a str,
     },
 }
 

@@ -18,6 +18,7 @@ fn register(email: &str, password: &str) -> Register {
         email: email.parse().unwrap(),
         password: password.into(),
         metadata: Metadata::from_value(json!({"lang": "en"})).unwrap(),
+        path: "/welcome".into(),
     }
 }
 
@@ -50,7 +51,7 @@ async fn whoever_registers_can_sign_in_and_see_themselves() {
 }
 
 #[tokio::test]
-async fn go58_one_address_is_one_account_whatever_its_case() {
+async fn fw23_go58_one_address_is_one_account_whatever_its_case() {
     let world = world().await;
     world.as_anyone(register("ada@example.com", "password1")).await.unwrap();
     let again = world.as_anyone(register("ADA@example.com", "password2")).await;
@@ -81,7 +82,7 @@ async fn s89_wrong_and_unknown_answer_alike() {
 }
 
 #[tokio::test]
-async fn go49_guessing_is_slowed_down() {
+async fn go49_fw25_gw14_guessing_is_slowed_down() {
     let world = world().await;
     world.as_anyone(register("ada@example.com", "password1")).await.unwrap();
     for _ in 0..3 {

@@ -23,6 +23,8 @@ mod old_hashes;
 mod orgs;
 mod passwords;
 mod pipeline;
+mod platform_invites;
+mod registration;
 mod roles;
 mod secrets;
 mod sessions;

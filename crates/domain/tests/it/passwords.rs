@@ -7,7 +7,7 @@ use auth_domain::model::{
 };
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::account_admin::{DisableAccount, EnableAccount};
-use auth_domain::ops::accounts::{Login, Register};
+use auth_domain::ops::accounts::{Login, Register, VerifyEmail};
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ops::passwords::{ChangePassword, RequestReset, ResetPassword, SetPasswordOf};
 use auth_domain::ops::roles::GrantRole;
@@ -33,7 +33,8 @@ async fn mailing() -> World {
 async fn register(world: &World, email: &str) {
     let (email, password) = (email.parse().unwrap(), "password1".into());
     let metadata = auth_domain::model::Metadata::default();
-    world.as_anyone(Register { email, password, metadata }).await.unwrap();
+    let path = "/welcome".to_owned();
+    world.as_anyone(Register { email, password, metadata, path }).await.unwrap();
 }
 
 async fn login(world: &World, password: &str) -> Result<Token> {
@@ -66,9 +67,13 @@ async fn mails(world: &World) -> Vec<Prepared> {
 
 /// What the newest mail, which goes to Ada, has in its link.
 async fn mailed(world: &World) -> TicketSecret {
+    mailed_to(world, ADA).await
+}
+
+async fn mailed_to(world: &World, email: &str) -> TicketSecret {
     match mails(world).await.pop().unwrap() {
         Prepared::Ready(Draft { to, content: Content::PasswordReset { secret, .. } }) => {
-            assert_eq!(to.as_str(), ADA);
+            assert_eq!(to.as_str(), email);
             secret
         }
         other => panic!("{other:?}"),
@@ -110,13 +115,13 @@ async fn go47_fw13_fpw6_a_mailed_link_sets_a_password_once_and_ends_every_sessio
 }
 
 #[tokio::test]
-async fn fpw1_pw1_nothing_but_the_newest_link_sets_a_password() {
+async fn fpw1_pw1_nothing_but_a_mailed_link_sets_a_password() {
     let world = mailing().await;
     request(&world, ADA).await.unwrap();
     let first = mailed(&world).await;
     request(&world, ADA).await.unwrap();
     let second = mailed(&world).await;
-    assert!(is_refused(&reset(&world, &first, "password2").await), "superseded");
+    assert_ne!(first, second);
     let ada = login(&world, "password1").await.unwrap();
     let key = key(&world, &ada).await;
     let recovery = world.token(7, KeyKind::Recovery);
@@ -124,7 +129,52 @@ async fn fpw1_pw1_nothing_but_the_newest_link_sets_a_password() {
         let answer = reset(&world, &TicketSecret::new(other.to_owned()), "password2").await;
         assert!(is_refused(&answer), "go47: {answer:?}");
     }
-    reset(&world, &second, "password2").await.unwrap();
+    let someone_elses = {
+        request(&world, "user1@example.com").await.unwrap();
+        mailed_to(&world, "user1@example.com").await
+    };
+    reset(&world, &someone_elses, "password2").await.unwrap();
+    login(&world, "password1").await.unwrap();
+    reset(&world, &first, "password2").await.unwrap();
+    assert!(is_refused(&reset(&world, &second, "password3").await), "all end with the first");
+}
+
+/// Whoever asks in Ada's name, and however often, takes nothing from the link that she has.
+#[tokio::test]
+async fn a_stranger_who_asks_voids_nobodys_link() {
+    let world = mailing().await;
+    request(&world, ADA).await.unwrap();
+    let hers = mailed(&world).await;
+    for _ in 0..5 {
+        request(&world, "ADA@example.com").await.unwrap();
+    }
+    reset(&world, &hers, "password2").await.unwrap();
+    assert!(mails(&world).await.iter().all(|mail| *mail == Prepared::Untrue), "nor does one work");
+}
+
+/// Whoever has half a link does not get the other half by guessing.
+#[tokio::test]
+async fn fw8_a_link_has_five_tries_and_one_purpose() {
+    let world = mailing().await;
+    let guess = |secret: &TicketSecret, guess: &str| {
+        TicketSecret::new(format!("{}{guess}", &secret.expose()[..32]))
+    };
+    request(&world, ADA).await.unwrap();
+    let link = mailed(&world).await;
+    for number in 0..4 {
+        let answer = reset(&world, &guess(&link, &format!("guess{number}")), "password2").await;
+        assert!(is_refused(&answer), "{answer:?}");
+    }
+    let verified = world.as_anyone(VerifyEmail { secret: link.clone() }).await;
+    assert!(is_refused(&verified), "fw9: it opens no account, and is not counted: {verified:?}");
+    reset(&world, &link, "password2").await.unwrap();
+    request(&world, ADA).await.unwrap();
+    let link = mailed(&world).await;
+    for number in 0..5 {
+        reset(&world, &guess(&link, &format!("guess{number}")), "password3").await.unwrap_err();
+    }
+    assert!(is_refused(&reset(&world, &link, "password3").await), "void after five");
+    login(&world, "password2").await.unwrap();
 }
 
 #[tokio::test]

@@ -282,6 +282,8 @@ pub const FULL: &str = "while too many wait";
 pub struct PlainPasswords {
     /// What happens while the next one is hashed or verified.
     pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    /// How many were hashed.
+    pub hashed: AtomicU64,
 }
 
 impl PlainPasswords {
@@ -305,6 +307,7 @@ impl Passwords for PlainPasswords {
 
     async fn hash(&self, password: SecretString) -> Result<PasswordHash> {
         self.wait().await;
+        self.hashed.fetch_add(1, Ordering::SeqCst);
         Ok(PasswordHash::new(format!("plain:{}", password.expose_secret())))
     }
 
@@ -362,10 +365,10 @@ impl Throttle for FewTries {
                 self.calls.lock().unwrap().push(call);
                 return Ok(());
             }
-            Attempt::SignIn { .. } | Attempt::BeingSentReset { .. } => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentLink { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
-            Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
+            Attempt::InviteMail(_) | Attempt::AskingForLink { .. } => 20,
         };
         let (mut tries, attempt) = (self.tries.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{LoginBody, ProfileView, RegisterBody, TokenView};
+use crate::openapi::lists::Asked;
 use crate::openapi::{Docs, Group};
 
 pub(crate) const GROUP: Group = Group {
@@ -16,21 +17,71 @@ pub(crate) const GROUP: Group = Group {
 };
 
 pub(super) fn register() -> Docs {
-    Docs::new(&GROUP, "register", "Open an account", "Anybody can, unless the operator closed it.")
-        .body::<RegisterBody>(json!({
-            "user": {
-                "email": "ada@example.com",
-                "password": "correct-horse",
-                "metadata": { "language": "en" },
-            },
-            "redirect_path": "/welcome",
-        }))
-        .refuses_all([Invalid::MissingRedirectPath, Invalid::Password])
-        .refuses(Error::RegistrationClosed)
-        .refuses(Error::AlreadyExists(Entity::Account))
-        .refuses(Error::Conflict(Conflict::Contention))
-        .uses_the_store()
-        .answers_empty(StatusCode::CREATED, "The account is open.")
+    Docs::new(
+        &GROUP,
+        "register",
+        "Open an account",
+        "Anybody can, unless the operator closed it. Where addresses are to be proved \
+         (`MF_REQUIRE_EMAIL_VERIFICATION`), there is no account yet: a mail goes to the address, with a link to the \
+         front end that has a `token` for `POST /register/verify`. It works once and for an hour. The answer is the \
+         same then, and takes as long, whether there is an account with this address or not. Asking again mails \
+         another link beside those before; each opens the account with the password it was asked for with. Who asks \
+         too often is told so; who is asked about too often gets no more mails for a while.",
+    )
+    .body::<RegisterBody>(json!({
+        "user": {
+            "email": "ada@example.com",
+            "password": "correct-horse",
+            "metadata": { "language": "en" },
+        },
+        "redirect_path": "/welcome",
+    }))
+    .refuses_all([Invalid::MissingRedirectPath, Invalid::Password])
+    .refuses(Error::RegistrationClosed)
+    .refuses(Error::AlreadyExists(Entity::Account))
+    .refuses(Error::RateLimited(Duration::from_secs(3)))
+    .refuses(Error::Conflict(Conflict::Contention))
+    .uses_the_store()
+    .answers_empty(StatusCode::CREATED, "The account is open, or the mail is on its way.")
+}
+
+pub(super) fn verify() -> Docs {
+    Docs::new(
+        &GROUP,
+        "verifyEmail",
+        "Open the account that a mailed link is for",
+        "By the `token` of the link, once. A body is not looked at. With the account every other link for the same \
+         address ends.",
+    )
+    .told([Asked::token("What the link in the mail has after `token=`.")])
+    .refuses_all([Invalid::MissingVerification, Invalid::VerificationExpired])
+    .refuses(Unauthenticated::NotHonoured)
+    .refuses_all([Error::AlreadyExists(Entity::Account), Conflict::Contention.into()])
+    .uses_the_store()
+    .creates("The account is open.", "/users/01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d")
+}
+
+pub(super) fn register_by_invite() -> Docs {
+    Docs::new(
+        &GROUP,
+        "registerByInvite",
+        "Open an account by an invite to the platform",
+        "With the address that is invited, also where people may not open accounts themselves. The link in the mail ends \
+         with the invite's id. Whoever made the invite must still have a platform role. An invite that is unknown, \
+         has ended or is for another address is refused, and nothing else is said. If it came with an org, the new user \
+         has a pending invite to it, and a mail about that, which leads to `redirect_path`.",
+    )
+    .segment("id", "Which invite.", Invalid::MissingInviteId)
+    .body::<RegisterBody>(json!({
+        "user": { "email": "grace@example.com", "password": "correct-horse" },
+        "redirect_path": "/invites",
+    }))
+    .refuses_all([Invalid::MissingRedirectPath, Invalid::Password])
+    .refuses_all([Error::Forbidden, Error::AlreadyExists(Entity::Account)])
+    .refuses(Error::RateLimited(Duration::from_secs(3)))
+    .refuses(Error::Conflict(Conflict::Contention))
+    .uses_the_store()
+    .creates("The account is open.", "/users/01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d")
 }
 
 pub(super) fn login() -> Docs {

@@ -166,6 +166,11 @@ impl Asked {
         Self { name: "type", about, schema: types::text().max_length(Some(254)).into() }
     }
 
+    /// What the link in a mail says.
+    pub(crate) fn token(about: &'static str) -> Self {
+        Self { name: "token", about, schema: types::text().build().into() }
+    }
+
     /// Whether a whole subtree goes.
     pub(crate) fn subtree() -> Self {
         let about =

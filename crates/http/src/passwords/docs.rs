@@ -16,8 +16,8 @@ pub(super) fn request() -> Docs {
         "requestPasswordReset",
         "Have a link mailed to set a forgotten password anew",
         "The answer is the same, and takes as long, whether there is an account with this address or not. The link \
-         leads to the front end, with a `token` that works once and for 15 minutes; a newer mail makes it void. Who \
-         asks too often is told so; who is asked about too often gets no more mails for a while.",
+         leads to the front end, with a `token` that works once and for 15 minutes; with the new password every \
+         other such link ends. Who asks too often is told so; who is asked about too often gets no more mails for a while.",
     )
     .body::<RequestBody>(json!({ "email": "ada@example.com", "redirect_path": "/reset" }))
     .refuses_all([Invalid::MissingEmail, Invalid::MissingRedirectPath])
@@ -39,7 +39,7 @@ pub(super) fn reset() -> Docs {
         "By the token in the mail, and by no other kind of token. Every session of the user ends; API keys stay.",
     )
     .body::<ResetBody>(json!({
-        "token": "b3duZXIgb2YgdGhpcyBsaW5rIHJlYWQgdGhlaXIgbWFpbA",
+        "token": "01932f5a1f007b9a8c3d2e5f7a9b1c4db3duZXIgb2YgdGhpcyBsaW5rIHJlYWQgdGhlaXIgbWFpbA",
         "password": "correct-horse",
         "confirm_password": "correct-horse",
     }))

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
-    Device, Email, Invite, InviteState, NewSession, OrgRole, Purpose, RefreshToken, Session,
-    Ticket, TicketSecret, UserId,
+    Device, Email, Grant, Invite, InviteState, Metadata, NewSession, OrgRole, PasswordHash,
+    PlatformInvite, PlatformRole, Purpose, RefreshToken, Registration, Session, Ticket,
+    TicketSecret, UserId,
 };
 use auth_domain::ops::account_admin::{
     DisableAccount, EnableAccount, UpdateOwnMetadata, ViewAccount,
 };
+use auth_domain::ops::accounts::VerifyEmail;
 use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
 use auth_domain::ops::passwords::ResetPassword;
+use auth_domain::ops::platform_invites::{CreatePlatformInvite, RegisterByInvite};
 use auth_domain::ops::sign_ins::{EndSession, ListSessionsOf, RefreshSession};
 use auth_domain::ports::{Priority, RefreshTokens, TicketSecrets};
 use auth_domain::{Id, Operation, Timestamp};
@@ -259,13 +262,30 @@ async fn invite(world: &World, org: &str, invitee: UserId) -> String {
     id
 }
 
-/// What the mail with the token of the example is about.
-async fn ticket(world: &World, user: UserId, content: &Value) {
-    let token = content["example"]["token"].as_str().unwrap().to_owned();
+/// An invite to the platform that can be used.
+fn by_member(inviter: UserId) -> PlatformInvite {
+    PlatformInvite {
+        id: NOBODY.parse().unwrap(),
+        email: "grace@example.com".parse().unwrap(),
+        inviter,
+        state: InviteState::Pending,
+        created_at: Timestamp::from_seconds(NOW),
+        expires_at: Timestamp::from_seconds(NOW + 2 * CENTURY),
+    }
+}
+
+async fn write(world: &World, changes: Vec<Change>) {
+    let at = Timestamp::from_seconds(NOW);
+    let commit =
+        Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
+    world.store().commit(commit).await.unwrap();
+}
+
+/// What the mail with this token is about.
+async fn ticket(world: &World, grant: Grant, token: TicketSecret) {
     let secrets = JwtTokens::new(&"a signing secret of more than 32 bytes".into(), &[]).unwrap();
-    let digest = secrets.tickets().digest(&TicketSecret::new(token));
-    let (id, purpose) = (NOBODY.parse().unwrap(), Purpose::PasswordReset);
-    let ticket = Ticket { id, purpose, user, digest, life: Duration::from_mins(15) };
+    let (id, digest) = (token.ticket().unwrap(), secrets.tickets().digest(&token));
+    let ticket = Ticket { id, grant, digest, life: Duration::from_mins(15) };
     let (at, changes) = (Timestamp::from_seconds(NOW), vec![Change::PutTicket(ticket)]);
     let commit =
         Commit { actor: "test".to_owned(), at, guards: Vec::new(), changes, audit: audit() };
@@ -340,7 +360,34 @@ async fn the_examples_get_the_answers_they_promise() {
             call.send().await.assert_empty(204);
         }
         if route.operation == ResetPassword::NAME {
-            ticket(&world, member, request(operation).unwrap()).await;
+            let example = &request(operation).unwrap()["example"]["token"];
+            let token = example.as_str().unwrap().to_owned();
+            ticket(&world, Grant::PasswordReset(member), TicketSecret::new(token)).await;
+        }
+        let token_of_a_mail = format!("{}x", NOBODY.replace('-', ""));
+        if route.operation == VerifyEmail::NAME {
+            let registration = Registration {
+                email: "new@example.com".parse().unwrap(),
+                password: PasswordHash::unusable(),
+                metadata: Metadata::default(),
+            };
+            let grant = Grant::Registration(Box::new(registration));
+            ticket(&world, grant, TicketSecret::new(token_of_a_mail.clone())).await;
+        }
+        let platform_invite = if route.operation == CreatePlatformInvite::NAME {
+            String::new()
+        } else {
+            let body = r#"{"email":"grace@example.com","redirect_path":"/v"}"#;
+            let made = world.post("/platform-invites").bearer(&root.token).body(body).send().await;
+            made.header("location").trim_start_matches("/platform-invites/").to_owned()
+        };
+        if route.operation == RegisterByInvite::NAME {
+            // Whoever made it has an account, and only the one that can be used is to this address.
+            let revoked = format!("/platform-invites/{platform_invite}");
+            world.delete(&revoked).bearer(&root.token).send().await.assert_empty(204);
+            let role = PlatformRole::Admin;
+            let change = Change::PutPlatformRole { user: member, role };
+            write(&world, vec![change, Change::InsertPlatformInvite(by_member(member))]).await;
         }
         if [RefreshSession::NAME, EndSession::NAME].contains(&route.operation) {
             session(&world, member).await;
@@ -354,13 +401,15 @@ async fn the_examples_get_the_answers_they_promise() {
             answer.json()["token"].as_str().unwrap().clone_into(&mut token);
         }
         // Taking the last root's role would be refused.
-        let other = world.holder("other", auth_domain::model::PlatformRole::Admin).await;
+        let other = world.holder("other", PlatformRole::Admin).await;
         let in_groups = route.path.starts_with("/groups");
         let id = match route.path {
             path if path.starts_with("/keys") => key.as_str(),
             path if path.starts_with("/invites") => &invite,
             path if path.starts_with("/mails") => &mail,
             path if path.starts_with("/sessions") => NOBODY,
+            path if path.starts_with("/platform-invites") => &platform_invite,
+            "/register/invite/{id}" => NOBODY,
             _ if in_groups => &group,
             _ => &org,
         };
@@ -371,6 +420,10 @@ async fn the_examples_get_the_answers_they_promise() {
         let id = if of_accounts.contains(&route.operation) { &member } else { id };
         let path = route.path.replace("{id}", id).replace("{user_id}", &user.to_string());
         let path = path.replace("{member_id}", &member);
+        let path = match route.operation {
+            VerifyEmail::NAME => format!("{path}?token={token_of_a_mail}"),
+            _ => path,
+        };
         let mut call = world.call(route.method.clone(), &path).bearer(&token);
         if let Some(content) = request(operation) {
             let body = of_this_world(content["example"].clone(), &org, &member, &place);

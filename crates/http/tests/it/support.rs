@@ -408,10 +408,10 @@ impl Throttle for FewTries {
     async fn enter(&self, attempt: Attempt<'_>) -> Result<()> {
         let most = match attempt {
             Attempt::Call(_) => return Ok(()),
-            Attempt::SignIn { .. } | Attempt::BeingSentReset { .. } => 3,
+            Attempt::SignIn { .. } | Attempt::BeingSentLink { .. } => 3,
             Attempt::Inviting(_) => 60,
             Attempt::BeingInvited { .. } => 5,
-            Attempt::InviteMail(_) | Attempt::AskingForReset(_) => 20,
+            Attempt::InviteMail(_) | Attempt::AskingForLink { .. } => 20,
         };
         let (mut tries, attempt) = (self.0.lock().unwrap(), format!("{attempt:?}"));
         if tries.iter().filter(|other| **other == attempt).count() >= most {

@@ -24,7 +24,7 @@ const CASES: u32 = 200;
 /// writes, which advance the revision.
 pub const EMPTY: &str = "SELECT set_config('keyward.writer', 'yes', TRUE); DELETE FROM users_roles; DELETE FROM keys; DELETE FROM orgs; \
     DELETE FROM keyward_group_members; DELETE FROM keyward_group_roles; DELETE FROM keyward_groups; \
-    DELETE FROM keyward_group_scopes; DELETE FROM keyward_accounts; DELETE FROM keyward_tickets; DELETE FROM keyward_sessions; DELETE FROM keyward_cutoffs; \
+    DELETE FROM keyward_group_scopes; DELETE FROM keyward_accounts; DELETE FROM keyward_tickets; DELETE FROM keyward_sessions; DELETE FROM keyward_platform_invites; DELETE FROM keyward_cutoffs; \
     DELETE FROM keyward_withdrawn_keys; \
     DELETE FROM keyward_changes; \
     UPDATE keyward_revision SET value = 0";

@@ -30,6 +30,8 @@ const GIVEN: [&str; 18] = [
     "membership.create",
     "org.create",
     "org.update",
+    "platform_invite.accept",
+    "platform_invite.create",
     "users.export",
     "users.import",
 ];

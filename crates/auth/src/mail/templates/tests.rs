@@ -2,6 +2,7 @@
 
 use auth_domain::model::{MailId, Name, TicketSecret};
 use auth_domain::ports::Ids;
+use expect_test::expect_file;
 use proptest::prelude::*;
 
 use super::*;
@@ -148,18 +149,14 @@ proptest! {
 /// line of a length that a mail program shows. The first line says which file it is.
 #[test]
 fn fuzz_templates() {
-    let (link, end) = ("https://example.com/", Timestamp::from_seconds(0));
-    let samples = [
-        (INVITE, invite_values("Acme <&>", OrgRole::Viewer, link, end)),
-        (RESET, link_values(link, end)),
-    ];
+    let samples = samples();
     auth_fuzz::Fuzz::new("auth/template", include_str!("../../../corpus/template.txt"))
         .longest(1024)
         .run(|input| {
             let (name, text) = std::str::from_utf8(input).ok()?.split_once('\n')?;
-            let (name, _) = COMPILED_IN.iter().find(|(known, _)| *known == name)?;
+            let (name, _) = compiled_in().find(|(known, _)| *known == name)?;
             let mut problems = Vec::new();
-            let environment = environment(&[(*name, text.to_owned())], &mut problems);
+            let environment = environment(&[(name, text.to_owned())], &mut problems);
             assert!(
                 problems.iter().all(|line| !line.chars().any(char::is_control)),
                 "{problems:?}"
@@ -172,7 +169,7 @@ fn fuzz_templates() {
                 assert!(!subject.chars().any(char::is_control), "{subject:?}");
             }
             Some((
-                *name,
+                name,
                 problems.len(),
                 rendered.map_err(|problem| problem.kind().to_string()).err(),
             ))
@@ -201,5 +198,124 @@ fn a_reset_says_where_and_until_when_and_shows_its_secret_nowhere_else() {
         for says in [link, "once", "4 December 2026, 14:05 UTC"] {
             assert!(part.contains(says), "{says} is not in {part}");
         }
+    }
+}
+
+#[test]
+fn go53_an_address_is_proved_by_somebody_who_knows_what_the_link_does() {
+    let (writer, _) = writer(None);
+    let write = |content| {
+        let draft = Draft { to: "bob@example.org".parse().unwrap(), content };
+        let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
+        writer.write(id, at, draft).unwrap()
+    };
+    let asked_at = Timestamp::from_seconds(1_796_389_500);
+    let letter = write(Content::EmailVerification {
+        path: "/verify".parse().unwrap(),
+        secret: TicketSecret::new("aB3-_x".to_owned()),
+        asked_at,
+        expires_at: Timestamp::from_seconds(1_796_393_100),
+    });
+    assert_eq!(letter.subject, "Open your account");
+    let link = "https://example.com/app/verify?token=aB3-_x";
+    assert!(letter.html.contains(&format!("href=\"{link}\"")), "{}", letter.html);
+    for part in [&letter.text, &letter.html] {
+        for says in [
+            link,
+            "at 4 December 2026, 13:05 UTC",
+            "until 4 December 2026, 14:05 UTC",
+            "with the password that was typed for it",
+            "If it was not you, ignore this and do not open the link",
+        ] {
+            assert!(part.contains(says), "{says} is not in {part}");
+        }
+    }
+    let letter = write(Content::AlreadyRegistered { asked_at });
+    assert_eq!(letter.subject, "You have an account already");
+    for part in [&letter.text, &letter.html] {
+        assert!(part.contains("at 4 December 2026, 13:05 UTC") && !part.contains("token="));
+    }
+}
+
+#[test]
+fn p1_somebody_without_an_account_is_told_to_what_they_are_invited() {
+    let (writer, _) = writer(None);
+    for (org, says, silent) in [
+        (Some(("A & <b>", OrgRole::Editor)), "an editor of", "a password that you choose"),
+        (None, "a password that you choose", "become"),
+    ] {
+        let content = Content::PlatformInvite {
+            invite: INVITE.parse().unwrap(),
+            path: "/join".parse().unwrap(),
+            org: org.map(|(name, role)| (Name::stored(name.to_owned()), role)),
+            expires_at: Timestamp::from_seconds(1_796_393_100),
+        };
+        let draft = Draft { to: "bob@example.org".parse().unwrap(), content };
+        let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
+        let letter = writer.write(id, at, draft).unwrap();
+        assert_eq!(letter.subject, "You're invited to open an account");
+        let link = format!("https://example.com/app/join/{INVITE}");
+        for part in [&letter.text, &letter.html] {
+            assert!(part.contains(&link) && part.contains("4 December 2026, 14:05 UTC"), "{part}");
+            assert!(part.contains(says) && !part.contains(silent), "{part}");
+        }
+        assert!(!letter.html.contains("<b>"), "{}", letter.html);
+    }
+}
+
+/// Every mail as it is sent, in `docs/mails`, of which `make mail-pictures` makes the pictures there.
+#[test]
+fn the_mails_in_docs_are_those_that_are_sent() {
+    let (writer, _) = writer(None);
+    let path = || "/reset".parse().unwrap();
+    let secret = || TicketSecret::new(format!("{}{}", INVITE.replace('-', ""), "aB3-_x".repeat(7)));
+    let (asked_at, expires_at) =
+        (Timestamp::from_seconds(1_796_389_500), Timestamp::from_seconds(1_796_393_100));
+    let acme = || Name::stored("Acme Pumps & Valves".to_owned());
+    let all = [
+        (
+            expect_file!["../../../../../docs/mails/org_invite.html"],
+            expect_file!["../../../../../docs/mails/org_invite.txt"],
+            Content::OrgInvite {
+                invite: INVITE.parse().unwrap(),
+                path: "/invites".parse().unwrap(),
+                org: acme(),
+                role: OrgRole::Editor,
+                expires_at,
+            },
+        ),
+        (
+            expect_file!["../../../../../docs/mails/platform_invite.html"],
+            expect_file!["../../../../../docs/mails/platform_invite.txt"],
+            Content::PlatformInvite {
+                invite: INVITE.parse().unwrap(),
+                path: "/join".parse().unwrap(),
+                org: Some((acme(), OrgRole::Viewer)),
+                expires_at,
+            },
+        ),
+        (
+            expect_file!["../../../../../docs/mails/email_verification.html"],
+            expect_file!["../../../../../docs/mails/email_verification.txt"],
+            Content::EmailVerification { path: path(), secret: secret(), asked_at, expires_at },
+        ),
+        (
+            expect_file!["../../../../../docs/mails/already_registered.html"],
+            expect_file!["../../../../../docs/mails/already_registered.txt"],
+            Content::AlreadyRegistered { asked_at },
+        ),
+        (
+            expect_file!["../../../../../docs/mails/password_reset.html"],
+            expect_file!["../../../../../docs/mails/password_reset.txt"],
+            Content::PasswordReset { path: path(), secret: secret(), expires_at },
+        ),
+    ];
+    assert_eq!(all.len(), MAILS.len(), "every mail is there");
+    for (html, text, content) in all {
+        let draft = Draft { to: "bob@example.org".parse().unwrap(), content };
+        let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
+        let letter = writer.write(id, at, draft).unwrap();
+        html.assert_eq(&letter.html);
+        text.assert_eq(&format!("Subject: {}\n\n{}", letter.subject, letter.text));
     }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod mails;
 mod members;
 mod orgs;
+mod platform_invites;
 mod public_keys;
 mod roles;
 mod sessions;
@@ -36,6 +37,7 @@ pub const NOUNS: &[(&str, &[Row])] = &[
     ("Platform roles", roles::ROWS),
     ("Mails", mails::ROWS),
     ("Accounts", accounts::ROWS),
+    ("Platform invites", platform_invites::ROWS),
     ("Audit trail", audit::ROWS),
     ("Backups", backup::ROWS),
     ("Backups of accounts, on `MF_USERS_HTTP_PORT`", users_backup::ROWS),

@@ -11,9 +11,9 @@ use auth_domain::change::{Change, Commit};
 use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
-    Account, AccountStatus, Description, Device, Email, Group, GroupId, Invite, InviteState, KeyId,
-    KeyKind, Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformRole, Purpose,
-    Ticket, Token, UserId,
+    Account, AccountStatus, Description, Device, Email, Grant, Group, GroupId, Invite, InviteState,
+    KeyId, KeyKind, Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformInvite,
+    PlatformRole, Purpose, Ticket, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ops::sign_ins::{BeginSession, SignedIn};
@@ -208,13 +208,13 @@ impl Scene {
         self.app.store().commit(commit).await.unwrap();
     }
 
-    /// What a mail has in its link by which this user can set a new password.
-    pub async fn ticket(&self, user: UserId) -> String {
+    /// What a mail has in its link by which somebody can do this.
+    pub async fn ticket(&self, grant: Grant) -> String {
         let tickets = JwtTokens::new(&SECRET.into(), &[]).unwrap().tickets();
         let id = Id::new(Uuid::from_u128(300));
         let secret = tickets.secret(id);
-        let (purpose, digest) = (Purpose::PasswordReset, tickets.digest(&secret));
-        let ticket = Ticket { id, purpose, user, digest, life: Duration::from_mins(15) };
+        let digest = tickets.digest(&secret);
+        let ticket = Ticket { id, grant, digest, life: Duration::from_mins(15) };
         self.commit(vec![Change::PutTicket(ticket)]).await;
         secret.expose().to_owned()
     }
@@ -252,6 +252,19 @@ impl Scene {
         let ids = [root.id, leaf.id];
         self.commit([root, leaf].map(Change::InsertGroup).into()).await;
         ids
+    }
+
+    /// A pending invite to the platform by the other member.
+    pub fn platform_invite(&self) -> PlatformInvite {
+        let invite = self.invite(self.org, None);
+        PlatformInvite {
+            id: Id::new(Uuid::from_u128(103)),
+            email: "new@example.com".parse().unwrap(),
+            inviter: invite.inviter,
+            state: invite.state,
+            created_at: invite.created_at,
+            expires_at: invite.expires_at,
+        }
     }
 
     /// A pending invite by the other member.

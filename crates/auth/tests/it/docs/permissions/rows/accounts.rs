@@ -1,5 +1,5 @@
 use auth_domain::change::Change;
-use auth_domain::model::PlatformRole;
+use auth_domain::model::{Grant, Metadata, PasswordHash, PlatformRole, Registration};
 use serde_json::json;
 
 use super::{Row, at};
@@ -9,6 +9,17 @@ pub const ROWS: &[Row] = &[
     Row::new("POST /register", "anybody, unless the operator closed it", |_| {
         let user = json!({ "email": "new@example.com", "password": PASSWORD });
         at("/register").with(json!({ "user": user, "redirect_path": "/welcome" })).now()
+    }),
+    Row::new("POST /register/verify", "anybody with the token of a mail", |scene| {
+        Box::pin(async {
+            let registration = Registration {
+                email: "new@example.com".parse().unwrap(),
+                password: PasswordHash::unusable(),
+                metadata: Metadata::default(),
+            };
+            let token = scene.ticket(Grant::Registration(Box::new(registration))).await;
+            at(format!("/register/verify?token={token}"))
+        })
     }),
     Row::new("POST /tokens", "anybody with the right password", |scene| {
         at("/tokens").with(json!({ "email": scene.caller.email, "password": PASSWORD })).now()
@@ -47,7 +58,7 @@ pub const ROWS: &[Row] = &[
     }),
     Row::new("PUT /password/reset", "anybody with the token of a mail", |scene| {
         Box::pin(async {
-            let token = scene.ticket(scene.member.id).await;
+            let token = scene.ticket(Grant::PasswordReset(scene.member.id)).await;
             let body =
                 json!({ "token": token, "password": "another1", "confirm_password": "another1" });
             at("/password/reset").with(body)
