@@ -12,8 +12,9 @@ use crate::Timestamp;
 use crate::backup::Rows;
 use crate::change::{Change, Imported, Restored};
 use crate::model::{
-    Account, AccountId, AccountStatus, EntityId, Group, GroupGrant, GroupId, GroupMember, Invite,
-    Key, KeyId, Membership, Org, OrgId, PlatformRole, SessionId, Settlement, SigningKeyId, UserId,
+    Account, AccountId, AccountStatus, EntityId, EntityType, Group, GroupGrant, GroupId,
+    GroupMember, Invite, Key, KeyId, Membership, Org, OrgId, PlatformRole, SessionEnd, SessionId,
+    Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -232,12 +233,7 @@ impl Fact {
                 let payload = json!({ "until": until.to_string() });
                 Some(Self { payload, ..Self::of_user("session.cutoff", *user) })
             }
-            Change::EndSession { id, user, why } => fact(
-                "session.end",
-                Some(user.to_string()),
-                id.to_string(),
-                json!({ "why": why.as_str() }),
-            ),
+            Change::EndSession { id, user, why } => Some(session_ended(*id, *user, *why)),
             Change::WithdrawSigningKey { key, .. } => {
                 fact("signing_key.withdraw", None, key.to_string(), json!({}))
             }
@@ -290,12 +286,9 @@ impl Fact {
             Change::RemoveGroup { id, subtree } => {
                 fact("group.remove", None, id.to_string(), json!({ "subtree": subtree }))
             }
-            Change::AssignMembers { group, kind, members, .. } => fact(
-                "group.assign",
-                None,
-                group.to_string(),
-                json!({ "type": kind.as_str(), "members": texts(members) }),
-            ),
+            Change::AssignMembers { group, kind, members, .. } => {
+                Some(members_assigned(*group, kind, members))
+            }
             Change::UnassignMembers { group, members } => {
                 let payload = json!({ "members": texts(members) });
                 fact("group.unassign", None, group.to_string(), payload)
@@ -467,13 +460,26 @@ fn group_role_given(grant: &GroupGrant) -> Fact {
     }
 }
 
-fn member_assigned(member: &GroupMember) -> Fact {
+fn session_ended(id: SessionId, user: UserId, why: SessionEnd) -> Fact {
+    Fact {
+        kind: "session.end",
+        subject: Some(user.to_string()),
+        object: id.to_string(),
+        payload: json!({ "why": why.as_str() }),
+    }
+}
+
+fn members_assigned(group: GroupId, kind: &EntityType, members: &[EntityId]) -> Fact {
     Fact {
         kind: "group.assign",
         subject: None,
-        object: member.group.to_string(),
-        payload: json!({ "type": member.kind.as_str(), "members": [member.member.as_str()] }),
+        object: group.to_string(),
+        payload: json!({ "type": kind.as_str(), "members": texts(members) }),
     }
+}
+
+fn member_assigned(member: &GroupMember) -> Fact {
+    members_assigned(member.group, &member.kind, std::slice::from_ref(&member.member))
 }
 
 fn group_made(group: &Group) -> Fact {

@@ -1,5 +1,5 @@
 //! Access tokens (RFC 9068), and that neither they nor tokens of other kinds are taken for one another.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::sync::Arc;
 
