@@ -5,8 +5,7 @@ use std::time::Duration;
 use auth_domain::change::Change;
 use auth_domain::error::{Entity, Error, Unauthenticated};
 use auth_domain::model::{
-    Account, AccountStatus, Grant, Metadata, PasswordHash, Registration,
-    Ticket, TicketId, UserId,
+    Account, AccountStatus, Grant, Metadata, PasswordHash, Registration, Ticket, TicketId, UserId,
 };
 use serde_json::json;
 use uuid::Uuid;

@@ -70,6 +70,7 @@ pub struct Ports {
 
 /// What the operator decided.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a decision of its own")]
 pub struct Rules {
     /// How long a login token lives.
     pub login_life: Duration,

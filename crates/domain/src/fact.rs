@@ -13,8 +13,8 @@ use crate::backup::Rows;
 use crate::change::{Change, Imported, Restored};
 use crate::model::{
     Account, AccountId, AccountStatus, EntityId, EntityType, Group, GroupGrant, GroupId,
-    GroupMember, Invite, Key, KeyId, Membership, Org, OrgId, PlatformRole, SessionEnd, SessionId,
-    Settlement, SigningKeyId, UserId,
+    GroupMember, Invite, Key, KeyId, Membership, Org, OrgId, PlatformInviteId, PlatformRole,
+    SessionEnd, SessionId, Settlement, SigningKeyId, UserId,
 };
 
 /// One fact that a commit changed.
@@ -310,27 +310,14 @@ impl Fact {
                 fact("invite.activate", Some(invitee.to_string()), id.to_string(), in_org(*org))
             }
             Change::SettleInvite { id, org, invitee, to } => {
-                let kind = match to {
-                    Settlement::Accepted => "invite.accept",
-                    Settlement::Declined => "invite.decline",
-                    Settlement::Revoked => "invite.revoke",
-                };
                 let invitee = invitee.map(|invitee| invitee.to_string());
-                fact(kind, invitee, id.to_string(), in_org(*org))
+                fact(ended(*to), invitee, id.to_string(), in_org(*org))
             }
             Change::RenumberAccount { from, to } => {
                 fact("account.renumber", Some(to.to_string()), from.to_string(), json!({}))
             }
-            Change::InsertPlatformInvite(invite) => {
-                fact("platform_invite.create", None, invite.id.to_string(), json!({}))
-            }
-            Change::SettlePlatformInvite { id, to } => {
-                let kind = match to {
-                    Settlement::Accepted => "platform_invite.accept",
-                    Settlement::Declined | Settlement::Revoked => "platform_invite.revoke",
-                };
-                fact(kind, None, id.to_string(), json!({}))
-            }
+            Change::InsertPlatformInvite(made) => Some(Self::offered(OFFERED, made.id)),
+            Change::SettlePlatformInvite { id, to } => Some(Self::offered(offer_ended(*to), *id)),
             Change::NoteRestore(restored) => Some(Self::restored(restored)),
             Change::NoteImport(imported) => Some(Self::imported(*imported)),
             Change::NotePasswordsRead => fact("users.export", None, String::new(), json!({})),
@@ -345,6 +332,11 @@ impl Fact {
             object: String::new(),
             payload: json!({ "created": created, "left_out": left_out }),
         }
+    }
+
+    /// Of an invite to the platform. To whom it is, is nobody's address in a log.
+    fn offered(kind: &'static str, id: PlatformInviteId) -> Self {
+        Self { kind, subject: None, object: id.to_string(), payload: json!({}) }
     }
 
     fn restored(restored: &Restored) -> Self {
@@ -439,6 +431,26 @@ pub(crate) fn org_of<'a>(kind: &str, object: &'a str, payload: &'a Value) -> Opt
         Some("org" | "membership") => Some(object),
         Some("invite" | "group") => payload.get("org").and_then(Value::as_str),
         _ => None,
+    }
+}
+
+/// How an invite to an org ended.
+const fn ended(how: Settlement) -> &'static str {
+    match how {
+        Settlement::Accepted => "invite.accept",
+        Settlement::Declined => "invite.decline",
+        Settlement::Revoked => "invite.revoke",
+    }
+}
+
+/// That an invite to the platform was made.
+const OFFERED: &str = "platform_invite.create";
+
+/// How an invite to the platform ended. Nobody declines one.
+const fn offer_ended(how: Settlement) -> &'static str {
+    match how {
+        Settlement::Accepted => "platform_invite.accept",
+        Settlement::Declined | Settlement::Revoked => "platform_invite.revoke",
     }
 }
 

@@ -20,12 +20,12 @@ use crate::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Claims, Email,
     EntityId, EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember,
     GroupQuery, GroupRole, GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder,
-    InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState,
-    Member, MemberOrder, MemberQuery, Membership, NextRefresh, Org, OrgId, OrgInvite, OrgOrder,
-    OrgQuery, OrgRole, Page, Part, PasswordHash, Person, Placed, PlatformInvite, PlatformInviteId,
-    PlatformInviteOrder, PlatformInviteQuery, Proved, PublicKey, QueuedMail,
-    RefreshDigests, RefreshToken, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing,
-    StoredTicket, TicketId, TicketSecret, Token, UserId, Verdict, WaitingInvite,
+    InviteQuery, Key, KeyId, KeyOrder, Letter, Listing, MailDepth, MailId, MailState, Member,
+    MemberOrder, MemberQuery, Membership, NextRefresh, Org, OrgId, OrgInvite, OrgOrder, OrgQuery,
+    OrgRole, Page, Part, PasswordHash, Person, Placed, PlatformInvite, PlatformInviteId,
+    PlatformInviteOrder, PlatformInviteQuery, Proved, PublicKey, QueuedMail, RefreshDigests,
+    RefreshToken, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing, StoredTicket,
+    TicketId, TicketSecret, Token, UserId, Verdict, WaitingInvite,
 };
 
 pub use self::admission::{Admission, Admitted, Priority, Unbounded};

@@ -44,11 +44,11 @@ use auth_domain::model::{
     Account, AccountFilter, AccountId, AccountOrder, AccountQuery, ClaimedMail, Email, EntityId,
     EntityType, Evidence, FoundSession, Group, GroupGrant, GroupId, GroupMember, GroupQuery,
     GroupStanding, GroupsOfQuery, Invitation, InviteId, InviteOrder, InviteQuery, Key, KeyId,
-    KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery,
-    Membership, Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed,
-    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
-    QueuedMail, RoleHolder, Session, SessionId, Settled, SigningKeyId, Standing, StoredTicket,
-    TicketId, UserId, Verdict, WaitingInvite,
+    KeyOrder, Listing, MailDepth, MailId, MailState, Member, MemberOrder, MemberQuery, Membership,
+    Org, OrgId, OrgInvite, OrgOrder, OrgQuery, OrgRole, Page, Part, Placed, PlatformInvite,
+    PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery, QueuedMail, RoleHolder, Session,
+    SessionId, Settled, SigningKeyId, Standing, StoredTicket, TicketId, UserId, Verdict,
+    WaitingInvite,
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tickets::forget_links;
 use super::sessions::ending;
+use super::tickets::forget_links;
 use crate::app::{Access, Cx, Operation, Work};
 use crate::backup::{Part, Rows, Section, Sink, Source};
 use crate::change::{Change, Restored};
