@@ -7,8 +7,8 @@ use std::time::Duration;
 use auth_domain::change::{Change, Commit};
 use auth_domain::model::{
     Device, Email, Grant, Invite, InviteState, Metadata, NewSession, OrgRole, PasswordHash,
-    PlatformInvite, PlatformRole, Purpose, RefreshToken, Registration, Session, Ticket,
-    TicketSecret, UserId,
+    PlatformInvite, PlatformRole, RefreshToken, Registration, Session, Ticket, TicketSecret,
+    UserId,
 };
 use auth_domain::ops::account_admin::{
     DisableAccount, EnableAccount, UpdateOwnMetadata, ViewAccount,
