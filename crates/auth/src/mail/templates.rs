@@ -127,9 +127,10 @@ impl Writer {
 
 /// Without an org there is none of its values, and `org_name` is empty.
 fn platform_values(org: Option<&(Name, OrgRole)>, link: &str, expires_at: Timestamp) -> Value {
-    match org {
-        Some((org, role)) => invite_values(org.as_str(), *role, link, expires_at),
-        None => context! { org_name => "", ..link_values(link, expires_at) },
+    if let Some((org, role)) = org {
+        invite_values(org.as_str(), *role, link, expires_at)
+    } else {
+        context! { org_name => "", ..link_values(link, expires_at) }
     }
 }
 

@@ -44,6 +44,7 @@ mod ops;
 mod outage;
 mod overload;
 mod passwords;
+mod platform_invites;
 mod proxies;
 mod readme;
 mod registration;
