@@ -258,7 +258,7 @@ fn fuzz_queued_mails() {
 /// A record of the change log that cannot be understood puts everything out of date, never nothing.
 #[test]
 fn fuzz_the_change_log() {
-    const HARMLESS: [&str; 99] = [
+    const HARMLESS: [&str; 18] = [
         "org.update",
         "account.create",
         "account.update",

@@ -33,7 +33,8 @@ async fn with_ada() -> World {
 async fn opened(world: &World) {
     let metadata = auth_domain::model::Metadata::default();
     let (email, password) = (ADA.parse().unwrap(), PASSWORD.into());
-    world.as_anyone(Register { email, password, metadata }).await.unwrap();
+    let path = "/verify".to_owned();
+    world.as_anyone(Register { email, password, metadata, path }).await.unwrap();
     for number in [1, 2] {
         world.account(number, &format!("user{number}@example.com")).await;
     }

@@ -322,6 +322,26 @@ async fn mail(world: &World) -> String {
     mails::mail_id(1).to_string()
 }
 
+/// The ticket that the operation uses, as if its secret had been mailed: to this account, or to somebody new.
+async fn mailed(world: &World, route: &Route, operation: &'static Value, to: UserId, secret: &str) {
+    let (grant, secret) = match route.operation {
+        ResetPassword::NAME => {
+            let example = &request(operation).unwrap()["example"]["token"];
+            (Grant::PasswordReset(to), example.as_str().unwrap())
+        }
+        VerifyEmail::NAME => {
+            let registration = Registration {
+                email: "new@example.com".parse().unwrap(),
+                password: PasswordHash::unusable(),
+                metadata: Metadata::default(),
+            };
+            (Grant::Registration(Box::new(registration)), secret)
+        }
+        _ => return,
+    };
+    ticket(world, grant, TicketSecret::new(secret.to_owned())).await;
+}
+
 #[tokio::test]
 async fn the_examples_get_the_answers_they_promise() {
     for (route, operation) in of_views() {
@@ -359,21 +379,8 @@ async fn the_examples_get_the_answers_they_promise() {
             let call = world.put(&role).bearer(&root.token).body(r#"{"role":"viewer"}"#);
             call.send().await.assert_empty(204);
         }
-        if route.operation == ResetPassword::NAME {
-            let example = &request(operation).unwrap()["example"]["token"];
-            let token = example.as_str().unwrap().to_owned();
-            ticket(&world, Grant::PasswordReset(member), TicketSecret::new(token)).await;
-        }
         let token_of_a_mail = format!("{}x", NOBODY.replace('-', ""));
-        if route.operation == VerifyEmail::NAME {
-            let registration = Registration {
-                email: "new@example.com".parse().unwrap(),
-                password: PasswordHash::unusable(),
-                metadata: Metadata::default(),
-            };
-            let grant = Grant::Registration(Box::new(registration));
-            ticket(&world, grant, TicketSecret::new(token_of_a_mail.clone())).await;
-        }
+        mailed(&world, route, operation, member, &token_of_a_mail).await;
         let platform_invite = if route.operation == CreatePlatformInvite::NAME {
             String::new()
         } else {

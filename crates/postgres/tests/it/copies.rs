@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use crate::world::{database, store};
 
 /// What gives or tells something and takes nothing away: a copy that lacks it lets nobody in.
-const GIVEN: [&str; 18] = [
+const GIVEN: [&str; 20] = [
     "account.create",
     "account.enable",
     "account.update",

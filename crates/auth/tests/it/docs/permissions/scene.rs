@@ -13,7 +13,7 @@ use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Account, AccountStatus, Description, Device, Email, Grant, Group, GroupId, Invite, InviteState,
     KeyId, KeyKind, Membership, Metadata, Name, Org, OrgId, OrgRole, PasswordHash, PlatformInvite,
-    PlatformRole, Purpose, Ticket, Token, UserId,
+    PlatformRole, Ticket, Token, UserId,
 };
 use auth_domain::ops::keys::{IssueKey, IssueToken};
 use auth_domain::ops::sign_ins::{BeginSession, SignedIn};
