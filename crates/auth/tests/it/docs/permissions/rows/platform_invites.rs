@@ -6,13 +6,12 @@ use super::{Later, Request, Row, at};
 use crate::docs::permissions::scene::{PASSWORD, Scene};
 
 pub const ROWS: &[Row] = &[
-    Row::new("POST /platform-invites", PLATFORM, |_| {
-        let body = json!({ "email": "new@example.com", "redirect_path": "/join" });
-        at("/platform-invites").with(body).now()
-    }),
+    Row::new("POST /platform-invites", PLATFORM, |_| new("/platform-invites").now()),
     Row::new("GET /platform-invites", PLATFORM, |_| at("/platform-invites").now()),
     Row::new("GET /platform-invites/{id}", PLATFORM, of_one),
     Row::new("DELETE /platform-invites/{id}", PLATFORM, of_one),
+    Row::new("POST /invites", PLATFORM, |_| new("/invites").on_users_port().now()),
+    Row::new("GET /invites", PLATFORM, |_| at("/invites").on_users_port().now()),
     Row::new("POST /register/invite/{id}", "anybody with the invite, for its address", |scene| {
         Box::pin(async {
             let id = invited(scene).await;
@@ -24,6 +23,10 @@ pub const ROWS: &[Row] = &[
 ];
 
 const PLATFORM: &str = "a platform role, with a login token";
+
+fn new(path: &'static str) -> Request {
+    at(path).with(json!({ "email": "new@example.com", "redirect_path": "/join" }))
+}
 
 fn of_one(scene: &Scene) -> Later<'_, Request> {
     Box::pin(async { at(format!("/platform-invites/{}", invited(scene).await)) })
