@@ -321,3 +321,37 @@ async fn u8_gw16_go54_a_hash_of_the_original_takes_what_it_took_there() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u19_u20_u21_u22_invites_to_the_platform_are_where_the_original_has_them() {
+    for (store, setup) in stores().await {
+        let people = People::start(store, setup).await;
+        let (root, ada) = (Some(&*people.root), Some(&*people.ada));
+        let grace = json!({ "email": "grace@example.com", "redirect_path": "/join" });
+        for (token, status) in [(None, 401), (ada, 403)] {
+            assert_eq!(people.post("/invites", token, grace.clone()).await.0, status, "{store}");
+        }
+        let made = ask(&people.server, Method::POST, "/invites", root, Some(grace.clone())).await;
+        assert_eq!(made.status(), 201, "{store}");
+        let place = made.headers()["location"].to_str().unwrap().to_owned();
+        assert!(place.starts_with("/invites/"), "{store}: {place}");
+        assert_eq!(
+            people.post("/invites", root, grace).await,
+            refusal(409, "user already has pending invite to org"),
+            "{store}"
+        );
+        let shown = ask(&people.server, Method::GET, &place, root, None).await;
+        let shown: Value = shown.json().await.unwrap();
+        assert_eq!(shown["invitee_email"], "grace@example.com", "{store}");
+        let page = ask(&people.server, Method::GET, "/invites?state=pending", root, None).await;
+        assert_eq!(page.json::<Value>().await.unwrap()["invites"], json!([shown]), "{store}");
+
+        let user = json!({ "email": "grace@example.com", "password": PASSWORD });
+        let body = json!({ "user": user, "redirect_path": "/answer" });
+        let register = format!("/register{}", place.replace("/invites", "/invite"));
+        let grace = ask(&people.server, Method::POST, &register, None, Some(body)).await;
+        assert_eq!(grace.status(), 201, "{store}");
+        let closed = ask(&people.server, Method::DELETE, &place, root, None).await;
+        assert_eq!(told(closed).await, refusal(403, "invalid invite state"), "{store}");
+    }
+}
