@@ -147,6 +147,13 @@ impl Call<'_> {
         self
     }
 
+    /// A form as its body.
+    fn form(mut self, form: &'static str) -> Self {
+        let kind = "application/x-www-form-urlencoded";
+        self.request = self.request.header("content-type", kind).body(form);
+        self
+    }
+
     /// This text as a JSON body.
     fn text(mut self, body: &str) -> Self {
         self.request = self.request.header("content-type", "application/json");
