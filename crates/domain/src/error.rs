@@ -128,6 +128,8 @@ pub enum Entity {
     Membership,
     /// An organisation.
     Org,
+    /// An invite to the platform.
+    PlatformInvite,
     /// A platform role.
     PlatformRole,
     /// Somebody's session.
@@ -142,6 +144,8 @@ impl Entity {
         match self {
             Self::Membership => "org membership already exists",
             Self::GroupMember => "member is already assigned",
+            // Also of one without an org.
+            Self::PlatformInvite => "user already has pending invite to org",
             Self::Account
             | Self::Group
             | Self::GroupRole

@@ -222,11 +222,14 @@ pub(crate) async fn remove_all(db: &mut PgConnection, user: UserId) -> Result<()
 }
 
 pub(crate) async fn purge(db: &mut PgConnection, expired_before: Timestamp) -> Result<()> {
-    query("DELETE FROM keyward_sessions WHERE expires_at < $1")
-        .bind(Moment(expired_before))
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    query(
+        "DELETE FROM keyward_sessions WHERE id IN \
+         (SELECT id FROM keyward_sessions WHERE expires_at < $1 LIMIT 10000)",
+    )
+    .bind(Moment(expired_before))
+    .execute(db)
+    .await
+    .map_err(failure)?;
     Ok(())
 }
 

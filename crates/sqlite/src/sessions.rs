@@ -217,11 +217,14 @@ pub(crate) async fn remove_all(db: &mut SqliteConnection, user: UserId) -> Resul
 }
 
 pub(crate) async fn purge(db: &mut SqliteConnection, expired_before: Timestamp) -> Result<()> {
-    query("DELETE FROM keyward_sessions WHERE expires_at < ?1")
-        .bind(expired_before.micros())
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    query(
+        "DELETE FROM keyward_sessions WHERE id IN \
+         (SELECT id FROM keyward_sessions WHERE expires_at < ?1 LIMIT 10000)",
+    )
+    .bind(expired_before.micros())
+    .execute(db)
+    .await
+    .map_err(failure)?;
     Ok(())
 }
 

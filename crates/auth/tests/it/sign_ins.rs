@@ -187,6 +187,22 @@ async fn rfc_7662_rfc_7009_tokens_are_asked_about_and_taken_back_on_every_replic
     assert_eq!(form(&servers[0], "/introspect", &login, Some(&login)).await.status(), 403);
     assert_eq!(form(&servers[0], "/introspect", &login, None).await.status(), 401);
     identify(&servers[1], &login).await.unwrap();
+
+    // A key that was found stays taken back when its owner, disabled at that moment, is enabled again.
+    let (_, found) = make_key(&servers[0], &login).await;
+    let (root, id) =
+        (servers[0].admin().await.unwrap(), identify(&servers[0], &login).await.unwrap());
+    let set = async |to: &str| {
+        let path = format!("/users/{id}/{to}");
+        let answer = servers[1].send(Method::POST, &path, Some(&root), None).await.unwrap();
+        assert_eq!(answer.status(), 204);
+    };
+    set("disable").await;
+    assert_eq!(form(&servers[0], "/revoke", &found, None).await.status(), 200);
+    set("enable").await;
+    for server in &servers {
+        assert_eq!(code(identify(server, &found).await), Code::Unauthenticated);
+    }
 }
 
 /// However many tabs ask at once, on whichever replica, they go on with one chain.

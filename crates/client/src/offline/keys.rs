@@ -57,6 +57,9 @@ impl Key {
 
 type Known = HashMap<String, Arc<Key>>;
 
+/// How long fetching them may take: everybody who needs them waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is known, and when it was fetched.
 #[derive(Clone, Default)]
 struct Held {
@@ -126,7 +129,9 @@ impl Keys {
 
     /// Fetches them, asked for at this moment. Fails with why not.
     async fn renew(&self, asked: Instant) -> Result<(), String> {
-        let text = (self.fetch)().await.map_err(|error| error.to_string())?;
+        let fetched = tokio::time::timeout(PATIENCE, (self.fetch)()).await;
+        let fetched = fetched.map_err(|_| "there was no answer in time".to_owned())?;
+        let text = fetched.map_err(|error| error.to_string())?;
         let held = Held { known: Arc::new(read(&text)?), fetched: Some(asked) };
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
         Ok(())

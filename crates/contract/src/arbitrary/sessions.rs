@@ -38,7 +38,8 @@ fn digest(number: u32) -> [u8; 32] {
 
 /// Every change there is to sessions.
 pub(super) fn session_changes() -> impl Strategy<Value = Change> {
-    let whys = vec![SessionEnd::ByUser, SessionEnd::Reuse, SessionEnd::Revoked];
+    let whys =
+        vec![SessionEnd::ByUser, SessionEnd::Reuse, SessionEnd::Revoked, SessionEnd::Crowded];
     let rotations = (numbers(), digests(), digests(), moments(), moments());
     prop_oneof![
         4 => (sessions(), digests(), digests(), numbers()).prop_map(

@@ -169,7 +169,7 @@ const OTHER_SIGN_INS: &str = "sign_in.others";
 const OTHERS: &str = "refusal.others";
 
 /// The operations by which people get tokens: recorded however they go.
-pub const SIGN_INS: &[&str] = &["login", "issue_token", "begin_session", "refresh_session"];
+pub const SIGN_INS: &[&str] = &["login", "issue_token", "begin_session"];
 
 #[cfg(test)]
 mod tests {

@@ -51,8 +51,8 @@ pub use platform_invite::{
 };
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use session::{
-    Device, FoundSession, NewSession, NextRefresh, REFRESH_GRACE, RefreshDigests, RefreshToken,
-    Replaced, Rotation, Session, SessionEnd, SessionId,
+    Device, FoundSession, MOST_SESSIONS, NewSession, NextRefresh, REFRESH_GRACE, RefreshDigests,
+    RefreshToken, Replaced, Rotation, Session, SessionEnd, SessionId,
 };
 pub use signing_key::{BadSigningKeyId, Material, PublicKey, SigningKeyId};
 pub use text::{Description, Name};

@@ -18,6 +18,9 @@ pub type SessionId = Id<Session>;
 /// lost.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(30);
 
+/// The most sessions somebody has: beyond them, those end that were used longest ago.
+pub const MOST_SESSIONS: u64 = 100;
+
 /// Somebody's session, as it is stored. One that was ended is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -168,6 +171,8 @@ pub enum SessionEnd {
     Reuse,
     /// Whoever showed its refresh token took that back (RFC 7009).
     Revoked,
+    /// There were more than [`MOST_SESSIONS`].
+    Crowded,
 }
 
 impl SessionEnd {
@@ -178,6 +183,7 @@ impl SessionEnd {
             Self::ByUser => "by_user",
             Self::Reuse => "reuse",
             Self::Revoked => "revoked",
+            Self::Crowded => "crowded",
         }
     }
 }

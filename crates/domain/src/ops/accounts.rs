@@ -193,6 +193,10 @@ impl Operation for VerifyEmail {
     /// The first link that is opened decides; with it go all others for that address. Where the address was taken
     /// meanwhile, nothing is used up.
     async fn run(self, cx: &mut Cx<'_>) -> Result<AccountId> {
+        // It may have been closed since the link was mailed.
+        if !cx.rules().self_register {
+            return Err(Error::RegistrationClosed);
+        }
         let ticket = shown(cx, Purpose::Registration, &self.secret).await?;
         if ticket.is_over {
             return Err(Invalid::VerificationExpired.into());

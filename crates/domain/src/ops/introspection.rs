@@ -158,9 +158,20 @@ impl Operation for RevokeToken {
             };
         }
         let Ok(proved) = cx.tokens().verify(&self.token) else { return Ok(()) };
+        let (kind, key, issuer) = (proved.claims.kind, proved.claims.id, proved.claims.user);
         let identity = match identify_proved(cx, proved).await {
             Ok(identity) => identity,
-            Err(Error::Unauthenticated(Unauthenticated::NotHonoured)) => return cx.settle().await,
+            // Of somebody who is disabled: whoever enables them again is not to bring it back.
+            Err(Error::Unauthenticated(Unauthenticated::NotHonoured)) => {
+                if let (KeyKind::Api, Some(id)) = (kind, key) {
+                    cx.about = Some(issuer);
+                    match cx.commit(vec![Change::RemoveKey { id, issuer }]).await {
+                        Err(Error::NotFound(_)) => {}
+                        other => return other,
+                    }
+                }
+                return cx.settle().await;
+            }
             Err(Error::Unauthenticated(_)) => return Ok(()),
             Err(other) => return Err(other),
         };

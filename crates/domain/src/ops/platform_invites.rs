@@ -67,8 +67,12 @@ impl Operation for CreatePlatformInvite {
             let message = Message::PlatformInvite { invite: id, path };
             changes.push(Change::QueueMail(Mail { id: mail, message, created_at, expires_at }));
         }
-        cx.commit(changes).await?;
-        Ok(id)
+        match cx.commit(changes).await {
+            Err(Error::AlreadyExists(Entity::Invite)) => {
+                Err(Error::AlreadyExists(Entity::PlatformInvite))
+            }
+            committed => committed.map(|()| id),
+        }
     }
 }
 
@@ -203,6 +207,10 @@ impl Operation for RegisterByInvite {
             return Err(Error::Forbidden);
         }
         let password = hash(cx, self.password, &self.email).await?;
+        // That took a while.
+        if !directory::knows(cx.directory(), inviter).await? {
+            return Err(Error::Forbidden);
+        }
         let account = open(cx, self.email, password, AccountStatus::Enabled, self.metadata);
         for _ in 0..TRIES {
             let waiting = cx.store().waiting_invites(self.invite, account.id).await?;

@@ -10,17 +10,18 @@ use secrecy::SecretString;
 
 use super::By;
 use super::accounts::signed_in;
+use super::invites::TRIES;
 use super::keys::{first_second, sign};
 use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::{Change, Guard};
-use crate::error::{Entity, Error, Result, Unauthenticated};
+use crate::error::{Conflict, Entity, Error, Result, Unauthenticated};
 use crate::model::{
-    Account, Claims, Device, Email, FoundSession, KeyKind, Listing, NewSession, Page,
-    REFRESH_GRACE, RefreshDigests, RefreshToken, Replaced, Rotation, Session, SessionClaims,
-    SessionEnd, SessionId, Token, UserId,
+    Account, Claims, Device, Direction, Email, FoundSession, KeyKind, Listing, MAX_LIMIT,
+    MOST_SESSIONS, NewSession, Page, REFRESH_GRACE, RefreshDigests, RefreshToken, Replaced,
+    Rotation, Session, SessionClaims, SessionEnd, SessionId, Token, UserId,
 };
-use crate::ports::{Class, Priority};
+use crate::ports::Class;
 
 /// What whoever signs in or refreshes gets.
 #[derive(Debug)]
@@ -68,12 +69,30 @@ impl Operation for BeginSession {
         let guard = Guard::SessionLives { user: account.id, issued_at: began_at };
         let stored = NewSession { session, refresh: digests(cx, &refresh)? };
         let begin = Change::BeginSession { session: stored, proved: account.password };
-        match cx.commit_if(&[guard], vec![begin]).await {
-            Ok(()) => Ok(answer),
-            Err(Error::Unauthenticated(_)) => Err(Unauthenticated::BadCredentials.into()),
-            Err(other) => Err(other),
+        for _ in 0..TRIES {
+            let mut changes = beyond(cx, account.id).await?;
+            changes.push(begin.clone());
+            match cx.commit_if(std::slice::from_ref(&guard), changes).await {
+                Ok(()) => return Ok(answer),
+                // One of those to be ended was ended by somebody else.
+                Err(Error::NotFound(Entity::Session)) => {}
+                Err(Error::Unauthenticated(_)) => {
+                    return Err(Unauthenticated::BadCredentials.into());
+                }
+                Err(other) => return Err(other),
+            }
         }
+        Err(Conflict::Contention.into())
     }
+}
+
+/// Ends those sessions of the user for which there is no room beside another one: so whoever knows a password cannot
+/// make so many that they take long to end.
+async fn beyond(cx: &Cx<'_>, user: UserId) -> Result<Vec<Change>> {
+    let page = Page::new(MOST_SESSIONS.saturating_sub(1), MAX_LIMIT, (), Direction::Descending)?;
+    let sessions = cx.store().sessions(user, cx.now, page).await?;
+    let why = SessionEnd::Crowded;
+    Ok(sessions.items.into_iter().map(|one| Change::EndSession { id: one.id, user, why }).collect())
 }
 
 fn fresh(cx: &Cx<'_>, account: &Account, began_at: i64, device: Device) -> Session {
@@ -105,9 +124,8 @@ pub struct RefreshSession {
 impl Operation for RefreshSession {
     type Output = SignedIn;
     const NAME: &'static str = "refresh_session";
-    const CLASS: Class = Class::SignIns;
-    // No password is hashed.
-    const PRIORITY: Priority = Priority::Management;
+    // Nothing is there to be guessed, so those who guess at passwords keep nobody at their address from refreshing.
+    const CLASS: Class = Class::Writes;
 
     fn access(&self) -> Access {
         Access::Anyone

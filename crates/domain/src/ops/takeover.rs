@@ -51,6 +51,9 @@ impl Operation for ImportUsers {
         report.refused.extend(told(shared));
         report.left_behind = self.source.left_behind().await?;
         let whole = report.refused.is_empty() || self.leave_out;
+        if !whole {
+            report.created = 0;
+        }
         if self.dry_run || !whole {
             return Ok(report);
         }

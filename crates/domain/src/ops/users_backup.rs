@@ -13,8 +13,8 @@ use crate::change::{Change, Restored};
 use crate::error::{Conflict, Error, Invalid, Result};
 use crate::json;
 use crate::model::{
-    Account, AccountEdit, Direction, Email, KeyOrder, MAX_LIMIT, Metadata, Page, PasswordHash,
-    PlatformRole, UserId,
+    Account, AccountEdit, Direction, Email, KeyOrder, MAX_LIMIT, Metadata, OrgOrder, OrgQuery,
+    Page, PasswordHash, PlatformRole, UserId,
 };
 use crate::ports::Class;
 
@@ -120,7 +120,15 @@ impl Operation for RestoreUsers {
 }
 
 /// What gives an account another id, first of all; and ends what the old id could do.
+///
+/// Fails for somebody who belongs to orgs: those would be left to an id that nobody can sign in as.
 async fn renumber(cx: &Cx<'_>, from: UserId, to: UserId) -> Result<Vec<Change>> {
+    let theirs = OrgQuery { member: Some(from), ..OrgQuery::default() };
+    let one = Page::new(0, 1, OrgOrder::Id, Direction::Ascending)?;
+    if cx.store().orgs(&theirs, one).await?.total > 0 {
+        let problem = "has the address of somebody here with another id, who belongs to orgs: remove them from those first";
+        return Err(Error::malformed("admin", problem));
+    }
     let mut changes = vec![Change::RenumberAccount { from, to }, forget_links(from)];
     if cx.store().standing(from, None).await?.platform.is_some() {
         changes.push(Change::RemovePlatformRole { user: from });

@@ -235,7 +235,7 @@ async fn fw29_go45_what_cannot_be_made_leaves_nothing_and_what_has_expired_is_in
     assert!(mails(&world).await.is_empty());
     let first = world.as_user(1, inviting(GRACE, None)).await.unwrap();
     let second = world.as_user(2, inviting("grace@EXAMPLE.com", None)).await;
-    assert!(matches!(second, Err(Error::AlreadyExists(Entity::Invite))), "{second:?}");
+    assert!(matches!(second, Err(Error::AlreadyExists(Entity::PlatformInvite))), "{second:?}");
     world.clock.advance(LIFE);
     assert_eq!(state(&world, first).await, InviteState::Expired);
     assert!(is_forbidden(&world.as_anyone(opening(first, GRACE, "password1")).await));

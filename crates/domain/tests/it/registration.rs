@@ -225,6 +225,8 @@ async fn fw14_the_rule_for_passwords_and_the_operators_word_come_first() {
     let weak = world.as_anyone(asking(ADA, "short")).await;
     assert!(matches!(weak, Err(Error::Invalid(Invalid::Password))), "{weak:?}");
     let closed = world_by(Rules { self_register: false, ..rules() }).await;
+    let late = verify(&closed, &TicketSecret::new("of before it was closed".into())).await;
+    assert!(matches!(late, Err(Error::RegistrationClosed)), "{late:?}");
     let answer = closed.as_anyone(asking(ADA, "password1")).await;
     assert!(matches!(answer, Err(Error::RegistrationClosed)), "{answer:?}");
     assert!(mails(&world).await.is_empty() && mails(&closed).await.is_empty());

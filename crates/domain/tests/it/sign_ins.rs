@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use auth_domain::model::{
-    Device, Direction, KeyKind, Page, PlatformRole, RefreshToken, Session, SessionId, Token,
+    Device, Direction, KeyKind, MOST_SESSIONS, Page, PlatformRole, RefreshToken, Session,
+    SessionId, Token,
 };
 use auth_domain::ops::By;
 use auth_domain::ops::access::{Authorize, Identify, Question};
@@ -368,7 +369,7 @@ async fn the_operator_is_told_of_an_id_that_nobody_has() {
 
 /// Sign-ins with a session are in the trail as others are, a refused one as well.
 #[tokio::test]
-async fn sign_ins_and_refreshes_are_in_the_audit_trail() {
+async fn sign_ins_and_refreshes_that_are_refused_are_in_the_audit_trail() {
     use auth_domain::audit::Trail;
     use auth_domain::ops::audit::NoteAttempts;
     use auth_domain::ports::AuditTrail;
@@ -387,11 +388,28 @@ async fn sign_ins_and_refreshes_are_in_the_audit_trail() {
         .map(|record| (record.entry.operation.as_str(), record.entry.outcome.as_str()))
         .collect();
     said.sort_unstable();
+    // Refreshes that went well would take the places of sign-ins: each session has one every ten minutes.
     let expected = [
         ("begin_session", "bad_credentials"),
         ("begin_session", "ok"),
-        ("refresh_session", "ok"),
         ("refresh_session", "token_not_honoured"),
     ];
     assert_eq!(said, expected);
+}
+
+#[tokio::test]
+async fn beyond_a_hundred_sessions_those_end_that_were_used_longest_ago() {
+    let world = with_ada().await;
+    let (unused, kept) = (begin(&world).await, begin(&world).await);
+    for _ in 2..MOST_SESSIONS {
+        world.clock.advance(Duration::from_secs(1));
+        begin(&world).await;
+    }
+    assert!(lives(&world, &unused.access).await && lives(&world, &kept.access).await);
+    let kept = refresh(&world, &kept.refresh).await.unwrap();
+    begin(&world).await;
+    assert!(!lives(&world, &unused.access).await && lives(&world, &kept.access).await);
+    is_refused(refresh(&world, &unused.refresh).await);
+    let listed = by(&world, &kept, ListSessions { page: page() }).await.unwrap();
+    assert_eq!(listed.sessions.total, MOST_SESSIONS);
 }

@@ -48,7 +48,7 @@ pub(super) fn create() -> Docs {
     .refuses_all([
         Error::NotFound(Entity::Org),
         Error::AlreadyExists(Entity::Account),
-        Error::AlreadyExists(Entity::Invite),
+        Error::AlreadyExists(Entity::PlatformInvite),
         Error::RateLimited(Duration::from_mins(1)),
         Conflict::Contention.into(),
     ])
