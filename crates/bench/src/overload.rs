@@ -186,8 +186,12 @@ impl Target {
             callers.spawn(async move {
                 let mut stream = TcpStream::connect(target.address).await?;
                 while !over.load(Ordering::Relaxed) {
-                    if is_success(ask(&mut stream, &target.request).await?) {
+                    let (status, stays) = ask(&mut stream, &target.request).await?;
+                    if is_success(status) {
                         done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if !stays {
+                        stream = TcpStream::connect(target.address).await?;
                     }
                 }
                 anyhow::Ok(())
@@ -249,8 +253,12 @@ impl Target {
                 ensure!(open < CONNECTIONS, "no more connections");
                 TcpStream::connect(self.address).await?
             };
-            let status = ask(&mut stream, &self.request).await?;
-            counts.idle.lock().await.push(stream);
+            let (status, stays) = ask(&mut stream, &self.request).await?;
+            if stays {
+                counts.idle.lock().await.push(stream);
+            } else {
+                counts.connections.fetch_sub(1, Ordering::Relaxed);
+            }
             Ok(status)
         });
         match answered.await {
@@ -290,9 +298,9 @@ const fn is_success(status: u16) -> bool {
     matches!(status, 200..=299)
 }
 
-/// The status of the answer, which is read to its end. The generator is to take as little of the machine as it can, so
+/// The status of the answer, which is read to its end, and whether more can be asked over the same connection. The generator is to take as little of the machine as it can, so
 /// this understands what our service writes and nothing else.
-async fn ask(stream: &mut TcpStream, request: &str) -> Result<u16> {
+async fn ask(stream: &mut TcpStream, request: &str) -> Result<(u16, bool)> {
     stream.write_all(request.as_bytes()).await?;
     let mut text = Vec::with_capacity(4096);
     loop {
@@ -303,7 +311,8 @@ async fn ask(stream: &mut TcpStream, request: &str) -> Result<u16> {
         let body: usize = length.map_or(Ok(0), str::parse)?;
         if text.len() >= end + 4 + body {
             let status = head.split(' ').nth(1).context("no status")?;
-            return Ok(status.parse()?);
+            let stays = !head.contains("\r\nconnection: close");
+            return Ok((status.parse()?, stays));
         }
     }
 }
