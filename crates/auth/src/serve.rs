@@ -94,8 +94,13 @@ impl Drain {
 
 /// A port, and what is served on it.
 pub(crate) struct Listener {
-    name: &'static str,
     tcp: TcpListener,
+    door: Door,
+}
+
+/// Who comes in, and what they are served.
+struct Door {
+    name: &'static str,
     tls: Option<Handshakes>,
     router: Router,
     manners: Arc<Manners>,
@@ -114,51 +119,61 @@ impl Listener {
         limits: Limits,
     ) -> Self {
         let room = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
-        Self {
+        let door = Door {
             name,
-            tcp,
             tls,
             router,
             room: Arc::new(Semaphore::new(room)),
             peers: Peers::new(limits.connections_per_peer),
             manners: Arc::new(Manners::new(name, limits)),
             workers: None,
-        }
+        };
+        Self { tcp, door }
     }
 
     /// Serves its connections on threads of their own.
     pub(crate) fn on(self, workers: Workers) -> Self {
-        Self { workers: Some(workers), ..self }
+        Self { door: Door { workers: Some(workers), ..self.door }, ..self }
     }
 
     /// Accepts until told to stop. Nothing that goes wrong with a connection ends it.
     pub(crate) async fn run(self, drain: Drain) {
         // Holds `end` back until the last connection is accepted.
         let _running = drain.connections.token();
+        let Self { tcp: port, door } = self;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = drain.stop.cancelled() => break,
-                accepted = self.tcp.accept() => accepted,
+                accepted = port.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, peer)) => self.admit(tcp, peer, &drain),
+                Ok((tcp, peer)) => door.admit(tcp, peer, &drain),
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, listener = self.name, "cannot accept connections");
+                    tracing::warn!(%error, listener = door.name, "cannot accept connections");
                     tokio::time::sleep(EXHAUSTED).await;
                 }
             }
         }
         // Whoever connected before the port is closed is served, too.
         let waiting = async {
-            while let Ok(Ok((tcp, peer))) = timeout(LAST_CALL, self.tcp.accept()).await {
-                self.admit(tcp, peer, &drain);
+            while let Ok(Ok((tcp, peer))) = timeout(LAST_CALL, port.accept()).await {
+                door.admit(tcp, peer, &drain);
             }
         };
         let _ = timeout(LAST_CALL.saturating_mul(10), waiting).await;
+        // Others may have gone on connecting all that time. What the system holds of them would be reset with the port,
+        // so it is asked itself, and not whoever watches it for us and may not have looked yet.
+        let Ok(port) = port.into_std() else { return };
+        while let Ok((tcp, peer)) = port.accept() {
+            let tcp = tcp.set_nonblocking(true).and_then(|()| TcpStream::from_std(tcp));
+            let _ = tcp.map(|tcp| door.admit(tcp, peer, &drain));
+        }
     }
+}
 
+impl Door {
     /// Serves the connection in a task of its own, if there is room for it.
     fn admit(&self, tcp: TcpStream, peer: SocketAddr, drain: &Drain) {
         // An IPv4 peer of an IPv6 socket is an IPv4 peer.

@@ -257,6 +257,33 @@ async fn r31_what_was_accepted_is_answered_before_the_end() {
     assert_eq!(timeout(PATIENCE, ending).await.unwrap().unwrap(), 0, "nothing was cut off");
 }
 
+/// However many they are, and however late we come to look: they are what the system holds for us when the port is
+/// closed, and it would reset them.
+#[tokio::test]
+async fn r31_nobody_who_is_connected_is_forgotten_when_the_port_is_closed() {
+    use std::io::{Read, Write};
+    let server = open(Limits { connections: 1_000, ..limits() });
+    sleep(SHORT).await;
+    server.drain.begin();
+    // Nothing else runs meanwhile, and the last call is over when it does again.
+    let mut clients: Vec<_> =
+        (0..500).map(|_| std::net::TcpStream::connect(server.at).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    }
+    std::thread::sleep(LAST_CALL * 11);
+    let reading = tokio::task::spawn_blocking(move || {
+        let is_answered = |mut client: std::net::TcpStream| {
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).is_ok() && answer.ends_with("hello")
+        };
+        clients.into_iter().map(is_answered).filter(|answered| !answered).count()
+    });
+    assert_eq!(timeout(PATIENCE, reading).await.unwrap().unwrap(), 0, "are not answered");
+    assert_eq!(server.drain.end(PATIENCE).await, 0);
+}
+
 #[tokio::test]
 async fn what_takes_too_long_is_cut_off_and_counted() {
     let server = open(limits());
