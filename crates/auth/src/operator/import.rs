@@ -24,8 +24,9 @@ pub(crate) async fn run(config: &Config, told: &Import) -> Result<ExitCode, Stri
 }
 
 async fn bring_in(config: &Config, told: &Told) -> Result<ImportReport, String> {
+    let from = told.database()?;
     let password = told.password_file.as_deref().map(admin::password).transpose()?;
-    let source = OriginalUsers::open(&told.from, password.as_ref()).await;
+    let source = OriginalUsers::open(from, password.as_ref()).await;
     let source = source.map_err(|problem| problem.to_string())?;
     let (app, watching) = watched(config).await?;
     let import =

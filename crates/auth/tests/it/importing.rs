@@ -227,6 +227,7 @@ async fn only_a_users_database_is_read_and_no_password_is_taken_from_an_argument
     let from = "postgres://user:hunter2@localhost/users";
     let (status, said) = importing.setup.run(&["import", "users", "--from", from]).await.unwrap();
     assert!(!status.success() && said.contains("--password-file"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
     let elsewhere = embedded().set("MF_USERS_GRPC_URL", "users:8184");
     let (good, said) = Importing::new(elsewhere, &empty).run(&[]).await;
     assert!(!good && said.contains("MF_USERS_GRPC_URL"), "{said}");

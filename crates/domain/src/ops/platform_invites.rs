@@ -19,7 +19,7 @@ use crate::model::{
     OrgRole, Page, PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
     PlatformRole, RedirectPath, Settlement,
 };
-use crate::ports::{Attempt, Class};
+use crate::ports::{Attempt, BARRED, Class};
 
 /// Invites somebody without an account to open one, and perhaps to an org.
 #[derive(Debug)]
@@ -207,10 +207,6 @@ impl Operation for RegisterByInvite {
             return Err(Error::Forbidden);
         }
         let password = hash(cx, self.password, &self.email).await?;
-        // That took a while.
-        if !directory::knows(cx.directory(), inviter).await? {
-            return Err(Error::Forbidden);
-        }
         let account = open(cx, self.email, password, AccountStatus::Enabled, self.metadata);
         for _ in 0..TRIES {
             let waiting = cx.store().waiting_invites(self.invite, account.id).await?;
@@ -221,9 +217,15 @@ impl Operation for RegisterByInvite {
                 forget_registrations(&account.email),
             ];
             changes.extend(awakening(cx, account.id, &self.path, &waiting));
-            let needed = PlatformRole::Admin;
-            match cx.commit_if(&[Guard::OnPlatform { user: inviter, needed }], changes).await {
+            // Hashing took a while. No cut-off is as late as this but that of an account that is disabled.
+            let issued_at = BARRED.saturating_sub(1);
+            let guards = [
+                Guard::OnPlatform { user: inviter, needed: PlatformRole::Admin },
+                Guard::SessionLives { user: inviter, issued_at },
+            ];
+            match cx.commit_if(&guards, changes).await {
                 Ok(()) => return Ok(account.id),
+                Err(Error::Unauthenticated(_)) => return Err(Error::Forbidden),
                 // One that waited was ended by somebody else: look again.
                 Err(
                     Error::Conflict(Conflict::InviteAnswered) | Error::NotFound(Entity::Invite),

@@ -163,7 +163,7 @@ pub(super) async fn ending_own(cx: &Cx<'_>, identity: &Identity) -> Result<Chang
 }
 
 /// One part after another until there are none: whoever made a key meanwhile has lost that one, too.
-async fn revoke_keys(cx: &Cx<'_>, issuer: UserId) -> Result<()> {
+pub(super) async fn revoke_keys(cx: &Cx<'_>, issuer: UserId) -> Result<()> {
     let page = Page::new(0, BATCH, KeyOrder::Id, Direction::Ascending)?;
     for _ in 0..BATCHES {
         let keys = cx.store().keys(issuer, page).await?.items;

@@ -5,12 +5,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::sessions::ending;
+use super::sessions::{ending, revoke_keys};
 use super::tickets::forget_links;
 use crate::app::{Access, Cx, Operation, Work};
 use crate::backup::{Part, Rows, Section, Sink, Source};
 use crate::change::{Change, Restored};
-use crate::error::{Conflict, Error, Invalid, Result};
+use crate::error::{Error, Invalid, Result};
 use crate::json;
 use crate::model::{
     Account, AccountEdit, Direction, Email, KeyOrder, MAX_LIMIT, Metadata, OrgOrder, OrgQuery,
@@ -97,11 +97,12 @@ impl Operation for RestoreUsers {
         let (accounts, admin) = Document::read(&text)?.accounts(cx)?;
         let (user, role) = (admin.id, PlatformRole::Root);
         let mut created = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
-        let mut changes = Vec::new();
+        let (mut changes, mut renumbered) = (Vec::new(), None);
         if let Some(present) = cx.store().account_by_email(&admin.email).await? {
             // Their password and status stay as they are here.
             if present.id != admin.id {
                 changes.extend(renumber(cx, present.id, admin.id).await?);
+                renumbered = Some(present.id);
             }
             let (metadata, updated_at) = (admin.metadata, cx.now);
             changes.push(Change::UpdateAccount(AccountEdit { id: user, metadata, updated_at }));
@@ -115,7 +116,12 @@ impl Operation for RestoreUsers {
         let (left_out, revived) = (0, false);
         let restored = Restored { instance: None, revision: None, created, left_out, revived };
         changes.push(Change::NoteRestore(restored));
-        cx.commit(changes).await
+        cx.commit(changes).await?;
+        // What was made while this was prepared; with the sessions gone nothing is made any more.
+        match renumbered {
+            Some(old) => revoke_keys(cx, old).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -135,9 +141,6 @@ async fn renumber(cx: &Cx<'_>, from: UserId, to: UserId) -> Result<Vec<Change>> 
     }
     let page = Page::new(0, MAX_LIMIT, KeyOrder::Id, Direction::Ascending)?;
     let keys = cx.store().keys(from, page).await?;
-    if keys.total > MAX_LIMIT {
-        return Err(Conflict::Contention.into());
-    }
     changes.extend(keys.items.iter().map(|key| Change::RemoveKey { id: key.id, issuer: from }));
     changes.push(ending(cx, from).await?);
     Ok(changes)

@@ -186,17 +186,29 @@ async fn d29_s52_an_inviter_who_lost_their_role_has_invited_nobody() {
     }
 }
 
-/// The one who decides is the commit, not what was read before it.
+/// What decides is the commit, not what was read before it.
 #[tokio::test]
 async fn d29_s52_gw28_an_inviter_who_loses_their_role_meanwhile_has_invited_nobody() {
+    for disabled in [false, true] {
+        overtaken(disabled).await;
+    }
+}
+
+async fn overtaken(disabled: bool) {
     let (world, _) = scene().await;
     let id = world.as_user(2, inviting(GRACE, None)).await.unwrap();
     let (root, app) =
         (Caller::Bearer(world.token(1, auth_domain::model::KeyKind::Login)), world.app.clone());
-    let loses = async move { app.execute(root, RemoveRole { user: user(2) }).await.unwrap() };
+    let loses = async move {
+        if disabled {
+            app.execute(root, DisableAccount { id: user(2) }).await.unwrap();
+        } else {
+            app.execute(root, RemoveRole { user: user(2) }).await.unwrap();
+        }
+    };
     *world.passwords.meanwhile.lock().unwrap() = Some(Box::pin(loses));
     let answer = world.as_anyone(opening(id, GRACE, "password1")).await;
-    assert!(is_forbidden(&answer), "{answer:?}");
+    assert!(is_forbidden(&answer), "disabled: {disabled}: {answer:?}");
     assert!(login(&world, GRACE).await.is_err(), "gw28: no half-made user");
 }
 

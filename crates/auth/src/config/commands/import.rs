@@ -18,7 +18,7 @@ pub(crate) enum Import {
 pub(crate) struct ImportUsers {
     /// The database of that service, which is only read: `postgres://USER@HOST:PORT/DATABASE`, with `?sslmode=…` if it
     /// needs that, and without a password.
-    #[arg(long, value_name = "URL", value_parser = database)]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: String,
 
     /// The file that holds the password of that database on its first line. `-` is standard input. Without it, there is
@@ -39,7 +39,18 @@ pub(crate) struct ImportUsers {
     pub(crate) json: bool,
 }
 
-fn database(text: &str) -> Result<String, &'static str> {
+impl ImportUsers {
+    /// The database to read. Not looked at before, because what is wrong with an argument is said with the argument, and
+    /// this one may hold a password after all.
+    pub(crate) fn database(&self) -> Result<&str, String> {
+        match check(&self.from) {
+            Ok(()) => Ok(&self.from),
+            Err(problem) => Err(format!("--from: {problem}")),
+        }
+    }
+}
+
+fn check(text: &str) -> Result<(), &'static str> {
     let url =
         Url::parse(text).map_err(|_| "must be a URL, like postgres://user@host:5432/users")?;
     if !["postgres", "postgresql"].contains(&url.scheme()) {
@@ -49,7 +60,7 @@ fn database(text: &str) -> Result<String, &'static str> {
     if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
         return Err("must not hold the password: use --password-file");
     }
-    Ok(text.to_owned())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -59,12 +70,12 @@ mod tests {
     #[test]
     fn a_password_has_no_place_in_an_argument() {
         for good in ["postgres://a@b/users", "postgresql://a@b:1/users?sslmode=require"] {
-            assert_eq!(database(good).as_deref(), Ok(good));
+            assert_eq!(check(good), Ok(()));
         }
         for bad in
             ["postgres://a:b@c/users", "postgres://a@c/users?password=b", "mysql://a@b/c", "a"]
         {
-            assert!(database(bad).is_err(), "{bad}");
+            assert!(check(bad).is_err(), "{bad}");
         }
     }
 }
