@@ -118,6 +118,8 @@ pub async fn fw8_fpw10_a_ticket_that_is_over_is_good_for_nothing(store: AnyStore
     given(&store, vec![Change::PutTicket(ticket(1, user(1), Duration::ZERO))]).await;
     assert!(store.ticket(id(1)).await.unwrap().unwrap().is_over);
     cannot_be_used(&store, 1).await;
+    given(&store, vec![Change::PutTicket(ticket(60, user(1), LIFE))]).await;
+    assert!(is_there(&store, 1).await, "there is room for both");
     given(&store, vec![Change::PurgeTickets { over_for: Duration::from_hours(1) }]).await;
     assert!(is_there(&store, 1).await, "not long enough");
     given(&store, vec![Change::PurgeTickets { over_for: Duration::ZERO }]).await;

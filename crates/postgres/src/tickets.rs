@@ -68,7 +68,8 @@ pub(crate) async fn find(db: &Connections, id: TicketId) -> Result<Option<Stored
     row.map_or(Ok(None), TicketRow::read)
 }
 
-/// Each has a slot, which the database gives once; of two that choose the same at the same moment one waits for the
+/// Each has a slot, which the database gives once: an empty one, so that one that is over says so as long as there is
+/// room, or the one that has been over for longest. Of two that choose the same at the same moment one waits for the
 /// other, and looks again.
 pub(crate) async fn put(db: &mut PgConnection, ticket: &Ticket) -> Result<()> {
     for _ in 0..LOOKS {
@@ -80,7 +81,8 @@ pub(crate) async fn put(db: &mut PgConnection, ticket: &Ticket) -> Result<()> {
              FROM generate_series(0, $7::int - 1) AS free \
              WHERE NOT EXISTS (SELECT 1 FROM keyward_tickets AS other WHERE other.purpose = $2 \
              AND other.target = $3 AND other.slot = free AND other.expires_at > clock_timestamp()) \
-             ORDER BY free LIMIT 1 \
+             ORDER BY (SELECT old.expires_at FROM keyward_tickets AS old WHERE old.purpose = $2 \
+             AND old.target = $3 AND old.slot = free) NULLS FIRST, free LIMIT 1 \
              ON CONFLICT (purpose, target, slot) DO UPDATE SET id = excluded.id, \
              payload = excluded.payload, digest = excluded.digest, tries = 0, \
              created_at = excluded.created_at, expires_at = excluded.expires_at \

@@ -2,7 +2,7 @@
 
 use super::access::identify_proved;
 use super::sign_ins::is_over;
-use crate::app::{Access, Actor, Cx, Identity, Operation};
+use crate::app::{Access, Actor, Cx, Identity, Operation, count_check};
 use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
 use crate::model::{KeyKind, PlatformRole, RefreshToken, SessionEnd, SessionId, Token, UserId};
@@ -103,6 +103,7 @@ impl Operation for Introspect {
             Err(Error::Unauthenticated(_)) => return Ok(None),
             Err(other) => return Err(other),
         };
+        count_check(cx, &identity).await?;
         Ok(kind(&identity).map(|kind| ActiveToken {
             kind,
             user: identity.user,

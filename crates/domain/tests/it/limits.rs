@@ -6,6 +6,7 @@ use auth_domain::model::{Action, Direction, KeyKind, Metadata, OrgOrder, OrgRole
 use auth_domain::ops::access::{Authorize, Identify, Question};
 use auth_domain::ops::audit::NoteAttempts;
 use auth_domain::ops::checks::IdentifyAndAuthorize;
+use auth_domain::ops::introspection::Introspect;
 use auth_domain::ops::orgs::{ListOrgs, RemoveOrgs, UpdateOrg, ViewOrg, ViewOwner};
 use auth_domain::ports::{Call, Class, Source};
 use auth_domain::{Caller, Error};
@@ -105,6 +106,9 @@ async fn checks_of_siblings_count_only_where_they_are_limited() {
     };
     world.throttle.calls();
     assert_eq!(ask().await, [call(Class::Checks, Some(1)); 3]);
+    let asked = Introspect { token: token.clone() };
+    assert!(world.as_service(asked).await.unwrap().is_some());
+    assert_eq!(world.throttle.calls(), [call(Class::Checks, Some(1))], "asked for over HTTP");
     world.throttle.checks_are_free.store(true, Ordering::SeqCst);
     assert_eq!(ask().await, []);
     world.throttle.checks_are_free.store(false, Ordering::SeqCst);
