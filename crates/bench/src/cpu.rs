@@ -41,7 +41,8 @@ fn of_one(pid: u32) -> Result<u64> {
     Ok(field(11)? + field(12)?)
 }
 
-fn children(parent: u32) -> Result<Vec<u32>> {
+/// The processes that this one started and that still run.
+pub fn children(parent: u32) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {

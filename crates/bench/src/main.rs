@@ -16,6 +16,7 @@
 
 mod bars;
 mod calls;
+mod cores;
 mod cpu;
 mod flood;
 mod garbage;

@@ -3,9 +3,8 @@
 //! Requests come at their own times, whether others were answered or not, as those of many people do: whoever waits for
 //! an answer before asking again never overloads anything.
 //!
-//! The generator shares the processors with what it asks, and takes the more of them the more it asks. So beside what is
-//! left of the peak, the CPU time of the service and its database for each good answer is compared: that is what is
-//! left of it where whoever asks has a machine of their own.
+//! Whoever asks has a core of their own meanwhile ([`cores`]). Beside what is left of the peak, the CPU time of the service
+//! and its database for each good answer is compared: what they spend on anything else is what refusing costs.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,8 +22,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bars::Bars;
+use crate::cores;
 use crate::cpu;
 use crate::load::{self, Shape};
+use crate::report::median;
 use crate::scene::Scene;
 
 /// How many ask at once, each waiting for its answer, when it is found out how much can be done.
@@ -32,6 +33,8 @@ const CALLERS: usize = 32;
 /// How long that takes, and how long there is too much.
 const PEAK: Duration = Duration::from_secs(5);
 const TOO_MUCH: Duration = Duration::from_secs(10);
+/// How often both are done.
+const ROUNDS: usize = 3;
 /// How long an answer is worth anything to whoever asked.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How much is asked for afterwards, of what can be done, and how long it is watched.
@@ -47,37 +50,31 @@ pub async fn measure(auth: &Path, bars: &mut Bars) -> Result<()> {
     let postgres = Postgres::start().await?;
     let setup = Setup::new(auth)?.on(&postgres.database().await?).unset("MF_AUTH_QUEUE_WAIT");
     let scene = Scene::build(setup, Some(postgres.pid()?)).await?;
+    let pids = scene.pids()?;
+    let cores = cores::part(&pids)?;
     println!(
-        "## Three times as much as can be done\n\nA request is good that is answered with success within {PATIENCE:?}.\n\n\
+        "## Three times as much as can be done\n\nA request is good that is answered with success within {PATIENCE:?}. The service \
+         and its database have {cores} of the cores, whoever asks has the last one. Medians of {ROUNDS} rounds.\n\n\
          | | peak a second | good at three times that | refused | neither | p99 of the good | well again after | CPU µs a good one, at the peak and then |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
-    let pids = scene.pids()?;
     for (name, request) in [("list of orgs", list(&scene)), ("founding an org", write(&scene))] {
         let target = Target { address: scene.server.http, request: request.into() };
-        let (peak, least) = target.peak(&pids).await?;
-        ensure!(peak > 0.0, "{name}: nothing is answered");
-        let (before, used) = (Instant::now(), cpu::used(&pids)?);
-        let flooded = target.open(3.0 * peak, TOO_MUCH).await;
-        let took = before.elapsed().as_secs_f64();
-        let each = (cpu::used(&pids)? - used) / flooded.good as f64;
-        let again = target.well_again(AFTERWARDS * peak).await;
-        let good = flooded.good as f64 / took;
-        println!(
-            "| {name} | {peak:.0} | {good:.0} ({:.0} %) | {:.0} | {:.0} | {:.0} ms | {} | {least:.0}, {each:.0} |",
-            good / peak * 100.0,
-            flooded.refused as f64 / took,
-            flooded.lost as f64 / took,
-            flooded.p99_ms,
-            again.map_or("never".to_owned(), |again| format!("{again:.1} s")),
+        let mut rounds = Rounds::default();
+        for _ in 0..ROUNDS {
+            rounds.add(target.round(&pids).await?);
+        }
+        let again = target.well_again(AFTERWARDS * median(&mut rounds.peak)).await;
+        rounds.print(name, again);
+        bars.at_most(
+            format!("{name}: lost at three times as much"),
+            median(&mut rounds.lost),
+            20.0,
+            " %",
         );
-        let lost = (1.0 - good / peak).max(0.0) * 100.0;
-        bars.at_most(format!("{name}: lost at three times as much"), lost, 20.0, " %");
-        let more = (each / least - 1.0).max(0.0);
-        let spent = more / (1.0 + more) * 100.0;
         bars.at_most(
             format!("{name}: CPU time spent on anything but good answers"),
-            spent,
+            median(&mut rounds.wasted),
             20.0,
             " %",
         );
@@ -157,6 +154,63 @@ struct Outcome {
     p99_ms: f64,
 }
 
+/// How much can be done, and what becomes of three times as much right after it.
+#[derive(Clone, Copy)]
+struct Round {
+    /// Answers a second, and CPU microseconds for each, at the peak.
+    peak: (f64, f64),
+    /// What became of three times as much, and the CPU microseconds for each good answer then.
+    flooded: (Outcome, f64),
+    /// How many seconds that took.
+    took: f64,
+}
+
+/// Figures of all rounds: those a second as such, what is lost and wasted in percent.
+#[derive(Default)]
+struct Rounds {
+    peak: Vec<f64>,
+    good: Vec<f64>,
+    refused: Vec<f64>,
+    neither: Vec<f64>,
+    p99_ms: Vec<f64>,
+    least: Vec<f64>,
+    each: Vec<f64>,
+    lost: Vec<f64>,
+    wasted: Vec<f64>,
+}
+
+impl Rounds {
+    fn add(&mut self, round: Round) {
+        let ((peak, least), (flooded, each)) = (round.peak, round.flooded);
+        let a_second = |count: u64| count as f64 / round.took;
+        let good = a_second(flooded.good);
+        self.peak.push(peak);
+        self.good.push(good);
+        self.refused.push(a_second(flooded.refused));
+        self.neither.push(a_second(flooded.lost));
+        self.p99_ms.push(flooded.p99_ms);
+        self.least.push(least);
+        self.each.push(each);
+        self.lost.push((1.0 - good / peak).max(0.0) * 100.0);
+        self.wasted.push((1.0 - least / each).max(0.0) * 100.0);
+    }
+
+    fn print(&mut self, name: &str, again: Option<f64>) {
+        println!(
+            "| {name} | {:.0} | {:.0} ({:.0} %) | {:.0} | {:.0} | {:.0} ms | {} | {:.0}, {:.0} |",
+            median(&mut self.peak),
+            median(&mut self.good),
+            100.0 - median(&mut self.lost),
+            median(&mut self.refused),
+            median(&mut self.neither),
+            median(&mut self.p99_ms),
+            again.map_or("never".to_owned(), |again| format!("{again:.1} s")),
+            median(&mut self.least),
+            median(&mut self.each),
+        );
+    }
+}
+
 /// What is asked, and of whom.
 #[derive(Clone)]
 struct Target {
@@ -176,6 +230,16 @@ struct Counts {
 }
 
 impl Target {
+    async fn round(&self, pids: &[u32]) -> Result<Round> {
+        let peak = self.peak(pids).await?;
+        ensure!(peak.0 > 0.0, "nothing is answered");
+        let (before, used) = (Instant::now(), cpu::used(pids)?);
+        let flooded = self.open(3.0 * peak.0, TOO_MUCH).await;
+        let took = before.elapsed().as_secs_f64();
+        let each = (cpu::used(pids)? - used) / flooded.good as f64;
+        Ok(Round { peak, flooded: (flooded, each), took })
+    }
+
     /// How much is answered a second when nobody asks before they were answered, and how much CPU time, in microseconds,
     /// these processes take for each of these answers.
     async fn peak(&self, pids: &[u32]) -> Result<(f64, f64)> {
