@@ -242,39 +242,59 @@ pub struct Scale {
 impl Scale {
     /// Puts ten and a hundred thousand memberships of each kind into the database.
     pub async fn build(scene: &Scene, database: &Database) -> Result<Self> {
-        let mut callers = Vec::new();
-        for (name, count) in [("few", FEW), ("many", MANY)] {
-            let email = format!("{name}@example.com");
-            let caller = Caller::new(&scene.server, &email).await?;
-            let org = found(&scene.server, &caller.login).await?;
-            // As many more members there, and as many more orgs elsewhere.
-            database
-                .execute(&format!(
-                    "INSERT INTO orgs (id, owner_id, name, description, created_at, updated_at) \
-                     SELECT gen_random_uuid(), id, '{name} ' || i, '', now(), now() \
-                     FROM keyward_accounts, generate_series(2, {count}) i WHERE email = '{email}'; \
-                     INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
-                     SELECT owner_id, id, 'owner', now(), now() FROM orgs WHERE name LIKE '{name} %'; \
-                     INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
-                     SELECT gen_random_uuid(), '{org}', 'viewer', now(), now() \
-                     FROM generate_series(2, {count})"
-                ))
-                .await?;
-            callers.push((caller, org));
-        }
+        let few = Belonging::build(scene, database, "few", FEW).await?;
+        let many = Belonging::build(scene, database, "many", MANY).await?;
         database.execute("VACUUM ANALYZE").await?;
-        let [(few, small), (many, large)] = callers.as_slice() else {
-            anyhow::bail!("two callers")
-        };
-        let org = |caller: &Caller, org: &str| {
-            scene.authorize("Authorize, org role", &caller.login, "org", org, "viewer")
-        };
-        Ok(Self {
-            pairs: vec![
-                ("Identify, API key", scene.identify("", &few.key), scene.identify("", &many.key)),
-                ("Authorize, org role", org(few, small), org(many, large)),
-            ],
-        })
+        let pairs = few.calls(scene).into_iter().zip(many.calls(scene));
+        Ok(Self { pairs: pairs.map(|(few, many)| (few.name, few, many)).collect() })
+    }
+}
+
+/// Two people with so many orgs each, one of whom has a platform role, and an org of the other's with so many members.
+struct Belonging {
+    member: Caller,
+    admin: Caller,
+    org: String,
+    group: String,
+}
+
+impl Belonging {
+    async fn build(scene: &Scene, database: &Database, name: &str, count: u32) -> Result<Self> {
+        let server = &scene.server;
+        let member = Caller::new(server, &format!("{name}@example.com")).await?;
+        let admin = Caller::new(server, &format!("{name}.admin@example.com")).await?;
+        let org = found(server, &member.login).await?;
+        let group = json!({ "name": "acme", "org_id": org });
+        let made = post(server, "/groups", &member.login, &group).await?;
+        let group = made.get("id").and_then(Value::as_str).context("no group")?.to_owned();
+        // As many more members there, and as many more orgs elsewhere.
+        database
+            .execute(&format!(
+                "INSERT INTO orgs (id, owner_id, name, description, created_at, updated_at) \
+                 SELECT gen_random_uuid(), id, '{name} ' || i, '', now(), now() \
+                 FROM keyward_accounts, generate_series(2, {count}) i WHERE email LIKE '{name}%'; \
+                 INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+                 SELECT owner_id, id, 'owner', now(), now() FROM orgs WHERE name LIKE '{name} %'; \
+                 INSERT INTO org_memberships (member_id, org_id, role, created_at, updated_at) \
+                 SELECT gen_random_uuid(), '{org}', 'viewer', now(), now() \
+                 FROM generate_series(2, {count}); \
+                 INSERT INTO users_roles (user_id, role) \
+                 SELECT id, 'admin' FROM keyward_accounts WHERE email LIKE '{name}.admin%'"
+            ))
+            .await?;
+        Ok(Self { member, admin, org, group })
+    }
+
+    /// What has a bar.
+    fn calls(&self, scene: &Scene) -> [Call; 5] {
+        let member = &self.member.login;
+        [
+            scene.identify("Identify, login token", member),
+            scene.identify("Identify, API key", &self.member.key),
+            scene.authorize("Authorize, org role", member, "org", &self.org, "viewer"),
+            scene.authorize("Authorize, platform role", &self.admin.login, "root", "", ""),
+            scene.authorize("Authorize, group", member, "group", &self.group, "editor"),
+        ]
     }
 }
 
