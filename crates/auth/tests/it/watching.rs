@@ -182,11 +182,9 @@ async fn what_is_watched_is_exported_and_what_is_exported_is_documented() {
 
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_its_alert() {
-    let manual = text_of("docs/operations.md");
-    let (_, section) = manual.split_once("\n## Alerts\n").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let runbooks: BTreeMap<String, String> = section
-        .split("\n### ")
+    let manual = text_of("docs/alerts.md");
+    let runbooks: BTreeMap<String, String> = manual
+        .split("\n## ")
         .skip(1)
         .filter_map(|part| part.split_once('\n'))
         .map(|(heading, text)| (heading.to_owned(), text.trim().to_owned()))
@@ -194,7 +192,7 @@ fn every_alert_has_a_runbook_and_every_runbook_its_alert() {
     let mut named = BTreeSet::new();
     for Alert { name, runbook, severity, .. } in alerts() {
         let anchor = name.to_lowercase();
-        assert_eq!(runbook, format!("docs/operations.md#{anchor}"), "{name}");
+        assert_eq!(runbook, format!("docs/alerts.md#{anchor}"), "{name}");
         let runbook = runbooks.get(&name).unwrap_or_else(|| panic!("{name} has no runbook"));
         let wakes = format!("*{}{}.*", severity[..1].to_uppercase(), &severity[1..]);
         assert!(runbook.starts_with(&wakes), "{name} is a {severity}");
