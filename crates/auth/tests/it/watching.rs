@@ -180,6 +180,31 @@ async fn what_is_watched_is_exported_and_what_is_exported_is_documented() {
     }
 }
 
+/// What is for dashboards of the original, which have it.
+const FOR_OTHERS: [&str; 4] = [
+    "auth_api_request_count",
+    "auth_api_request_latency_microseconds",
+    "auth_email_request_count",
+    "auth_email_request_latency_microseconds",
+];
+
+#[test]
+fn every_documented_metric_is_on_the_dashboard() {
+    let asked: BTreeSet<String> = expressions()
+        .into_iter()
+        .filter(|(what, _)| what.starts_with("panel "))
+        .flat_map(|(_, expression)| asked(&expression).selectors)
+        .map(|selector| selector.metric)
+        .collect();
+    let is_shown = |name: &String| {
+        let of_histogram = ["_bucket", "_sum", "_count"].map(|end| format!("{name}{end}"));
+        asked.contains(name) || of_histogram.iter().any(|series| asked.contains(series))
+    };
+    let documented = documented();
+    let missing: Vec<_> = documented.keys().filter(|name| !is_shown(name)).collect();
+    assert_eq!(missing, FOR_OTHERS, "on the left what no panel shows");
+}
+
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_its_alert() {
     let manual = text_of("docs/alerts.md");
