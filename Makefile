@@ -12,7 +12,7 @@ COMPOSE := docker compose --env-file .env --file docker/compose.yml
 MINUTES ?= 10
 # How long each target of `test-fuzz` gets new inputs; there are 26.
 FUZZ_SECONDS ?= 3
-# The release before this one: a tag or a commit. Unset: the last tag.
+# The release before this one: a tag or a commit. Unset: the last tag, or else the state before the newest migration.
 PREVIOUS ?=
 
 .PHONY: help run test test-races test-faults test-fuzz test-upgrade soak check deny sbom mail-pictures bench release image up down
@@ -52,7 +52,7 @@ check: ## Check formatting, lints, documentation and the container files
 	scripts/check-docker
 
 deny: ## Check licences, advisories and sources of what we depend on
-	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny@0.20.2" >&2; exit 1; }
 	cargo deny --locked check
 
 sbom: ## Write what the binary is made of, and under which licences, to target/sbom
@@ -80,5 +80,6 @@ down: .env ## Stop those containers; their data stays
 .env:
 	@echo "There is no .env yet. Make one with" >&2
 	@echo "    cp .env.example .env" >&2
-	@echo "and give MF_AUTH_SECRET a value, such as 'openssl rand -base64 32' prints." >&2
+	@echo "and give MF_AUTH_SECRET a value, such as 'openssl rand -base64 32' prints, and MF_USERS_ADMIN_EMAIL" >&2
+	@echo "and MF_USERS_ADMIN_PASSWORD those of your account." >&2
 	@exit 1

@@ -11,6 +11,7 @@ mod files;
 mod import;
 mod keys;
 mod migrate;
+mod progress;
 
 use std::io::Write;
 use std::path::Path;
@@ -35,6 +36,7 @@ use crate::config::{self, Config, StoreKind};
 use crate::wiring::Unwatched;
 use crate::{database, secrets, wiring};
 use files::{Input, Output};
+use progress::Progress;
 
 async fn app(config: &Config) -> Result<App, String> {
     watched(config).await.map(|(app, _)| app)
@@ -66,13 +68,16 @@ async fn pending(config: &Config) -> Result<Vec<(i64, &'static str)>, String> {
 /// `auth backup`.
 pub(crate) async fn take(config: &Config, told: &config::Backup) -> Result<ExitCode, String> {
     let app = app(config).await?;
-    let output = Output::open(&told.output)?;
+    let progress = Progress::default();
+    let output = Output::open(&told.output, progress.clone())?;
     let backup = TakeBackup {
         by: By::Operator,
         sink: Box::new(output),
         password_hashes: told.with_password_hashes,
     };
-    let written = app.execute(Caller::Operator, backup).await.map_err(|error| said(&error))?;
+    let words = |bytes| format!("{} KiB written so far", bytes / 1024);
+    let written = progress.during(words, app.execute(Caller::Operator, backup)).await;
+    let written = written.map_err(|error| said(&error))?;
     if told.json {
         let report = json!({
             "rows": written.rows, "left_out": written.left_out, "normalised": written.normalised,
@@ -102,7 +107,8 @@ pub(crate) async fn bring_back(
     config: &Config,
     told: &config::Restore,
 ) -> Result<ExitCode, String> {
-    let input = Input::open(&told.input)?;
+    let progress = Progress::default();
+    let input = Input::open(&told.input, progress.clone())?;
     let app = app(config).await?;
     let restore = Restore {
         by: By::Operator,
@@ -114,10 +120,9 @@ pub(crate) async fn bring_back(
         revive: told.revive,
         dry_run: told.dry_run,
     };
-    let report = app
-        .execute(Caller::Operator, restore)
-        .await
-        .map_err(|error| format!("nothing was restored: {}", said(&error)))?;
+    let words = |bytes| format!("{} KiB read so far", bytes / 1024);
+    let report = progress.during(words, app.execute(Caller::Operator, restore)).await;
+    let report = report.map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;
     print(&format!("{report:#}"))
 }

@@ -225,6 +225,10 @@ pub(crate) struct Restore {
     /// refused.
     #[arg(long, value_enum, default_value = "skip")]
     pub(crate) existing: Existing,
+
+    /// Print the report as JSON, which it always is.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `auth audit` can do.
@@ -292,6 +296,10 @@ pub(crate) struct AuditList {
     /// Only records after this place: what an export that goes on has written last.
     #[arg(long, value_name = "PLACE", default_value_t = 0)]
     pub(crate) after: i64,
+
+    /// Print records as JSON, which they always are.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// One of the two trails.

@@ -165,6 +165,25 @@ fn a_flag_wins_over_a_variable() {
 }
 
 #[test]
+fn every_command_says_what_it_does_as_json_too() {
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, bool)>) {
+        for below in command.get_subcommands() {
+            let path = format!("{path} {}", below.get_name());
+            let json = below.get_arguments().any(|argument| argument.get_id() == "json");
+            match below.has_subcommands() {
+                true => leaves(below, &path, found),
+                false => found.push((path, json)),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    leaves(&super::command(), "auth", &mut found);
+    let without: Vec<_> = found.iter().filter(|(_, json)| !json).map(|(path, _)| &**path).collect();
+    // One logs for as long as it lives, and what the other prints is for a shell.
+    assert_eq!((without, found.len() > 12), (vec!["auth serve", "auth completions"], true));
+}
+
+#[test]
 fn a_value_that_cannot_be_read_is_named_with_its_variable() {
     for (name, value, problem) in [
         ("MF_AUTH_HTTP_PORT", "99999", "is not a port from 0 to 65535"),

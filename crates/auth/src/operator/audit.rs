@@ -8,6 +8,7 @@ use auth_domain::ops::audit::{AcknowledgeAudit, ReadAudit, VerifyAudit};
 use auth_domain::{App, Caller, Error};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use super::{app, pending, print, said, tell};
 use crate::config::{Audit, AuditAcknowledge, AuditList, AuditVerify, Config};
 
@@ -33,10 +34,11 @@ async fn verify(app: &App, told: &AuditVerify) -> Result<ExitCode, String> {
     let mut documents = Vec::new();
     for trail in Trail::ALL {
         let expected = told.expect.iter().find(|end| end.trail == trail).map(|end| end.record);
-        let verdict = app
-            .execute(Caller::Operator, VerifyAudit { trail, expected })
-            .await
-            .map_err(|error| said(&error))?;
+        let progress = Progress::default();
+        let verify = VerifyAudit { trail, expected, read: progress.counter() };
+        let words = |records| format!("{trail}: {records} records verified so far");
+        let verdict = progress.during(words, app.execute(Caller::Operator, verify)).await;
+        let verdict = verdict.map_err(|error| said(&error))?;
         sound &= verdict.findings.is_empty();
         if told.json {
             documents.push(document(&verdict));

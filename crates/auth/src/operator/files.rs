@@ -4,40 +4,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use auth_domain::backup::{Sink, Source};
 use auth_domain::{Error, Result};
 
-use super::{is_standard, note};
+use super::is_standard;
+use super::progress::Progress;
 
 /// How much is read at a time.
 const PART: usize = 256 * 1024;
-/// How often somebody who watches is told how far it is.
-const PROGRESS: Duration = Duration::from_secs(2);
-
-/// How far it is.
-struct Progress {
-    doing: &'static str,
-    bytes: u64,
-    told: Instant,
-}
-
-impl Progress {
-    fn new(doing: &'static str) -> Self {
-        Self { doing, bytes: 0, told: Instant::now() }
-    }
-
-    fn add(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if self.told.elapsed() >= PROGRESS {
-            self.told = Instant::now();
-            note(&format!("{} KiB {} so far", self.bytes / 1024, self.doing));
-        }
-    }
-}
-
 /// Where a backup is written to.
 pub(super) struct Output {
     to: Target,
@@ -86,7 +62,8 @@ impl Drop for Draft {
 }
 
 impl Output {
-    pub(super) fn open(path: &Path) -> std::result::Result<Self, String> {
+    /// What is written counts as progress, in bytes.
+    pub(super) fn open(path: &Path, progress: Progress) -> std::result::Result<Self, String> {
         let to = if is_standard(path) {
             Target::Stdout
         } else {
@@ -96,7 +73,7 @@ impl Output {
                 .map_err(|error| format!("{} cannot be written: {error}", draft.0.display()))?;
             Target::File(file, draft, path.to_owned())
         };
-        Ok(Self { to, progress: Progress::new("written") })
+        Ok(Self { to, progress })
     }
 }
 
@@ -135,14 +112,15 @@ enum Origin {
 }
 
 impl Input {
-    pub(super) fn open(path: &Path) -> std::result::Result<Self, String> {
+    /// What is read counts as progress, in bytes.
+    pub(super) fn open(path: &Path, progress: Progress) -> std::result::Result<Self, String> {
         let unreadable = |error: io::Error| format!("{} cannot be read: {error}", path.display());
         let from = if is_standard(path) {
             Origin::Stdin
         } else {
             Origin::File(File::open(path).map_err(unreadable)?)
         };
-        Ok(Self { from, progress: Progress::new("read") })
+        Ok(Self { from, progress })
     }
 }
 
@@ -176,6 +154,7 @@ impl Source for Input {
         match &mut self.from {
             Origin::Stdin => Err(Error::internal("standard input comes only once")),
             Origin::File(file) => {
+                self.progress.start_over();
                 file.seek(SeekFrom::Start(0)).map(drop).map_err(|error| unreadable(&error))
             }
         }
@@ -206,7 +185,7 @@ mod tests {
         ];
         for leave in leave {
             leave();
-            let mut output = Output::open(&path).unwrap();
+            let mut output = Output::open(&path, Progress::default()).unwrap();
             output.write(b"whole".to_vec()).await.unwrap();
             output.end().await.unwrap();
             drop(output);
@@ -221,7 +200,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("all.json");
         std::fs::write(&path, "yesterday's").unwrap();
-        let mut output = Output::open(&path).unwrap();
+        let mut output = Output::open(&path, Progress::default()).unwrap();
         output.write(b"half".to_vec()).await.unwrap();
         drop(output);
         assert_eq!(std::fs::read(&path).unwrap(), b"yesterday's");

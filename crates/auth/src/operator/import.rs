@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use auth_domain::Caller;
+use async_trait::async_trait;
 use auth_domain::ops::takeover::ImportUsers;
-use auth_domain::takeover::{ImportReport, Refused};
+use auth_domain::takeover::{ForeignUser, ForeignUsers, ImportReport, LeftBehind, Refused};
+use auth_domain::{Caller, Error};
 use auth_postgres::OriginalUsers;
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use super::{admin, said, tell, watched};
 use crate::config::{Config, Import, ImportUsers as Told};
 
@@ -29,18 +31,43 @@ async fn bring_in(config: &Config, told: &Told) -> Result<ImportReport, String> 
     let source = OriginalUsers::open(from, password.as_ref()).await;
     let source = source.map_err(|problem| problem.to_string())?;
     let (app, watching) = watched(config).await?;
+    let progress = Progress::default();
+    let source = Counted { source, progress: progress.clone() };
     let import =
         ImportUsers { source: Box::new(source), leave_out: told.leave_out, dry_run: told.dry_run };
-    let report = app
-        .execute(Caller::Operator, import)
-        .await
-        .map_err(|error| format!("nobody was brought in: {}", said(&error)))?;
+    let words = |users| format!("{users} users read so far");
+    let report = progress.during(words, app.execute(Caller::Operator, import)).await;
+    let report = report.map_err(|error| format!("nobody was brought in: {}", said(&error)))?;
     if watching.is_unconfirmed() {
         return Err("they are in the store, and some replica may not know of it yet: it does once its lease \
              (MF_AUTH_LEASE) ends"
             .into());
     }
     Ok(report)
+}
+
+/// Users, counted as they are read. They are read twice.
+struct Counted {
+    source: OriginalUsers,
+    progress: Progress,
+}
+
+#[async_trait]
+impl ForeignUsers for Counted {
+    async fn read(&mut self) -> Result<Vec<ForeignUser>, Error> {
+        let users = self.source.read().await?;
+        self.progress.add(users.len());
+        Ok(users)
+    }
+
+    async fn rewind(&mut self) -> Result<(), Error> {
+        self.progress.start_over();
+        self.source.rewind().await
+    }
+
+    async fn left_behind(&mut self) -> Result<LeftBehind, Error> {
+        self.source.left_behind().await
+    }
 }
 
 fn document(told: &Told, report: &ImportReport) -> Value {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::progress::Progress;
 use super::{pending, print, say};
 use crate::config::{Config, Migrate};
 use crate::wiring;
@@ -17,7 +18,8 @@ pub(crate) async fn run(config: &Config, told: &Migrate) -> Result<ExitCode, Str
     let pending = pending(config).await?;
     if !told.check {
         // Whether or not there is something to do: an index that was left unfinished is finished as well.
-        wiring::store(config).await?;
+        let words = |_| format!("the schema is being brought up to date, {} to run", pending.len());
+        Progress::default().during(words, wiring::store(config)).await?;
     }
     let names: Vec<String> =
         pending.iter().map(|(version, name)| format!("{version:04}_{name}")).collect();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
-use auth_testkit::{Postgres, SECRET, Setup};
+use auth_testkit::{Database, Postgres, SECRET, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
+use crate::importing::{self, Importing};
 use crate::world::{embedded, eventually, get, stores};
 
 /// What a command printed to standard output, and its exit code.
@@ -243,6 +244,68 @@ async fn what_a_command_says_can_be_read_by_programs() {
     let (_, said, log) = told(&setup, &["backup", "--json"], "").await;
     assert!(document(&said)["orgs"].is_array(), "the backup is the output");
     assert!(log.lines().any(|line| document(line) == report), "{log}");
+}
+
+/// Runs a command whose work this holds up in that database until it has said how far it is, and gives what it said.
+async fn held_up(setup: Setup, arguments: Vec<String>, database: Database, by: &str) -> String {
+    let hold = format!("BEGIN; {by}; SELECT pg_sleep(60); COMMIT");
+    let holding = tokio::spawn({
+        let database = database.clone();
+        async move { database.execute(&hold).await }
+    });
+    let asleep = "SELECT 1 / count(*) FROM pg_stat_activity \
+                  WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    eventually("it is held", Duration::from_mins(1), async || {
+        database.execute(asleep).await.is_ok()
+    })
+    .await;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut child = setup.spawn(&arguments, Stdio::null()).unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let progress = async {
+        loop {
+            let line = said.next_line().await.unwrap().expect("it ended without a word");
+            if line.starts_with("auth: ") {
+                return line;
+            }
+        }
+    };
+    let line = tokio::time::timeout(Duration::from_mins(1), progress).await.unwrap();
+    let wake = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    database.execute(wake).await.unwrap();
+    holding.await.unwrap().unwrap_err();
+    assert!(child.wait_with_output().await.unwrap().status.success(), "{line}");
+    line
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_long_work_is_told_how_far_it_is() {
+    let empty = Postgres::shared().await.unwrap().database().await.unwrap();
+    let migrating = embedded().on(&empty);
+    let original = importing::original(&[]).await;
+    let importing = Importing::new(embedded(), &original);
+    let words = |words: &[&str]| words.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+    let (migrated, imported) = tokio::join!(
+        held_up(
+            migrating,
+            words(&["migrate"]),
+            empty,
+            "SELECT pg_advisory_lock(30229394876363364)"
+        ),
+        held_up(
+            importing.setup.clone(),
+            words(&importing.arguments(&[])),
+            original,
+            "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"
+        ),
+    );
+    for (line, part) in [
+        (migrated, "auth: the schema is being brought up to date, "),
+        (imported, "auth: 0 users read so far, after "),
+    ] {
+        assert!(line.starts_with(part), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,7 @@ fn what_is_mounted_is_there_and_cannot_be_written() {
             files += 1;
         }
     }
-    assert_eq!(files, 6);
+    assert_eq!(files, 10);
     for file in ["grafana/datasource.yml", "grafana/provider.yml", "prometheus/prometheus.yml"] {
         let text = std::fs::read_to_string(workspace().join("docker").join(file)).unwrap();
         yaml_serde::from_str::<Value>(&text).unwrap();
@@ -91,41 +91,99 @@ fn three_replicas_differ_in_nothing_and_only_the_balancer_is_published() {
     assert!(services["auth"]["environment"].get("MF_AUTH_TRUSTED_PROXIES").is_none());
     assert_eq!(texts(&services["auth"]["profiles"]), ["single"]);
     assert_eq!(services["balancer"]["ports"], services["auth"]["ports"]);
-    // Prometheus finds all of them by one name, on the port that is theirs.
-    for service in ["auth", "replica-1"] {
-        let about = &services[service];
-        assert_eq!(texts(&about["networks"]["default"]["aliases"]), ["keyward"]);
-        assert_eq!(about["environment"]["MF_AUTH_OPS_PORT"].as_str(), Some("8186"));
-    }
-    let text =
-        std::fs::read_to_string(workspace().join("docker/prometheus/prometheus.yml")).unwrap();
-    let watching: Value = yaml_serde::from_str(&text).unwrap();
-    let found = &watching["scrape_configs"][0]["dns_sd_configs"][0];
-    assert_eq!((texts(&found["names"]), found["port"].as_u64()), (vec!["keyward"], Some(8186)));
 }
 
+/// By their names: an address that is looked up is not missed when it is gone.
 #[test]
-fn the_workflow_runs_what_is_run_by_hand_and_nothing_else() {
-    let read = |file: &str| std::fs::read_to_string(workspace().join(file)).unwrap();
-    let workflow: Value = yaml_serde::from_str(&read(".github/workflows/ci.yml")).unwrap();
-    let by_hand = read(".ci/run");
-    let by_hand: Vec<_> = by_hand.lines().filter(|line| line.starts_with("make ")).collect();
+fn prometheus_asks_each_replica_of_its_profile_by_name() {
+    let services = services();
+    let yaml = |file: &str| -> Value {
+        let text = std::fs::read_to_string(workspace().join("docker").join(file)).unwrap();
+        yaml_serde::from_str(&text).unwrap()
+    };
+    let watching = yaml("prometheus/prometheus.yml");
+    let found = &watching["scrape_configs"][0]["file_sd_configs"][0]["files"];
+    assert_eq!(texts(found), ["/etc/prometheus/targets.yml"]);
+    let of = |profile: &str, image: &str| -> Vec<(&String, &Value)> {
+        let has = |about: &Value| {
+            texts(&about["profiles"]).contains(&profile)
+                && about["image"].as_str().unwrap().starts_with(image)
+        };
+        services.iter().filter(|(_, about)| has(about)).collect()
+    };
+    for profile in ["single", "replicas"] {
+        let [(_, prometheus)] = of(profile, "prom/prometheus:").try_into().unwrap();
+        assert_eq!(texts(&prometheus["networks"]["default"]["aliases"]), ["prometheus"]);
+        let targets = texts(&prometheus["volumes"])
+            .into_iter()
+            .find_map(|volume| volume.strip_suffix(":/etc/prometheus/targets.yml:ro"))
+            .unwrap();
+        let replicas: Vec<String> = of(profile, "keyward/auth")
+            .into_iter()
+            .map(|(name, about)| {
+                let port = about["environment"]["MF_AUTH_OPS_PORT"].as_str().unwrap();
+                format!("{name}:{port}")
+            })
+            .collect();
+        assert_eq!(texts(&yaml(targets)[0]["targets"]), replicas, "{profile}");
+    }
+}
+
+/// A workflow that may only read, on machines and with actions that are named exactly, and its jobs.
+fn jobs(name: &str) -> BTreeMap<String, Value> {
+    let text = std::fs::read_to_string(workspace().join(".github/workflows").join(name)).unwrap();
+    let workflow: Value = yaml_serde::from_str(&text).unwrap();
     let permissions = workflow["permissions"].as_mapping().unwrap();
     let permissions: Vec<_> = permissions
         .iter()
         .map(|(what, how)| (what.as_str().unwrap(), how.as_str().unwrap()))
         .collect();
-    assert_eq!(permissions, [("contents", "read")]);
+    assert_eq!(permissions, [("contents", "read")], "{name}");
     let jobs = workflow["jobs"].as_mapping().unwrap();
+    let jobs: BTreeMap<_, _> =
+        jobs.iter().map(|(job, about)| (job.as_str().unwrap().to_owned(), about.clone())).collect();
+    for about in jobs.values() {
+        assert!(about["timeout-minutes"].is_u64() && about.get("permissions").is_none(), "{name}");
+        let steps = about["steps"].as_sequence().unwrap();
+        for step in steps.iter().filter_map(|step| step["uses"].as_str()) {
+            // A tag can be moved to something else by whoever owns it, a commit cannot.
+            let (_, commit) = step.split_once('@').unwrap();
+            assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{step}");
+        }
+    }
+    jobs
+}
+
+/// What a job runs.
+fn run(job: &Value) -> Vec<&str> {
+    job["steps"].as_sequence().unwrap().iter().filter_map(|step| step["run"].as_str()).collect()
+}
+
+#[test]
+fn the_workflow_runs_what_is_run_by_hand_and_nothing_else() {
+    let by_hand = std::fs::read_to_string(workspace().join(".ci/run")).unwrap();
+    let by_hand: Vec<_> = by_hand.lines().filter(|line| line.starts_with("make ")).collect();
+    assert_eq!(by_hand, ["make check", "make test"]);
+    let jobs = jobs("ci.yml");
     assert_eq!(jobs.len(), 1);
-    let job = &workflow["jobs"]["ci"];
-    assert!(job["timeout-minutes"].is_u64() && job.get("permissions").is_none());
-    let steps = job["steps"].as_sequence().unwrap();
-    let run: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
-    assert_eq!(run, by_hand);
-    for step in steps.iter().filter_map(|step| step["uses"].as_str()) {
-        // A tag can be moved to something else by whoever owns it, a commit cannot.
-        let (_, commit) = step.split_once('@').unwrap();
-        assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{step}");
+    assert_eq!(run(&jobs["ci"]), by_hand);
+}
+
+/// Everything else that is run there is a target of the Makefile, too.
+#[test]
+fn what_is_run_daily_and_nightly_is_run_by_hand_alike() {
+    let deny = jobs("deny.yml");
+    let [install, check] = run(&deny["deny"]).try_into().unwrap();
+    assert!(install.contains("cargo install --locked cargo-deny@"), "{install}");
+    let nightly = jobs("nightly.yml");
+    assert_eq!(run(&nightly["long"]), ["make ${{ matrix.target }}"]);
+    let long = texts(&nightly["long"]["strategy"]["matrix"]["target"]);
+    let target = |command: &str| command.split(' ').next().unwrap().to_owned();
+    let names: Vec<_> = long.iter().map(|command| target(command)).collect();
+    assert_eq!(names, ["test-fuzz", "test-faults", "test-races", "soak"]);
+    for command in long.into_iter().chain(check.strip_prefix("make ")) {
+        let mut make = std::process::Command::new("make");
+        make.arg("--dry-run").args(command.split(' ')).current_dir(workspace());
+        assert!(make.output().unwrap().status.success(), "make {command}");
     }
 }

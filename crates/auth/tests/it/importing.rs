@@ -12,7 +12,7 @@ const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeqaHUS.wUmH7UmqsBUsBP5Yy3joGWyGu
 const CHEAP: &str = "$2a$04$N9qo8uLOickgx2ZMRZoMyeLLQUVWdPXwM1/2pOIq1F767FQWXptai";
 
 /// A users database of the original with these rows: values of `users`.
-async fn original(rows: &[String]) -> Database {
+pub async fn original(rows: &[String]) -> Database {
     let database = Postgres::shared().await.unwrap().database().await.unwrap();
     let schema = include_str!("../../../postgres/tests/mainflux_users_v033.sql");
     database.execute(schema).await.unwrap();
@@ -26,14 +26,14 @@ fn row(number: u32, email: &str, hash: &str, rest: &str) -> String {
     format!("'{}', '{email}', '{hash}', {rest}", id(number))
 }
 
-struct Importing {
-    setup: Setup,
+pub struct Importing {
+    pub setup: Setup,
     from: String,
     password: String,
 }
 
 impl Importing {
-    fn new(setup: Setup, original: &Database) -> Self {
+    pub fn new(setup: Setup, original: &Database) -> Self {
         let Database { host, port, user, name, .. } = original;
         let password = setup.data_dir().with_file_name("users-password");
         std::fs::write(&password, &original.password).unwrap();
@@ -41,9 +41,14 @@ impl Importing {
         Self { setup, from, password: password.display().to_string() }
     }
 
-    async fn run(&self, more: &[&str]) -> (bool, String) {
+    /// The command, with these flags.
+    pub fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         let told = ["import", "users", "--from", &self.from, "--password-file", &self.password];
-        let told: Vec<&str> = told.into_iter().chain(more.iter().copied()).collect();
+        told.into_iter().chain(more.iter().copied()).collect()
+    }
+
+    async fn run(&self, more: &[&str]) -> (bool, String) {
+        let told = self.arguments(more);
         let (status, said) = self.setup.run(&told).await.unwrap();
         (status.success(), said)
     }

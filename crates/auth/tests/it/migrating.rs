@@ -2,7 +2,6 @@
 //! database that the original left behind, next to a users service, and back again.
 
 mod original;
-mod shell;
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -19,7 +18,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use self::original::{ADA, MAIL_USER, ORG, UNREADABLE, VARIABLES, VIEWER};
-use self::shell::{Shell, blocks};
+use crate::shell::{Shell, blocks};
 use crate::users::{Users, email, id};
 use crate::world::{code, eventually};
 
@@ -128,7 +127,7 @@ impl Fleet {
 }
 
 /// Three ports that nobody has now.
-fn free_ports() -> [u16; 3] {
+pub fn free_ports() -> [u16; 3] {
     let taken = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     taken.map(|listener| listener.local_addr().unwrap().port())
 }

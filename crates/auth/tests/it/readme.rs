@@ -5,25 +5,9 @@ use std::time::Duration;
 use auth_testkit::workspace;
 use tokio::process::Command;
 
+use crate::shell::blocks;
 use crate::start::printed_password;
 use crate::world::{embedded, postgres};
-
-/// The lines of the blocks marked as conversation.
-fn conversation() -> String {
-    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
-    let mut lines = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line {
-            "```sh conversation" => inside = true,
-            "```" => inside = false,
-            line if inside => lines.push(line),
-            _ => {}
-        }
-    }
-    assert!(lines.len() > 10, "the README has a conversation");
-    lines.join("\n")
-}
 
 #[tokio::test]
 async fn the_conversation_works_on_both_stores() {
@@ -33,12 +17,13 @@ async fn the_conversation_works_on_both_stores() {
         let server = setup.start().await.unwrap();
         let password = printed_password(&server.output())
             .unwrap_or_else(|| auth_testkit::ADMIN_PASSWORD.to_owned());
-        let script = conversation()
+        let [script] = blocks("README.md", "conversation").try_into().unwrap();
+        let script = script
             .replace("localhost:8180", &server.http.to_string())
             .replace("localhost:8181", &server.grpc.to_string())
             .replace("localhost:8186", &server.ops.to_string());
-        let run = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &script])
+        let run = Command::new("sh")
+            .args(["-euc", &script])
             .env("PASSWORD", password)
             .current_dir(workspace())
             .kill_on_drop(true)

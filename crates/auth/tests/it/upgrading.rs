@@ -63,7 +63,7 @@ async fn r34_migrating_the_embedded_store_is_killed_at_any_write_and_gone_on_wit
 
 /// The binary of the release before: `KEYWARD_PREVIOUS`, which `make test-upgrade` builds; or else this one, which
 /// shows that the test itself works.
-fn previous() -> PathBuf {
+pub fn previous() -> PathBuf {
     let path = std::env::var_os("KEYWARD_PREVIOUS");
     path.map_or_else(|| env!("CARGO_BIN_EXE_auth").into(), PathBuf::from)
 }

@@ -1,5 +1,7 @@
 //! Reading the audit trail, verifying it and keeping it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -115,6 +117,8 @@ pub struct VerifyAudit {
     pub trail: Trail,
     /// A record that must be there with this digest, from an earlier verdict.
     pub expected: Option<(i64, Digest)>,
+    /// How many records were read so far, for whoever waits.
+    pub read: Arc<AtomicU64>,
 }
 
 impl Operation for VerifyAudit {
@@ -150,6 +154,7 @@ impl VerifyAudit {
         let head = cx.store().audit_head(self.trail).await?;
         let end = head.place;
         let mut verifier = Verifier::new(cx.notary(), head, self.expected);
+        self.read.store(0, Ordering::Relaxed);
         // From the very beginning: what is before the first that is kept should not be there.
         let mut after = i64::MIN;
         while after < end {
@@ -158,6 +163,7 @@ impl VerifyAudit {
             after = last.place;
             for record in &records {
                 verifier.read(record);
+                self.read.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(verifier.finish())
@@ -213,7 +219,7 @@ impl Operation for AcknowledgeAudit {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let Self { trail, place, reason } = self;
-        let verdict = VerifyAudit { trail, expected: None }.run(cx).await?;
+        let verdict = VerifyAudit { trail, expected: None, read: Arc::default() }.run(cx).await?;
         if !verdict.findings.contains(&Finding::FoundUnsealed(place)) {
             return Err(Error::malformed(
                 "place",

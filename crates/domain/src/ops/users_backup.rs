@@ -194,7 +194,10 @@ impl Row {
             id: self.id.parse().map_err(|_| "has no id")?,
             email,
             password,
-            status: self.status.parse().map_err(|_| "has a status that does not exist")?,
+            status: match &*self.status {
+                "" => return Err("has no status"),
+                status => status.parse().map_err(|_| "has a status that does not exist")?,
+            },
             metadata: Metadata::new(self.metadata).map_err(|_| "has metadata that is too large")?,
             created_at: cx.now,
             updated_at: cx.now,

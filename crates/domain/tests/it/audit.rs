@@ -1,5 +1,7 @@
 //! What the audit trail says of attempts, and who reads it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth_domain::audit::{AuditQuery, Entry, Trail};
@@ -115,7 +117,7 @@ async fn s94_only_platform_roles_that_signed_in_read_all_of_it() {
     assert!(matches!(world.as_user(7, list()).await, Err(Error::Forbidden)));
     assert!(matches!(world.as_anyone(list()).await, Err(Error::Unauthenticated(_))));
     assert!(world.as_service(list()).await.is_err());
-    let verify = VerifyAudit { trail: Trail::Changes, expected: None };
+    let verify = VerifyAudit { trail: Trail::Changes, expected: None, read: Arc::default() };
     assert!(matches!(world.as_user(6, verify).await, Err(Error::Unauthenticated(_))));
 }
 
@@ -133,8 +135,10 @@ async fn s95_a_trail_is_trimmed_by_age_and_stays_proved() {
     assert_eq!(trimmed().await, 1, "the last stays");
     world.as_user(6, give(2)).await.unwrap();
     assert_eq!(trimmed().await, 1);
-    let verify = VerifyAudit { trail: Trail::Changes, expected: None };
+    let read = Arc::<AtomicU64>::default();
+    let verify = VerifyAudit { trail: Trail::Changes, expected: None, read: Arc::clone(&read) };
     let verdict = world.app.execute(Caller::Operator, verify).await.unwrap();
     assert_eq!(verdict.findings, []);
     assert_eq!((verdict.first, verdict.records), (3, 3), "two that say so, and one between");
+    assert_eq!(read.load(Ordering::Relaxed), 3, "what whoever waits is told");
 }

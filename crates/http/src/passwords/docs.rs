@@ -36,7 +36,8 @@ pub(super) fn reset() -> Docs {
         &GROUP,
         "resetPassword",
         "Set a forgotten password anew",
-        "By the token in the mail, and by no other kind of token. Every session of the user ends; API keys stay.",
+        "By the token in the mail, given as `token` in the body, and by no other kind of token. Without one the answer is 401 \
+         and speaks of a bearer token, as the original's does; none is asked for. Every session of the user ends; API keys stay.",
     )
     .body::<ResetBody>(json!({
         "token": "01932f5a1f007b9a8c3d2e5f7a9b1c4db3duZXIgb2YgdGhpcyBsaW5rIHJlYWQgdGhlaXIgbWFpbA",

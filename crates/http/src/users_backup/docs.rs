@@ -31,7 +31,7 @@ struct UserView {
     /// What is attached to them.
     #[schema(required = false)]
     metadata: Map<String, Value>,
-    /// `enabled` or `disabled`.
+    /// `enabled` or `disabled`. It has to be given: nobody is enabled, or locked out, because it was forgotten.
     status: String,
 }
 

@@ -24,8 +24,8 @@ pub struct Shell {
 impl Shell {
     /// Opens one in this directory, with these variables and no others. Any command that fails ends it.
     pub fn open(dir: &Path, variables: &[(&str, String)]) -> Self {
-        let mut child = Command::new("bash")
-            .args(["-euo", "pipefail", "-s"])
+        let mut child = Command::new("sh")
+            .args(["-eu", "-s"])
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .current_dir(dir)
