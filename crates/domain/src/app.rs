@@ -312,13 +312,14 @@ impl App {
         let result = self.admit(&mut cx, caller, access, span).await;
         let admitted = result.is_ok();
         // What siblings ask all the time counts itself, if it is counted at all.
-        let result = if O::HOT { result } else { limits::count::<O>(&cx, result).await };
+        let checks = O::HOT && admitted && !matches!(cx.actor, Actor::User(_));
+        let result = if checks { result } else { limits::count::<O>(&cx, result).await };
         let result = match result {
             Ok(()) => operation.run(&mut cx).await,
             Err(refusal) => Err(refusal),
         };
-        // What is asked all the time is counted by the observer alone.
-        if !O::HOT && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
+        // What is asked all the time is counted by the observer alone, unless it is asked by who may not.
+        if !(O::HOT && admitted) && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
             self.count_attempt(&cx, access, O::NAME, result.as_ref().err());
         }
         result
