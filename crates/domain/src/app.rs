@@ -268,8 +268,9 @@ impl App {
         let started = Instant::now();
         let access = operation.access();
         let span = span::<O>(&access);
-        let mut ending =
-            Ending { app: self, name: O::NAME, hot: O::HOT, span: &span, started, known: false };
+        let own = matches!(caller, Caller::System);
+        let (name, hot, known) = (O::NAME, O::HOT, false);
+        let mut ending = Ending { app: self, name, hot, own, span: &span, started, known };
         let result = self.attempt(caller, access, operation, &span).instrument(span.clone()).await;
         ending.record(result.as_ref().err());
         result
@@ -351,6 +352,7 @@ struct Ending<'a> {
     app: &'a App,
     name: &'static str,
     hot: bool,
+    own: bool,
     span: &'a Span,
     started: Instant,
     known: bool,
@@ -381,7 +383,12 @@ impl Ending<'_> {
     /// Gives how long it took, in milliseconds.
     fn observe(&self, outcome: &'static str) -> f64 {
         let took = self.started.elapsed();
-        self.app.0.ports.observer.observe(self.name, outcome, took);
+        let observer = &self.app.0.ports.observer;
+        if self.own {
+            observer.observe_own(self.name, outcome, took);
+        } else {
+            observer.observe(self.name, outcome, took);
+        }
         self.span.record("outcome", outcome);
         took.as_secs_f64() * 1000.0
     }
