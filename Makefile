@@ -10,12 +10,12 @@ COMPOSE := docker compose --env-file .env --file docker/compose.yml
 
 # For how many minutes to soak.
 MINUTES ?= 10
-# How long each target of `test-fuzz` gets new inputs; there are 26.
+# How long each target of `test-fuzz` gets new inputs; there are 32.
 FUZZ_SECONDS ?= 3
 # The release before this one: a tag or a commit. Unset: the last tag, or else the state before the newest migration.
 PREVIOUS ?=
 
-.PHONY: help run test test-races test-faults test-fuzz test-upgrade soak check deny sbom mail-pictures bench release image up down
+.PHONY: help run test test-races test-faults test-fuzz test-leaks test-upgrade soak check deny sbom mail-pictures bench release image up down
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ soak: ## Load two replicas for MINUTES=10, break something now and then, and fai
 test-fuzz: ## Give every decoder hostile inputs for FUZZ_SECONDS, 3 unless said otherwise, each
 	@cargo test --quiet --no-run --workspace --locked
 	@KEYWARD_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --quiet --workspace --locked --no-fail-fast fuzz_ -- --test-threads=1 --nocapture > /dev/null
+
+test-leaks: ## Run every test of the service with its servers at level trace, and search all they print for secrets and addresses
+	scripts/setup-tests
+	KEYWARD_TEST_LEAKS=1 cargo test --locked --no-fail-fast --package auth --test it
 
 check: ## Check formatting, lints, documentation and the container files
 	cargo fmt --all --check

@@ -247,6 +247,10 @@ impl Observer for Waking {
         self.observer.observe(operation, outcome, took);
     }
 
+    fn observe_own(&self, operation: &'static str, outcome: &'static str, took: Duration) {
+        self.observer.observe_own(operation, outcome, took);
+    }
+
     fn origin(&self) -> Origin {
         self.observer.origin()
     }

@@ -70,7 +70,7 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
     let mut listeners = JoinSet::new();
     for (port, contract) in ports.http {
         let tls = secured.as_ref().map(Secured::http);
-        let router = wiring::http(&config, &service.app, contract, tokens.clone());
+        let router = wiring::http(&config, &service.app, contract, &callers);
         listeners.spawn(serve(port, tls, router, visitors(&config)).run(public.clone()));
     }
     for (port, contract) in ports.grpc {

@@ -14,8 +14,9 @@ use auth_domain::ops::NAMES;
 use auth_domain::ports::{Checks, Confirm, Directory, Observer, Store, Throttle};
 use auth_domain::quota::Quota;
 use auth_domain::{App, Rules};
+use auth_grpc::callers::Method;
 use auth_grpc::directory::{RemoteDirectory, RemoteOptions};
-use auth_grpc::{Callers, ServiceTokens};
+use auth_grpc::{AllowList, Callers, ServiceTokens};
 use auth_http::Contract;
 use auth_jwt::{HmacPseudonyms, RandomRefreshTokens};
 use auth_redis::{RedisCounts, RedisStream, RedisWakeups, STREAM, StreamConfig};
@@ -348,25 +349,26 @@ fn throttle(
     Arc::new(Limiter::new(&quotas, pseudonyms, shared))
 }
 
-/// The services that show a token over gRPC, known by the same over HTTP.
+/// The services that show a token over gRPC, known by the same over HTTP, and under the same list.
 #[derive(Debug)]
-struct KnownByToken(ServiceTokens);
+struct KnownByToken {
+    tokens: ServiceTokens,
+    allow: AllowList,
+}
 
 impl auth_http::Services for KnownByToken {
-    fn name(&self, token: &str) -> Option<Arc<str>> {
-        self.0.name(token)
+    fn service(&self, token: &str) -> Option<auth_http::Service> {
+        let name = self.tokens.name(token)?;
+        let may_introspect = self.allow.allows(&name, Method::Introspect);
+        Some(auth_http::Service { name, may_introspect })
     }
 }
 
 /// What is served over HTTP on a port with this contract.
-pub(crate) fn http(
-    config: &Config,
-    app: &App,
-    contract: Contract,
-    tokens: ServiceTokens,
-) -> Router {
+pub(crate) fn http(config: &Config, app: &App, contract: Contract, callers: &Callers) -> Router {
     let limits = &config.limits;
     let headers = usize::try_from(limits.http_max_headers).unwrap_or(usize::MAX);
+    let services = KnownByToken { tokens: callers.tokens.clone(), allow: callers.allow.clone() };
     let options = auth_http::Options {
         contract,
         accounts: config.has_accounts(),
@@ -380,7 +382,7 @@ pub(crate) fn http(
             restore_bytes: limits.http_max_restore,
             long_request: limits.http_backup_timeout,
         },
-        services: Some(Arc::new(KnownByToken(tokens))),
+        services: Some(Arc::new(services)),
     };
     let proxies = config.proxies.believed();
     auth_telemetry::layers(auth_http::router(app.clone(), options), "http", Some(proxies))

@@ -4,6 +4,8 @@
 //! auth said are alive and since when.
 
 mod confirmed;
+#[cfg(test)]
+mod fuzz;
 mod keys;
 mod token;
 

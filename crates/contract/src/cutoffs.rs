@@ -43,6 +43,11 @@ pub async fn go40_nothing_of_a_disabled_account_is_good(store: AnyStore) {
         let issuer = user(number);
         let cut_off = store.cut_off(issuer).await.unwrap();
         let shown = store.key(issuer, key_id(number)).await.unwrap().is_some();
+        assert_eq!(
+            store.stored_key(issuer, key_id(number)).await.unwrap(),
+            Some(key(number, issuer))
+        );
+        assert_eq!(store.stored_key(user(9), key_id(number)).await.unwrap(), None, "{number}");
         let session = Guard::SessionLives { user: issuer, issued_at: moment(3_600).seconds() };
         let key = Guard::KeyExists { key: key_id(number), issuer };
         for guard in [session, key] {

@@ -268,8 +268,9 @@ impl App {
         let started = Instant::now();
         let access = operation.access();
         let span = span::<O>(&access);
-        let mut ending =
-            Ending { app: self, name: O::NAME, hot: O::HOT, span: &span, started, known: false };
+        let own = matches!(caller, Caller::System);
+        let (name, hot, known) = (O::NAME, O::HOT, false);
+        let mut ending = Ending { app: self, name, hot, own, span: &span, started, known };
         let result = self.attempt(caller, access, operation, &span).instrument(span.clone()).await;
         ending.record(result.as_ref().err());
         result
@@ -312,13 +313,14 @@ impl App {
         let result = self.admit(&mut cx, caller, access, span).await;
         let admitted = result.is_ok();
         // What siblings ask all the time counts itself, if it is counted at all.
-        let result = if O::HOT { result } else { limits::count::<O>(&cx, result).await };
+        let checks = O::HOT && admitted && !matches!(cx.actor, Actor::User(_));
+        let result = if checks { result } else { limits::count::<O>(&cx, result).await };
         let result = match result {
             Ok(()) => operation.run(&mut cx).await,
             Err(refusal) => Err(refusal),
         };
-        // What is asked all the time is counted by the observer alone.
-        if !O::HOT && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
+        // What is asked all the time is counted by the observer alone, unless it is asked by who may not.
+        if !(O::HOT && admitted) && attempts::is_one(O::NAME, admitted, result.as_ref().err()) {
             self.count_attempt(&cx, access, O::NAME, result.as_ref().err());
         }
         result
@@ -350,6 +352,7 @@ struct Ending<'a> {
     app: &'a App,
     name: &'static str,
     hot: bool,
+    own: bool,
     span: &'a Span,
     started: Instant,
     known: bool,
@@ -380,7 +383,12 @@ impl Ending<'_> {
     /// Gives how long it took, in milliseconds.
     fn observe(&self, outcome: &'static str) -> f64 {
         let took = self.started.elapsed();
-        self.app.0.ports.observer.observe(self.name, outcome, took);
+        let observer = &self.app.0.ports.observer;
+        if self.own {
+            observer.observe_own(self.name, outcome, took);
+        } else {
+            observer.observe(self.name, outcome, took);
+        }
         self.span.record("outcome", outcome);
         took.as_secs_f64() * 1000.0
     }

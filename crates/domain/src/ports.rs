@@ -64,6 +64,11 @@ pub trait Observer: Send + Sync {
     /// An operation ended: its name, `ok` or an [`crate::Error::outcome`], and how long it took.
     fn observe(&self, operation: &'static str, outcome: &'static str, took: Duration);
 
+    /// The same of one that nobody but this process asked for.
+    fn observe_own(&self, operation: &'static str, outcome: &'static str, took: Duration) {
+        self.observe(operation, outcome, took);
+    }
+
     /// Where the request that is under way comes from, for the audit trail.
     fn origin(&self) -> Origin {
         Origin::default()

@@ -96,7 +96,7 @@ impl fmt::Debug for ServiceTokens {
     }
 }
 
-/// A call that only known services may make, by its name in `proto/`.
+/// A call that only known services may make, by its name in `proto/`, or what they may ask over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `AuthService/Issue`
@@ -121,11 +121,13 @@ pub enum Method {
     GetUsersByIds,
     /// `UsersService/GetUsersByEmails`
     GetUsersByEmails,
+    /// `POST /introspect`, which is no method of gRPC and asked with the same token
+    Introspect,
 }
 
 impl Method {
-    /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    /// Those of gRPC.
+    pub const RPCS: [Self; 11] = [
         Self::Issue,
         Self::AssignRole,
         Self::RetrieveRole,
@@ -138,6 +140,10 @@ impl Method {
         Self::GetUsersByIds,
         Self::GetUsersByEmails,
     ];
+
+    fn all() -> impl Iterator<Item = Self> {
+        Self::RPCS.into_iter().chain([Self::Introspect])
+    }
 
     /// Its name in `proto/` and in allow lists.
     #[must_use]
@@ -154,6 +160,7 @@ impl Method {
             Self::GetDormantOrgInviteByPlatformInvite => "GetDormantOrgInviteByPlatformInvite",
             Self::GetUsersByIds => "GetUsersByIDs",
             Self::GetUsersByEmails => "GetUsersByEmails",
+            Self::Introspect => "Introspect",
         }
     }
 
@@ -169,7 +176,8 @@ impl Method {
             | Self::ActivateOrgInvite
             | Self::GetDormantOrgInviteByPlatformInvite
             | Self::GetUsersByIds
-            | Self::GetUsersByEmails => false,
+            | Self::GetUsersByEmails
+            | Self::Introspect => false,
         }
     }
 }
@@ -218,7 +226,7 @@ impl fmt::Display for BadAllowList {
             Self::Repeated(name) => write!(f, "`{name}` is listed twice"),
             Self::Method(method) => {
                 write!(f, "there is no method `{method}` to allow; use * or some of")?;
-                Method::ALL.iter().try_for_each(|method| write!(f, " {}", method.name()))
+                Method::all().try_for_each(|method| write!(f, " {}", method.name()))
             }
         }
     }
@@ -247,13 +255,12 @@ impl FromStr for AllowList {
 
 fn parse_methods(text: &str) -> Result<Vec<Method>, BadAllowList> {
     if text == "*" {
-        return Ok(Method::ALL.to_vec());
+        return Ok(Method::all().collect());
     }
     text.split(',')
         .map(str::trim)
         .map(|name| {
-            Method::ALL
-                .into_iter()
+            Method::all()
                 .find(|method| method.name() == name)
                 .ok_or_else(|| BadAllowList::Method(name.to_owned()))
         })

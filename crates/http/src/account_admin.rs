@@ -76,6 +76,7 @@ impl FromMembers for OpenBody {
     }
 }
 
+/// Complains in the order in which the original does.
 async fn open(
     State(app): State<App>,
     credential: Credential,
@@ -83,6 +84,7 @@ async fn open(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let email = body.email.parse()?;
+    app.check_new_password(&body.password)?;
     let status = match body.status.as_str() {
         "" => AccountStatus::Enabled,
         text => text.parse()?,

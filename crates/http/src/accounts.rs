@@ -2,7 +2,7 @@
 
 pub(crate) mod docs;
 
-use auth_domain::model::{Metadata, TicketSecret};
+use auth_domain::model::{Metadata, PlatformRole, TicketSecret};
 use auth_domain::ops::accounts::{Login, Profile, Register, VerifyEmail, ViewProfile};
 use auth_domain::ops::platform_invites::RegisterByInvite;
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
@@ -171,7 +171,6 @@ struct TokenView<'a> {
 }
 
 /// The caller's own account.
-// The original says `root` of administrators too, and its web client knows no other word.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Profile)]
 struct ProfileView<'a> {
@@ -187,7 +186,7 @@ struct ProfileView<'a> {
     /// Whether they may use it, which they may if they see this.
     #[schema(value_type = types::AccountStatus)]
     status: &'static str,
-    /// Their platform role, if they have one.
+    /// `root` if they have a platform role, whichever it is: clients of the original know no other word.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = types::PlatformRole, required = false)]
     role: Option<&'static str>,
@@ -200,7 +199,7 @@ impl<'a> From<&'a Profile> for ProfileView<'a> {
             email: profile.account.email.as_str(),
             metadata: profile.account.metadata.object(),
             status: profile.account.status.as_str(),
-            role: profile.role.map(auth_domain::model::PlatformRole::as_str),
+            role: profile.role.map(|_| PlatformRole::Root.as_str()),
         }
     }
 }

@@ -9,8 +9,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use crate::Services;
 use crate::problem::Unproved;
+use crate::{Service, Services};
 
 /// The scheme, to the letter: the original knows no other spelling, so neither do its proxies.
 const SCHEME: &[u8] = b"Bearer ";
@@ -29,16 +29,9 @@ impl<S: Sync> FromRequestParts<S> for Credential {
 }
 
 impl Credential {
-    /// Who is calling: a sibling service whose token is known, or somebody for the pipeline to prove.
-    pub(crate) fn service_or_user(
-        self,
-        services: Option<&dyn Services>,
-    ) -> Result<Caller, Unproved> {
-        let known = |token: &Token| services.and_then(|services| services.name(token.expose()));
-        match self.0.as_ref().ok().and_then(known) {
-            Some(name) => Ok(Caller::Service(name)),
-            None => self.caller(),
-        }
+    /// The sibling service whose token it is, if it is one.
+    pub(crate) fn service(&self, services: Option<&dyn Services>) -> Option<Service> {
+        services?.service(self.0.as_ref().ok()?.expose())
     }
 
     /// Who is calling, for the pipeline to prove.

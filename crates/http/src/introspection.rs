@@ -4,7 +4,7 @@ mod docs;
 
 use auth_domain::model::Token;
 use auth_domain::ops::introspection::{ActiveToken, Introspect, RevokeToken, TokenKind};
-use auth_domain::{App, Caller, Invalid, Operation, Result};
+use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::on;
@@ -49,7 +49,14 @@ async fn introspect(
     credential: Credential,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
-    let caller = credential.service_or_user(api.options.services.as_deref())?;
+    let caller = match credential.service(api.options.services.as_deref()) {
+        Some(service) if service.may_introspect => Caller::Service(service.name),
+        Some(service) => {
+            api.app.note_refusal(Some(service.name), Introspect::NAME, &Error::Forbidden);
+            return Err(Error::Forbidden.into());
+        }
+        None => credential.caller()?,
+    };
     let found = api.app.execute(caller, Introspect { token: form.token }).await?;
     answer::json(StatusCode::OK, &IntrospectionView::from(found.as_ref()))
 }

@@ -95,8 +95,17 @@ pub struct Options {
 
 /// Knows sibling services by what they show.
 pub trait Services: fmt::Debug + Send + Sync {
-    /// The name of the service whose token this is.
-    fn name(&self, token: &str) -> Option<Arc<str>>;
+    /// The service whose token this is.
+    fn service(&self, token: &str) -> Option<Service>;
+}
+
+/// A sibling service that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether it may ask about tokens, which is all that services ask for over HTTP.
+    pub may_introspect: bool,
 }
 
 /// Which build this is, as `GET /health` shows it.

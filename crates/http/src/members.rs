@@ -5,7 +5,7 @@ pub(crate) mod docs;
 use auth_domain::model::{Listing, Member, MemberOrder, MemberQuery, OrgRole};
 use auth_domain::ops::members::{
     AddMembers, Batch, Grant, LeaveOrg, ListMembers, RemoveMembers, TransferOwnership,
-    UpdateMembers, ViewMember,
+    UpdateMembers, ViewMember, can_be_given,
 };
 use auth_domain::{App, Error, Invalid, Operation, Result};
 use axum::extract::State;
@@ -83,8 +83,14 @@ impl FromMembers for GrantsBody {
 }
 
 impl FromMembers for GrantBody {
+    /// Complains of `owner` where the original does: before anybody is asked who they are.
     fn from_members(members: &mut Members) -> Result<Self> {
-        Ok(Self { email: members.text("email")?, role: members.text("role")? })
+        let (email, role) = (members.text("email")?, members.text("role")?);
+        // Any other text that is no role is for later.
+        if let Ok(role) = role.parse() {
+            can_be_given(role)?;
+        }
+        Ok(Self { email, role })
     }
 }
 

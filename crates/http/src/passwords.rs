@@ -145,8 +145,12 @@ async fn change(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let (own, other) = (!is_empty(&body.old_password), !body.email.is_empty());
-    if is_empty(&body.password) || (!own && !other) {
+    if !own && !other {
         return Err(Error::from(Invalid::MissingPassword).into());
+    }
+    // Whatever rule the operator set, it is one for passwords.
+    if is_empty(&body.password) {
+        return Err(Error::from(Invalid::Password).into());
     }
     app.check_new_password(&body.password)?;
     if own && other {

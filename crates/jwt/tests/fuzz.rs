@@ -120,6 +120,36 @@ fn fuzz_claims() {
     });
 }
 
+/// The same of a payload under the header of an access token (RFC 9068): whatever it says, it is that and no other token.
+#[test]
+fn fuzz_access_claims() {
+    const ACCESS: &[u8] = br#"{"alg":"HS256","typ":"at+jwt"}"#;
+    let tokens = tokens();
+    Fuzz::new("jwt/access", include_str!("../corpus/access.txt")).run(|input| {
+        let Ok(proved) = tokens.verify(&signed(ACCESS, input)) else {
+            return (false, serde_json::from_slice::<Value>(input).is_ok());
+        };
+        let said = proved.claims;
+        let session = said.session.unwrap();
+        assert_eq!((said.kind, said.email.as_str()), (KeyKind::Login, ""));
+        // A reader that takes whatever comes sees the same in it.
+        let lax: Value = serde_json::from_slice(input).unwrap();
+        assert_eq!(lax.get("sub"), Some(&Value::from(said.user.to_string())));
+        assert_eq!(lax.get("sid"), Some(&Value::from(session.id.to_string())));
+        assert_eq!(lax.get("auth_time"), Some(&Value::from(session.began_at)));
+        assert_eq!(lax.get("aud"), Some(&Value::from("keyward.fleet")));
+        assert_eq!(lax.get("iat"), Some(&Value::from(said.issued_at)));
+        assert_eq!(lax.get("exp").cloned(), said.expires_at.map(Value::from));
+        assert_eq!(lax.get("nbf").cloned(), said.not_before.map(Value::from));
+        assert_eq!(lax.get("jti").cloned(), said.id.map(|id| Value::from(id.to_string())));
+        assert!(lax.get("type").is_none() && lax.get("issuer_id").is_none());
+        assert!(tokens.verify(&signed(HEADER, input)).is_err(), "it is of one type only");
+        let again = tokens.verify(&Token::new(sign(&tokens, &said))).unwrap().claims;
+        assert_eq!(again, Claims { not_before: None, ..said });
+        (true, true)
+    });
+}
+
 /// A header is obeyed in nothing: it says what the key is for, in one way, or the token is refused.
 #[test]
 fn fuzz_headers() {

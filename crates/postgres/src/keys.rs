@@ -51,6 +51,20 @@ pub(crate) async fn find(db: &Connections, issuer: UserId, id: KeyId) -> Result<
     row.map(Key::try_from).transpose()
 }
 
+pub(crate) async fn stored(db: &Connections, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+    let row: Option<KeyRow> = db
+        .optional(|| {
+            query_as(
+                "SELECT id, issuer_id, subject, issued_at, expires_at FROM keys \
+                 WHERE id = $1 AND issuer_id = $2 AND type = 2",
+            )
+            .bind(id.to_string())
+            .bind(issuer.uuid())
+        })
+        .await?;
+    row.map(Key::try_from).transpose()
+}
+
 pub(crate) async fn list(
     db: &Connections,
     issuer: UserId,

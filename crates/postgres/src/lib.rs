@@ -91,6 +91,10 @@ impl ports::Keys for PgStore {
         keys::find(&self.database, issuer, id).await
     }
 
+    async fn stored_key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+        keys::stored(&self.database, issuer, id).await
+    }
+
     async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>> {
         keys::list(&self.database, issuer, page).await
     }

@@ -47,6 +47,20 @@ pub(crate) async fn find(db: &SqlitePool, issuer: UserId, id: KeyId) -> Result<O
     .transpose()
 }
 
+pub(crate) async fn stored(db: &SqlitePool, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+    query_as::<_, KeyRow>(
+        "SELECT id, issuer_id, subject, issued_at, expires_at FROM keys \
+         WHERE id = ?1 AND issuer_id = ?2",
+    )
+    .bind(id.uuid())
+    .bind(issuer.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?
+    .map(Key::try_from)
+    .transpose()
+}
+
 pub(crate) async fn list(
     db: &SqlitePool,
     issuer: UserId,

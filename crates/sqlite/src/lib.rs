@@ -185,6 +185,10 @@ impl ports::Keys for SqliteStore {
         keys::find(&self.readers, issuer, id).await
     }
 
+    async fn stored_key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>> {
+        keys::stored(&self.readers, issuer, id).await
+    }
+
     async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>> {
         keys::list(&self.readers, issuer, page).await
     }

@@ -1,5 +1,6 @@
 //! Starts ephemeral PostgreSQL, Redis and SMTP servers and the real binary, for tests.
 
+mod leaks;
 mod port;
 mod postgres;
 mod proxy;
@@ -7,6 +8,7 @@ mod redis;
 mod server;
 mod smtp;
 
+pub use leaks::keep_secret;
 pub use port::Port;
 pub use postgres::{Crowd, Database, Postgres};
 pub use proxy::{Network, Proxy};

@@ -1,18 +1,22 @@
 //! The real binary, as its operator would start it.
 
+mod output;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+use self::output::{Addresses, Output};
+use crate::leaks;
 
 /// How long a start or a stop may take before a test gives up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -30,6 +34,7 @@ pub struct Setup {
     binary: PathBuf,
     settings: Vec<(String, String)>,
     data: Arc<TempDir>,
+    watched: bool,
 }
 
 impl Setup {
@@ -37,7 +42,8 @@ impl Setup {
     /// of its own, on ports the system picks, with an admin account and without rate limits.
     pub fn new(binary: impl Into<PathBuf>) -> Result<Self> {
         let data = Arc::new(tempfile::tempdir()?);
-        let setup = Self { binary: binary.into(), settings: Vec::new(), data };
+        let watched = leaks::everywhere();
+        let setup = Self { binary: binary.into(), settings: Vec::new(), data, watched };
         let directory = setup.data_dir().display().to_string();
         Ok(setup
             .set("MF_AUTH_HTTP_PORT", "0")
@@ -70,6 +76,14 @@ impl Setup {
         self
     }
 
+    /// Logging at level `trace` unless another is set, and failing the test when a secret or an address shows in what
+    /// it prints.
+    #[must_use]
+    pub const fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
     /// The same with another binary.
     #[must_use]
     pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
@@ -97,12 +111,12 @@ impl Setup {
     /// Starts it and waits until it serves.
     pub async fn start(&self) -> Result<Server> {
         let mut child = self.command(&[]).spawn().context("starting the binary")?;
-        let output = Output::default();
+        let mut output = Output::default();
         let (found, mut addresses) = watch::channel(None);
-        let stdout = child.stdout.take().context("its output")?;
-        let stderr = child.stderr.take().context("its errors")?;
-        tokio::spawn(output.clone().collect(stdout, Some(found)));
-        tokio::spawn(output.clone().collect(stderr, None));
+        let stdout = child.stdout.take().context("its output")?.into_owned_fd()?;
+        let stderr = child.stderr.take().context("its errors")?.into_owned_fd()?;
+        output.collect(stdout, Some(found));
+        output.collect(stderr, None);
         let listening = timeout(PATIENCE, addresses.wait_for(Option::is_some)).await;
         let Ok(Ok(listening)) = listening.map(|found| found.map(|found| *found)) else {
             let _ = child.kill().await;
@@ -114,8 +128,8 @@ impl Setup {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
             .build()?;
-        let data = Arc::clone(&self.data);
-        Ok(Server { child, output, data, http, grpc, ops, users_http, users_grpc, client })
+        let (data, watched) = (Arc::clone(&self.data), self.watched);
+        Ok(Server { child, output, data, watched, http, grpc, ops, users_http, users_grpc, client })
     }
 
     /// Runs it to its end, for starts that must fail and for subcommands.
@@ -123,7 +137,15 @@ impl Setup {
         let mut command = self.command(arguments);
         let ended = timeout(PATIENCE, command.output()).await.context("it goes on")??;
         let mut text = String::from_utf8_lossy(&ended.stdout).into_owned();
-        text.push_str(&String::from_utf8_lossy(&ended.stderr));
+        let log = String::from_utf8_lossy(&ended.stderr);
+        if self.watched {
+            leaks::search(&log);
+            // What a command is asked for it says there; a server logs there.
+            if arguments.is_empty() {
+                leaks::search(&text);
+            }
+        }
+        text.push_str(&log);
         Ok((ended.status, text))
     }
 
@@ -134,9 +156,12 @@ impl Setup {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
+        command.args(arguments).env_clear();
+        if self.watched {
+            self.settings.iter().for_each(|(name, value)| leaks::keep_setting(name, value));
+            command.env("MF_AUTH_LOG_LEVEL", "trace");
+        }
         command
-            .args(arguments)
-            .env_clear()
             .envs(self.settings.iter().cloned())
             .current_dir(self.data.path())
             .stdin(Stdio::null())
@@ -153,8 +178,8 @@ pub struct Server {
     child: Child,
     output: Output,
     /// Kept, because the directory goes with the last who holds it.
-    #[expect(dead_code, reason = "held, not read")]
     data: Arc<TempDir>,
+    watched: bool,
     /// Where HTTP is served.
     pub http: SocketAddr,
     /// Where gRPC is served.
@@ -203,7 +228,16 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
-        Ok(request.send().await?)
+        if !self.watched {
+            return Ok(request.send().await?);
+        }
+        if let Some(token) = token {
+            leaks::keep_secret("a token", token);
+        }
+        if let Some(body) = body {
+            leaks::keep_body(body);
+        }
+        seen(request.send().await?).await
     }
 
     /// Signs in and gives the token.
@@ -267,53 +301,34 @@ impl Server {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Addresses {
-    http: SocketAddr,
-    grpc: SocketAddr,
-    ops: SocketAddr,
-    users_http: Option<SocketAddr>,
-    users_grpc: Option<SocketAddr>,
-}
-
-/// The addresses, if this is the log line that tells them.
-fn addresses(line: &str) -> Option<Addresses> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let address = |name: &str| line.get(name)?.as_str()?.parse().ok();
-    Some(Addresses {
-        http: address("http")?,
-        grpc: address("grpc")?,
-        ops: address("ops")?,
-        users_http: address("users_http"),
-        users_grpc: address("users_grpc"),
-    })
-}
-
-/// What a process has printed.
-#[derive(Clone, Debug, Default)]
-struct Output(Arc<Mutex<String>>);
-
-impl Output {
-    fn text(&self) -> String {
-        self.0.lock().map(|text| text.clone()).unwrap_or_default()
-    }
-
-    async fn collect(
-        self,
-        stream: impl AsyncRead + Unpin,
-        found: Option<watch::Sender<Option<Addresses>>>,
-    ) {
-        let mut lines = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            if let (Some(found), Some(addresses)) = (&found, addresses(&line)) {
-                found.send_replace(Some(addresses));
-            }
-            if let Ok(mut text) = self.0.lock() {
-                text.push_str(&line);
-                text.push('\n');
-            }
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.watched {
+            return;
         }
+        // What it printed last is still to be read.
+        let _ = self.child.start_kill();
+        self.output.end();
+        leaks::keep_keys(&self.data.path().join("data"));
+        leaks::search(&self.output.text());
     }
+}
+
+/// The same answer, of which the secrets are known from now on.
+async fn seen(answer: reqwest::Response) -> Result<reqwest::Response> {
+    let is_json = answer
+        .headers()
+        .get("content-type")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        return Ok(answer);
+    }
+    let (status, version, headers) = (answer.status(), answer.version(), answer.headers().clone());
+    let body = answer.bytes().await?;
+    serde_json::from_slice(&body).iter().for_each(leaks::keep_body);
+    let mut again = http::Response::new(body);
+    (*again.status_mut(), *again.version_mut(), *again.headers_mut()) = (status, version, headers);
+    Ok(again.into())
 }
 
 /// The directory of the workspace, for tests that read its documents.

@@ -40,8 +40,9 @@ pub(crate) struct Grpc {
     #[arg(skip)]
     pub(crate) tokens_file: Option<PathBuf>,
 
-    /// What each service may call, as `users=*;things=GetOwnerIDByOrgID,GetUsersByIDs`. Unset:
-    /// `users` everything, others everything that makes neither tokens nor roles.
+    /// What each service may call, as `users=*;things=GetOwnerIDByOrgID,Introspect`; `Introspect` is
+    /// `POST /introspect` over HTTP. Unset: `users` everything, others everything that makes neither
+    /// tokens nor roles.
     #[arg(id = "grpc-allow", long = "grpc-allow", env = "MF_AUTH_GRPC_ALLOW", value_parser = str::parse::<AllowList>)]
     pub(crate) allow: Option<AllowList>,
 

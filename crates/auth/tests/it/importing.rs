@@ -9,7 +9,7 @@ use crate::world::{embedded, get, identify, stores};
 
 /// What the original's library makes of `password1`, at its cost and at the least there is.
 const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeqaHUS.wUmH7UmqsBUsBP5Yy3joGWyGu";
-const CHEAP: &str = "$2a$04$N9qo8uLOickgx2ZMRZoMyeLLQUVWdPXwM1/2pOIq1F767FQWXptai";
+pub const CHEAP: &str = "$2a$04$N9qo8uLOickgx2ZMRZoMyeLLQUVWdPXwM1/2pOIq1F767FQWXptai";
 
 /// A users database of the original with these rows: values of `users`.
 pub async fn original(rows: &[String]) -> Database {
@@ -22,7 +22,7 @@ pub async fn original(rows: &[String]) -> Database {
     database
 }
 
-fn row(number: u32, email: &str, hash: &str, rest: &str) -> String {
+pub fn row(number: u32, email: &str, hash: &str, rest: &str) -> String {
     format!("'{}', '{email}', '{hash}', {rest}", id(number))
 }
 

@@ -54,6 +54,8 @@ mod revocation;
 mod revocation_groups;
 mod revocation_outages;
 mod revocation_races;
+mod revocation_roles;
+mod revoking;
 mod runbooks;
 mod seeds;
 mod shell;

@@ -1,7 +1,7 @@
 //! The guide for fleets of the original, command by command, as an operator would type it: on a
 //! database that the original left behind, next to a users service, and back again.
 
-mod original;
+pub mod original;
 
 use std::collections::HashSet;
 use std::fmt::Write;

@@ -36,6 +36,9 @@ async fn metrics_count_by_operation_and_outcome_and_under_the_originals_names() 
         has(&["auth_api_request_latency_microseconds_count{method=\"create_org\"} 1"]),
         "{metrics}"
     );
+    // It opens the account of the operator by itself, which nobody asked it for.
+    assert!(has(&["auth_operations_total{", "bootstrap_admin"]), "{metrics}");
+    assert!(!has(&["auth_api_request_count{", "bootstrap_admin"]), "{metrics}");
 }
 
 #[tokio::test]

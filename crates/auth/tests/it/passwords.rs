@@ -179,8 +179,10 @@ async fn w2_w3_what_is_wrong_with_a_password_is_said_in_the_order_of_the_origina
     for (token, password, old, email, (status, error)) in [
         (None, "", "", "", bearer),
         (None, "short", OLD, "", bearer),
-        (Some("x"), "", OLD, "", missing),
+        (Some("x"), "", "", "", missing),
         (Some("x"), "short", "", "", missing),
+        (Some("x"), "", OLD, "", weak),
+        (Some("x"), "", "", ADA, weak),
         (Some("x"), "short", OLD, ADA, weak),
         (Some("x"), "Password1", "", ADA, weak),
         (Some("x"), NEW, OLD, "", (401, "failed to validate token")),

@@ -55,7 +55,7 @@ impl Key {
     }
 }
 
-type Known = HashMap<String, Arc<Key>>;
+pub(super) type Known = HashMap<String, Arc<Key>>;
 
 /// How long fetching them may take: everybody who needs them waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,7 +156,7 @@ struct Jwk {
 }
 
 /// The keys of a document. One of a kind that is not known here is left out: a later auth may have some.
-fn read(text: &[u8]) -> Result<Known, String> {
+pub(super) fn read(text: &[u8]) -> Result<Known, String> {
     if text.len() > LONGEST {
         return Err("the document is too long".to_owned());
     }

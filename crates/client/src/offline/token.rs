@@ -11,6 +11,7 @@ const ISSUER: &str = "mainflux.auth";
 const AUDIENCE: &str = "keyward.fleet";
 
 /// A token, taken apart. Nothing of it is proved.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Parts {
     pub(super) kid: String,
     pub(super) alg: String,

@@ -324,7 +324,7 @@ impl Members {
             true => (Name::stored(name), Description::stored(description)),
             false => (
                 name.parse().map_err(|_| {
-                    "has a name that is not of 1 to 254 characters, none of them a control character"
+                    "has a name that is not of 1 to 254 characters with one to see, none of them a control character or one that turns text around"
                 })?,
                 description.parse().map_err(|_| {
                     "has a description of more than 1024 characters, or with control characters"

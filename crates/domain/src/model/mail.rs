@@ -253,7 +253,7 @@ pub struct Invitation {
 }
 
 /// A mail that can be written: whom it goes to, and what it tells them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Draft {
     /// To whom, as the directory knows them now.
     pub to: Email,
@@ -262,7 +262,7 @@ pub struct Draft {
 }
 
 /// What a mail tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Content {
     /// You are invited to an org.
     OrgInvite {

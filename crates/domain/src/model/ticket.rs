@@ -203,14 +203,6 @@ impl TicketSecret {
     }
 }
 
-impl PartialEq for TicketSecret {
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl Eq for TicketSecret {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

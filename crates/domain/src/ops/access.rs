@@ -34,7 +34,7 @@ impl Operation for Identify {
 
     async fn run(self, cx: &mut Cx<'_>) -> Result<Identity> {
         let identity = identify(cx, &self.token).await?;
-        count_check(cx, &identity).await?;
+        count_check(cx, identity.user, identity.key).await?;
         Ok(identity)
     }
 }
@@ -114,7 +114,7 @@ pub(crate) async fn identify_actor(cx: &Cx<'_>, token: &Token) -> Result<Identit
     if identity.kind == KeyKind::Recovery {
         return Err(Unauthenticated::NotHonoured.into());
     }
-    count_check(cx, &identity).await?;
+    count_check(cx, identity.user, identity.key).await?;
     Ok(identity)
 }
 
@@ -272,7 +272,7 @@ fn check_begun(claims: &Claims, now: Timestamp) -> Result<(), Unauthenticated> {
 
 /// Whether every claim equals the stored row. Tokens hold whole seconds; rows hold microseconds,
 /// which the original's database rounds, so a row may be up to a whole second after its claim.
-fn says_what_is_stored(claims: &Claims, stored: &Key) -> bool {
+pub(super) fn says_what_is_stored(claims: &Claims, stored: &Key) -> bool {
     let same = |claim: i64, row: Timestamp| {
         let start = Timestamp::from_seconds(claim).micros();
         (0..=1_000_000).contains(&row.micros().saturating_sub(start))

@@ -1,11 +1,14 @@
 //! What others ask of tokens: whether one is good (RFC 7662), and that it be so no longer (RFC 7009).
 
-use super::access::identify_proved;
+use super::access::{identify_proved, says_what_is_stored};
+use super::digests;
 use super::sign_ins::is_over;
 use crate::app::{Access, Actor, Cx, Identity, Operation, count_check};
 use crate::change::Change;
 use crate::error::{Error, Invalid, Result, Unauthenticated};
-use crate::model::{KeyKind, PlatformRole, RefreshToken, SessionEnd, SessionId, Token, UserId};
+use crate::model::{
+    Claims, KeyKind, PlatformRole, RefreshToken, SessionEnd, SessionId, Token, UserId,
+};
 use crate::ports::Class;
 
 /// Says whether a token is good just now, and what it says.
@@ -80,12 +83,15 @@ impl Operation for Introspect {
         let refresh = RefreshToken::new(self.token.expose().to_owned());
         if let Some(shown) = cx.refresh_tokens().digests(&refresh) {
             let found = cx.store().session_by_family(shown.family).await?;
-            let good = found
-                .filter(|found| found.current == shown.whole && !is_over(&found.session, cx.now));
+            let good = found.filter(|found| {
+                digests::are_same(&shown.whole, &found.current) && !is_over(&found.session, cx.now)
+            });
             let Some(found) = good else { return Ok(None) };
             let session = found.session;
             let email = cx.checks().session_email(session.user, session.id).await?;
-            return Ok(email.map(|email| ActiveToken {
+            let Some(email) = email else { return Ok(None) };
+            count_check(cx, session.user, None).await?;
+            return Ok(Some(ActiveToken {
                 kind: TokenKind::Refresh,
                 user: session.user,
                 email,
@@ -103,7 +109,7 @@ impl Operation for Introspect {
             Err(Error::Unauthenticated(_)) => return Ok(None),
             Err(other) => return Err(other),
         };
-        count_check(cx, &identity).await?;
+        count_check(cx, identity.user, identity.key).await?;
         Ok(kind(&identity).map(|kind| ActiveToken {
             kind,
             user: identity.user,
@@ -159,19 +165,11 @@ impl Operation for RevokeToken {
             };
         }
         let Ok(proved) = cx.tokens().verify(&self.token) else { return Ok(()) };
-        let (kind, key, issuer) = (proved.claims.kind, proved.claims.id, proved.claims.user);
+        let claims = proved.claims.clone();
         let identity = match identify_proved(cx, proved).await {
             Ok(identity) => identity,
-            // Of somebody who is disabled: whoever enables them again is not to bring it back.
             Err(Error::Unauthenticated(Unauthenticated::NotHonoured)) => {
-                if let (KeyKind::Api, Some(id)) = (kind, key) {
-                    cx.about = Some(issuer);
-                    match cx.commit(vec![Change::RemoveKey { id, issuer }]).await {
-                        Err(Error::NotFound(_)) => {}
-                        other => return other,
-                    }
-                }
-                return cx.settle().await;
+                return revoke_unhonoured(cx, &claims).await;
             }
             Err(Error::Unauthenticated(_)) => return Ok(()),
             Err(other) => return Err(other),
@@ -184,6 +182,24 @@ impl Operation for RevokeToken {
         };
         cx.actor = Actor::User(identity);
         done(cx.commit(vec![change]).await)
+    }
+}
+
+/// Takes back an API key of somebody who is disabled: whoever enables them again is not to bring it back.
+///
+/// It is only done for what says all that is stored: where a weak secret of the past verifies, anybody can sign a
+/// token that names another key, and for nothing else does an id take anything away.
+async fn revoke_unhonoured(cx: &mut Cx<'_>, claims: &Claims) -> Result<()> {
+    let (KeyKind::Api, Some(id)) = (claims.kind, claims.id) else { return cx.settle().await };
+    let issuer = claims.user;
+    match cx.store().stored_key(issuer, id).await? {
+        Some(stored) if says_what_is_stored(claims, &stored) => {
+            cx.about = Some(issuer);
+            done(cx.commit(vec![Change::RemoveKey { id, issuer }]).await)
+        }
+        Some(_) => Ok(()),
+        // Somebody else may have taken it back and be waiting still.
+        None => cx.settle().await,
     }
 }
 

@@ -22,7 +22,7 @@ pub struct PrepareMail {
 }
 
 /// What is to be done with a mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Prepared {
     /// It is to be sent.
     Ready(Draft),

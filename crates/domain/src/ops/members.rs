@@ -108,11 +108,17 @@ impl Operation for UpdateMembers {
     }
 }
 
+/// Whether members can be given this role. Clients of the original are told that before they are asked who they are.
+pub fn can_be_given(role: OrgRole) -> Result<()> {
+    match role {
+        OrgRole::Owner => Err(Error::malformed("role", "owner is given by transferring the org")),
+        OrgRole::Viewer | OrgRole::Editor | OrgRole::Admin => Ok(()),
+    }
+}
+
 /// Who gets which role, once everybody is found.
 async fn understand(cx: &Cx<'_>, grants: &[Grant]) -> Result<Vec<(UserId, OrgRole)>> {
-    if grants.iter().any(|grant| grant.role == OrgRole::Owner) {
-        return Err(Error::malformed("role", "owner is given by transferring the org"));
-    }
+    grants.iter().try_for_each(|grant| can_be_given(grant.role))?;
     let emails: Option<Vec<Email>> = grants.iter().map(|grant| grant.email.clone()).collect();
     let emails = emails.ok_or(Error::NotFound(Entity::Account))?;
     let users = directory::owners(cx.directory(), &emails).await?;

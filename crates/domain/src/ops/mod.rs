@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod changes;
 pub mod checks;
+mod digests;
 pub mod dormant_invites;
 pub mod explain;
 pub mod group_members;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::By;
 use super::accounts::signed_in;
 use super::invites::TRIES;
 use super::keys::{first_second, sign};
+use super::{By, digests};
 use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::{Change, Guard};
@@ -168,7 +168,7 @@ async fn rotate(
     token: &RefreshToken,
     shown: [u8; 32],
 ) -> Result<SignedIn> {
-    if found.current != shown {
+    if !digests::are_same(&shown, &found.current) {
         return again(cx, found, token, shown).await;
     }
     let next = cx.refresh_tokens().next(token)?;
@@ -197,7 +197,9 @@ async fn again(
     token: &RefreshToken,
     shown: [u8; 32],
 ) -> Result<SignedIn> {
-    let in_grace = |one: &Replaced| one.digest == shown && cx.now < one.at.plus(REFRESH_GRACE);
+    let in_grace = |one: &Replaced| {
+        digests::are_same(&shown, &one.digest) && cx.now < one.at.plus(REFRESH_GRACE)
+    };
     let before = found.before.filter(in_grace);
     let next = before.and_then(|one| cx.refresh_tokens().next_again(token, &one.cover));
     if let Some(next) = next {

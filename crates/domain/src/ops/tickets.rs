@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::digests;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Error, Result, Unauthenticated};
@@ -53,8 +54,7 @@ pub(super) async fn shown(
     let id = secret.ticket().ok_or_else(refused)?;
     let found = cx.store().ticket(id).await?;
     let ticket = found.filter(|found| found.grant.purpose() == purpose).ok_or_else(refused)?;
-    // Of two digests nobody learns anything by how long it takes to compare them.
-    if cx.ticket_secrets().digest(secret) != ticket.digest {
+    if !digests::are_same(&cx.ticket_secrets().digest(secret), &ticket.digest) {
         cx.commit(vec![Change::CountTry(id)]).await?;
         return Err(refused());
     }
@@ -70,7 +70,9 @@ pub(super) async fn unused(
     let found = cx.store().ticket(id).await?.filter(|ticket| !ticket.is_over);
     // Made under a signing secret that is another one by now: nobody knows its own any more.
     let digest = cx.ticket_secrets().digest(&secret);
-    Ok(found.filter(|ticket| ticket.digest == digest).map(|ticket| (ticket, secret)))
+    Ok(found
+        .filter(|ticket| digests::are_same(&digest, &ticket.digest))
+        .map(|ticket| (ticket, secret)))
 }
 
 /// What makes links void by which this user could set a new password.

@@ -59,6 +59,9 @@ pub trait Keys: Send + Sync {
     /// The key of this user, if there is one, expired or not; none of somebody whose account is disabled.
     async fn key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
 
+    /// The same, of somebody whose account is disabled as well: for taking it back, never for honouring it.
+    async fn stored_key(&self, issuer: UserId, id: KeyId) -> Result<Option<Key>>;
+
     /// The keys of this user.
     async fn keys(&self, issuer: UserId, page: Page<KeyOrder>) -> Result<Listing<Key>>;
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use auth_domain::model::{Direction, KeyId, KeyKind, KeyOrder, Page, Token, Trust};
+use auth_domain::change::Change;
+use auth_domain::model::{AccountStatus, Direction, KeyId, KeyKind, KeyOrder, Page, Token, Trust};
 use auth_domain::ops::access::Identify;
+use auth_domain::ops::introspection::RevokeToken;
 use auth_domain::ops::keys::{IssueKey, IssueToken, ListKeys, PurgeKeys, RevokeKey, ViewKey};
 use auth_domain::ports::{Clock, Keys, Tokens};
 use auth_domain::{Caller, Error, Id, Rules, Unauthenticated};
@@ -183,18 +185,41 @@ async fn d71_keys_whose_time_is_over_are_purged() {
 async fn s15_under_a_weak_legacy_secret_only_stored_keys_count() {
     let world = world().await;
     let stored = world.key(7, None).await.key;
-    let login = sign_weakly(&world, KeyKind::Login, None);
+    let login = sign_weakly(&world, KeyKind::Login, None, 0);
     assert!(world.as_anyone(Identify { token: login }).await.is_err());
-    let genuine = sign_weakly(&world, KeyKind::Api, Some(stored.id));
+    let genuine = sign_weakly(&world, KeyKind::Api, Some(stored.id), 0);
     assert_eq!(world.tokens.verify(&genuine).unwrap().trust, Trust::StoredKeysOnly);
     assert!(world.as_anyone(Identify { token: genuine }).await.is_ok());
-    let invented = sign_weakly(&world, KeyKind::Api, Some(Id::new(Uuid::from_u128(99))));
+    let invented = sign_weakly(&world, KeyKind::Api, Some(Id::new(Uuid::from_u128(99))), 0);
     assert!(world.as_anyone(Identify { token: invented }).await.is_err());
 }
 
-/// A token signed as by a fleet that ran on the default secret.
-fn sign_weakly(world: &World, kind: KeyKind, id: Option<KeyId>) -> Token {
-    let now = world.clock.now().seconds();
+/// What anybody can sign takes nothing away from whose id it names.
+#[tokio::test]
+async fn s15_s21_a_key_is_taken_back_only_by_what_says_all_that_is_stored() {
+    let world = world().await;
+    world.account(7, "user7@example.com").await;
+    let stored = world.key(7, None).await.key;
+    let genuine = sign_weakly(&world, KeyKind::Api, Some(stored.id), 0);
+    let forged = sign_weakly(&world, KeyKind::Api, Some(stored.id), -5);
+    let set = async |status| {
+        let at = world.clock.now();
+        world.commit(Change::SetAccountStatus { id: user(7), status, at }).await.unwrap();
+    };
+    let row = async || world.store.stored_key(user(7), stored.id).await.unwrap();
+    for status in [AccountStatus::Enabled, AccountStatus::Disabled] {
+        set(status).await;
+        world.as_anyone(RevokeToken { token: forged.clone() }).await.unwrap();
+        assert_eq!(row().await.as_ref(), Some(&stored), "{status:?}");
+    }
+    world.as_anyone(RevokeToken { token: genuine.clone() }).await.unwrap();
+    assert_eq!(row().await, None, "rfc 7009: also of somebody who is disabled");
+    world.as_anyone(RevokeToken { token: genuine }).await.unwrap();
+}
+
+/// A token signed as by a fleet that ran on the default secret, which says it was made so many seconds later.
+fn sign_weakly(world: &World, kind: KeyKind, id: Option<KeyId>, later: i64) -> Token {
+    let now = world.clock.now().seconds().saturating_add(later);
     let end = now.saturating_add(60);
     let rest = id.map_or_else(|| json!({ "exp": end }), |id| json!({ "jti": id.to_string() }));
     let mut claims = json!({

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use auth_domain::model::{Action, Direction, KeyKind, Metadata, OrgOrder, OrgRole, Page, Token};
+use auth_domain::audit::Trail;
+use auth_domain::model::{
+    Action, Direction, KeyKind, Metadata, OrgOrder, OrgRole, Page, PlatformRole, Token,
+};
 use auth_domain::ops::access::{Authorize, Identify, Question};
 use auth_domain::ops::audit::NoteAttempts;
 use auth_domain::ops::checks::IdentifyAndAuthorize;
 use auth_domain::ops::introspection::Introspect;
 use auth_domain::ops::orgs::{ListOrgs, RemoveOrgs, UpdateOrg, ViewOrg, ViewOwner};
-use auth_domain::ports::{Call, Class, Source};
+use auth_domain::ports::{AuditTrail, Call, Class, Source};
 use auth_domain::{Caller, Error};
 
 use crate::world::{user, world};
@@ -89,6 +92,38 @@ async fn one_too_many_is_told_so_and_does_nothing() {
     // Before anything else that could be said to them.
     let stranger = world.as_user(7, ViewOrg { id: acme }).await;
     assert!(matches!(stranger, Err(Error::RateLimited(_))), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn s86_s94_asking_about_tokens_counts_for_all_but_siblings_and_refusals_are_noted() {
+    let world = world().await;
+    world.promote(1, PlatformRole::Admin).await;
+    let token = world.token(7, KeyKind::Login);
+    let ask = || Introspect { token: token.clone() };
+    world.throttle.checks_are_free.store(true, Ordering::SeqCst);
+    world.as_user(7, ask()).await.unwrap_err();
+    assert_eq!(world.throttle.calls(), [call(Class::Reads, Some(7))]);
+    let forged = Caller::Bearer(Token::new("x.y.z".into()));
+    world.app.execute(forged.clone(), ask()).await.unwrap_err();
+    assert_eq!(world.throttle.calls(), [call(Class::Reads, None)]);
+    assert!(world.as_user(1, ask()).await.unwrap().is_some());
+    assert_eq!(world.throttle.calls(), [call(Class::Reads, Some(1))], "by who asks");
+    assert!(world.as_service(ask()).await.unwrap().is_some());
+    assert_eq!(world.throttle.calls(), []);
+    world.app.execute(Caller::System, NoteAttempts).await.unwrap();
+    let records = world.store.audit_after(Trail::Attempts, 0, 10).await.unwrap();
+    let mut noted: Vec<_> =
+        records.into_iter().map(|it| (it.entry.actor, it.entry.operation)).collect();
+    noted.sort();
+    let refused = [format!("user:{}", user(7)), "anonymous".to_owned()];
+    let mut expected = refused.map(|actor| (actor, "introspect".to_owned()));
+    expected.sort();
+    assert_eq!(noted, expected, "and nothing of what was answered");
+    world.throttle.refuses_calls.store(true, Ordering::SeqCst);
+    for caller in [forged, Caller::Bearer(world.token(1, KeyKind::Login))] {
+        let refused = world.app.execute(caller, ask()).await;
+        assert!(matches!(refused, Err(Error::RateLimited(_))), "{refused:?}");
+    }
 }
 
 #[tokio::test]

@@ -78,10 +78,10 @@ async fn r42_a_mail_is_for_whom_the_directory_knows_and_only_as_long_as_it_is_tr
     let Content::OrgInvite { invite: told, org, role, .. } = content else { panic!("{content:?}") };
     assert_eq!((told, org.as_str(), role), (invite, "acme", OrgRole::Editor));
 
-    for (manner, expected) in [(Manner::Empty, Prepared::Nobody), (Manner::Short, Prepared::Nobody)]
-    {
+    for manner in [Manner::Empty, Manner::Short] {
         acme.elsewhere.behave(manner);
-        assert_eq!(prepare(&acme, &message).await.unwrap(), expected, "{manner:?}");
+        let prepared = prepare(&acme, &message).await.unwrap();
+        assert!(matches!(prepared, Prepared::Nobody), "{manner:?}: {prepared:?}");
     }
     for manner in [Manner::Twice, Manner::WithStrangers, Manner::Reversed] {
         acme.elsewhere.behave(manner);
@@ -98,7 +98,7 @@ async fn r42_a_mail_is_for_whom_the_directory_knows_and_only_as_long_as_it_is_tr
     assert_eq!(acme.elsewhere.people(&[user(7)]).await.unwrap().len(), 1);
 
     acme.accept(7, invite).await.unwrap();
-    assert_eq!(prepare(&acme, &message).await.unwrap(), Prepared::Untrue);
+    assert!(matches!(prepare(&acme, &message).await.unwrap(), Prepared::Untrue));
     acme.elsewhere.calls();
     prepare(&acme, &message).await.unwrap();
     assert_eq!(acme.elsewhere.calls(), [0_usize; 0], "nobody is asked about what is not sent");

@@ -121,7 +121,7 @@ async fn fpw1_pw1_nothing_but_a_mailed_link_sets_a_password() {
     let first = mailed(&world).await;
     request(&world, ADA).await.unwrap();
     let second = mailed(&world).await;
-    assert_ne!(first, second);
+    assert_ne!(first.expose(), second.expose());
     let ada = login(&world, "password1").await.unwrap();
     let key = key(&world, &ada).await;
     let recovery = world.token(7, KeyKind::Recovery);
@@ -149,7 +149,8 @@ async fn a_stranger_who_asks_voids_nobodys_link() {
         request(&world, "ADA@example.com").await.unwrap();
     }
     reset(&world, &hers, "password2").await.unwrap();
-    assert!(mails(&world).await.iter().all(|mail| *mail == Prepared::Untrue), "nor does one work");
+    let mails = mails(&world).await;
+    assert!(mails.iter().all(|mail| matches!(mail, Prepared::Untrue)), "nor does one work");
 }
 
 /// Whoever has half a link does not get the other half by guessing.
@@ -187,7 +188,8 @@ async fn go48_gw13_fpw13_pw9_nobody_is_told_whether_an_address_is_known() {
         let before = world.seen.commits();
         request(&world, unknown).await.unwrap();
         assert_eq!(world.seen.commits() - before, 1, "as much work as for a known one: {unknown}");
-        assert_eq!(mails(&world).await.pop(), Some(Prepared::Nobody), "{unknown}");
+        let mail = mails(&world).await.pop();
+        assert!(matches!(mail, Some(Prepared::Nobody)), "{unknown}: {mail:?}");
     }
     request(&world, ADA).await.unwrap();
     mailed(&world).await;

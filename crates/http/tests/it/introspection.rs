@@ -2,29 +2,38 @@
 
 use std::sync::Arc;
 
-use auth_domain::Rules;
+use auth_domain::audit::Trail;
 use auth_domain::model::KeyKind;
-use auth_http::{Options, Services};
+use auth_domain::ops::audit::NoteAttempts;
+use auth_domain::{Caller, Rules};
+use auth_http::{Options, Service, Services};
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Person, World};
 
-/// One service that shows this.
+/// What a service shows.
 const SERVICE: &str = "what a service shows";
+/// What one shows that may not ask.
+const UNLISTED: &str = "what another service shows";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Debug)]
-struct One;
+struct Two;
 
-impl Services for One {
-    fn name(&self, token: &str) -> Option<Arc<str>> {
-        (token == SERVICE).then(|| "things".into())
+impl Services for Two {
+    fn service(&self, token: &str) -> Option<Service> {
+        let known = |name: &str, may_introspect| Service { name: name.into(), may_introspect };
+        match token {
+            SERVICE => Some(known("things", true)),
+            UNLISTED => Some(known("certs", false)),
+            _ => None,
+        }
     }
 }
 
 async fn world() -> World {
-    let services = Some(Arc::new(One) as Arc<dyn Services>);
+    let services = Some(Arc::new(Two) as Arc<dyn Services>);
     World::with(Options { accounts: true, services, ..Options::default() }, Rules::default()).await
 }
 
@@ -126,6 +135,37 @@ async fn only_services_and_the_platform_may_ask() {
     assert_eq!(ask(&world, &key, &form).await.status, 403, "an API key of a root is no sign-in");
     let answer = world.get("/orgs").bearer(SERVICE).send().await;
     answer.assert_refused(401, "failed to validate token");
+}
+
+#[tokio::test]
+async fn s76_s94_who_may_not_ask_is_refused_and_noted() {
+    let world = world().await;
+    let ada = world.account("ada").await;
+    let form = format!("token={}", ada.token);
+    for _ in 0..2 {
+        assert_eq!(ask(&world, UNLISTED, &form).await.status, 403, "its name is not on the list");
+    }
+    assert_eq!(ask(&world, &ada.token, &form).await.status, 403);
+    assert_eq!(ask(&world, "x.y.z", &form).await.status, 401);
+    assert_eq!(said(&world, &ada.token).await["active"], true);
+    world.app.execute(Caller::System, NoteAttempts).await.unwrap();
+    let records = world.app.store().audit_after(Trail::Attempts, 0, 10).await.unwrap();
+    let mut noted: Vec<_> = records
+        .into_iter()
+        .map(|record| record.entry)
+        .filter(|it| it.operation == "introspect")
+        .map(|it| (it.actor, it.outcome, it.count))
+        .collect();
+    noted.sort();
+    let one = |actor: String, outcome: &str, count| (actor, outcome.to_owned(), count);
+    assert_eq!(
+        noted,
+        [
+            one("anonymous".to_owned(), "invalid_token", 1),
+            one("service:certs".to_owned(), "forbidden", 2),
+            one(format!("user:{}", ada.id), "forbidden", 1),
+        ]
+    );
 }
 
 #[tokio::test]

@@ -123,6 +123,16 @@ async fn r40_s37_owner_is_not_a_role_to_give() {
         acme.add(by, boss.clone()).await.assert_refused(400, "invalid role");
         acme.update(by, boss).await.assert_refused(400, "invalid role");
     }
+    // Which the original says while it reads the body, before it asks who is there.
+    for (role, status, text) in
+        [("owner", 400, MALFORMED), ("boss", 401, "missing or invalid bearer user token")]
+    {
+        let body = json!({ "org_memberships": [grant(&acme.stranger, role)] }).to_string();
+        let path = acme.path("/memberships");
+        for call in [acme.world.post(&path), acme.world.put(&path)] {
+            call.body(&body).send().await.assert_refused(status, text);
+        }
+    }
     acme.add(&acme.owner, json!([{ "email": acme.stranger.email }])).await.assert_empty(200);
     assert_eq!(acme.role(&acme.stranger).await.unwrap(), "viewer");
 }

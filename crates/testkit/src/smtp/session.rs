@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::TcpStream;
 
 use super::{Manner, Received, Shared};
+use crate::leaks;
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
@@ -188,6 +189,8 @@ impl Session<'_> {
                 let to = std::mem::take(&mut self.to);
                 let (tls, user) = (self.tls, self.user.clone());
                 let received = Received { from, to, data, tls, user };
+                let parts = ["text/plain", "text/html"].map(|kind| received.part(kind));
+                leaks::keep_mail(&received.to, &parts);
                 self.shared.heard().received.push(received);
                 if manner == Manner::DropsAfterData {
                     return Ok(false);

@@ -44,7 +44,7 @@ async fn s60_s61_whatever_an_org_is_called_the_mail_keeps_its_shape() {
         "Acme> RCPT TO:<eve@example.org> %0d%0aBcc: eve@example.org",
         "\u{2028}Bcc: eve@example.org\u{2029}x",
         "=?utf-8?q?=0d=0aBcc:_eve@example.org?=",
-        "日本語 \u{202e}evil \"quoted\" 'single' \\ back",
+        "日本語 \u{200f}evil \"quoted\" 'single' \\ back",
         "<img src=x onerror=alert(1)>{{ link }}{% raw %}&amp;",
     ];
     for (place, name) in names.iter().enumerate() {

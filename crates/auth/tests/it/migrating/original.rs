@@ -59,7 +59,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// A token as it signs them: no key id in the header, and its order of claims.
-fn sign(secret: &str, claims: &str) -> String {
+pub fn sign(secret: &str, claims: &str) -> String {
     let header = r#"{"alg":"HS256","typ":"JWT"}"#;
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());

@@ -25,7 +25,7 @@ pub const ROWS: &[Row] = &[
     }),
     Row::new(
         "POST /introspect",
-        "a sibling service with its token; a platform role, with a login token",
+        "a sibling service that may `Introspect`, with its token; a platform role, with a login token",
         |_| at("/introspect").form("token=x".to_owned()).now(),
     ),
     Row::new("POST /revoke", "anybody with the token", |scene| {
