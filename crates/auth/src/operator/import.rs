@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use auth_domain::Caller;
-use auth_domain::ops::takeover::ImportUsers;
-use auth_domain::takeover::{ImportReport, Refused};
+use auth_domain::ops::user_import::ImportUsers;
+use auth_domain::user_import::{ImportReport, Refused};
 use auth_postgres::OriginalUsers;
 use serde_json::{Value, json};
 
