@@ -148,9 +148,14 @@ impl Config {
 
         refuse_secrets(&documented, arguments)?;
         let only_flags = std::iter::once(program()).chain(arguments.iter().cloned());
-        flags.clone().try_get_matches_from(only_flags).map_err(Unread::Flags)?;
+        let told = flags.clone().try_get_matches_from(only_flags).map_err(Unread::Flags)?;
 
-        let mut given = environment::read(&documented, environment);
+        let by_flag = documented.get_arguments().any(|setting| {
+            environment::name(setting) == Some(accounts::ELSEWHERE) && is_given(&told, setting)
+        });
+        let elsewhere = by_flag || environment::is_set(accounts::ELSEWHERE, environment);
+        let without_effect = if elsewhere { accounts::NOT_ELSEWHERE } else { &[] };
+        let mut given = environment::read(&documented, environment, without_effect);
         let mut problems = std::mem::take(&mut given.problems);
         let matches = loop {
             let all = std::iter::once(program()).chain(given.arguments.clone());

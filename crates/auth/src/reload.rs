@@ -50,20 +50,18 @@ impl Reload {
     /// What these settings have in files. Everything was read for the start.
     pub(crate) fn new(
         config: &Config,
-        secured: Option<Secured>,
+        (secured, users_secured): (Option<Secured>, Option<Secured>),
         tokens: ServiceTokens,
         level: LogLevel,
     ) -> Self {
         let mut parts = Vec::new();
-        if let Some(secured) = secured {
-            let tell = |secured: &Secured| {
-                if let Some(expires) = secured.expires() {
-                    auth_telemetry::certificate_expires(expires.seconds());
-                }
-            };
-            tell(&secured);
-            parts.push(Part::new("certificates", secured.files(), move || {
-                secured.load_again().map(|()| tell(&secured))
+        let pairs = [("certificates", secured), ("users_certificates", users_secured)];
+        let all: Arc<[Secured]> = pairs.iter().filter_map(|(_, pair)| pair.clone()).collect();
+        tell_expiry(&all);
+        for (name, secured) in pairs {
+            let (Some(secured), all) = (secured, Arc::clone(&all)) else { continue };
+            parts.push(Part::new(name, secured.files(), move || {
+                secured.load_again().map(|()| tell_expiry(&all))
             }));
         }
         if let Some(file) = config.grpc.tokens_file.clone() {
@@ -153,6 +151,13 @@ impl Part {
             Some(_) => {}
         }
         self.problem = problem;
+    }
+}
+
+/// Tells until when all certificates that are shown are good.
+fn tell_expiry(all: &[Secured]) {
+    if let Some(expires) = all.iter().filter_map(Secured::expires).min() {
+        auth_telemetry::certificate_expires(expires.seconds());
     }
 }
 

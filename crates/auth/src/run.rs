@@ -42,6 +42,11 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
         KeyDirectory::at(directory).read()?;
     }
     let secured = Secured::load(&config)?;
+    let users_secured = Secured::load_for_users(&config)?;
+    let secured_for = |contract| match contract {
+        Contract::Users => users_secured.as_ref().or(secured.as_ref()),
+        Contract::Auth => secured.as_ref(),
+    };
     let mailer = wiring::mailer(&config.mail)?;
     // Before anything is written: a port that is taken must not cost the password made below.
     // Whoever connects already waits until somebody accepts.
@@ -69,19 +74,19 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
         |port: Port, tls, router, limits| Listener::new(port.name, port.tcp, tls, router, limits);
     let mut listeners = JoinSet::new();
     for (port, contract) in ports.http {
-        let tls = secured.as_ref().map(Secured::http);
+        let tls = secured_for(contract).map(Secured::http);
         let router = wiring::http(&config, &service.app, contract, &callers);
         listeners.spawn(serve(port, tls, router, visitors(&config)).run(public.clone()));
     }
     for (port, contract) in ports.grpc {
-        let tls = secured.as_ref().map(Secured::grpc);
+        let tls = secured_for(contract).map(Secured::grpc);
         let health = health.clone();
         let router = wiring::grpc(&config, &service.app, callers.clone(), health, contract);
         let listener = serve(port, tls, router, residents(&config)).on(workers.clone());
         listeners.spawn(listener.run(public.clone()));
     }
     listeners.spawn(serve(ports.ops, None, probes, operators(&config)).run(private.clone()));
-    let reload = Reload::new(&config, secured, tokens, level);
+    let reload = Reload::new(&config, (secured, users_secured), tokens, level);
     if let Some(signing_keys) = service.signing_keys.take() {
         tokio::spawn(signing_keys.run(service.app.clone(), reload.signing_keys()));
     }
@@ -303,11 +308,12 @@ fn greeting(config: &Config, service: &Service, at: &Addresses) -> String {
         StoreKind::Embedded => format!("  data  {}\n", config.store.data_dir.display()),
         StoreKind::Postgres => String::new(),
     };
-    let users = |what: &str, scheme: &str, at: Option<SocketAddr>| {
-        at.map(|at| format!("  {what}  {scheme}://{} for users\n", reachable(at)))
+    let users_scheme = if config.server.users_cert.is_some() { "https" } else { scheme };
+    let users = |what: &str, at: Option<SocketAddr>| {
+        at.map(|at| format!("  {what}  {users_scheme}://{} for users\n", reachable(at)))
             .unwrap_or_default()
     };
-    let users = users("HTTP", scheme, at.users_http) + &users("gRPC", scheme, at.users_grpc);
+    let users = users("HTTP", at.users_http) + &users("gRPC", at.users_grpc);
     let email = match (&service.opened, &config.accounts.admin_email) {
         (Some((email, _)), _) | (None, Some(email)) => email,
         (None, None) => wiring::FIRST_ADMIN,

@@ -265,7 +265,9 @@ pub(crate) fn bad_templates(mail: &Mail) -> Vec<String> {
 }
 
 fn writing(mail: &Mail) -> (Writer, Vec<String>) {
-    let (writer, problems) = Writer::new(mail.host.clone(), mail.email_templates_dir.as_deref());
+    let service = mail.email_from_name.as_deref().unwrap_or(mail.host.host());
+    let directory = mail.email_templates_dir.as_deref();
+    let (writer, problems) = Writer::new(mail.host.clone(), service, directory);
     let warning =
         |problem| format!("MF_EMAIL_TEMPLATES_DIR: {problem}; what is compiled in is used instead");
     (writer, problems.into_iter().map(warning).collect())

@@ -267,6 +267,7 @@ pub async fn only_an_invite_that_can_be_accepted_is_told(store: AnyStore) {
     given(&store, changes).await;
     let expected = Invitation {
         org: "acme".parse().unwrap(),
+        inviter: invite(1, org_id(1), None, VIEWER).inviter,
         invitee: user(2),
         role: OrgRole::Editor,
         expires_at: Timestamp::from_micros(i64::MAX),

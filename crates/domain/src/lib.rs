@@ -10,7 +10,8 @@
 //! 6. [`audit`], what the audit trail says of all that, and [`ports`], what the outside implements.
 //! 7. [`directory`], who people are, and what becomes of what a directory says; [`checks`], what
 //!    requests are decided on where nothing is remembered.
-//! 8. [`backup`], everything as one document and the way back, and [`json`], how strictly text is read.
+//! 8. [`backup`], everything as one document and the way back; [`json`], how strictly text is read; and
+//!    [`user_import`], what is read of the users of another service.
 //! 9. [`quota`], the arithmetic of rate limits.
 //! 10. [`error`], the one error type, with the texts and codes clients see.
 
@@ -29,8 +30,8 @@ pub mod ops;
 pub mod policy;
 pub mod ports;
 pub mod quota;
-pub mod takeover;
 pub mod timestamp;
+pub mod user_import;
 
 pub use app::{Access, Actor, App, Caller, Cx, Operation, Rules};
 pub use error::{Conflict, Entity, Error, Invalid, InviteClosed, Result, Unauthenticated};

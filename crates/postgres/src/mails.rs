@@ -138,6 +138,7 @@ pub(crate) async fn list(
 #[derive(FromRow)]
 struct InvitationRow {
     name: String,
+    inviter_id: Uuid,
     invitee_id: Uuid,
     invitee_role: String,
     expires_at: Moment,
@@ -147,7 +148,7 @@ pub(crate) async fn invitation(db: &Connections, invite: InviteId) -> Result<Opt
     let row: Option<InvitationRow> = db
         .optional(|| {
             query_as(
-                "SELECT orgs.name, invitee_id, invitee_role, expires_at \
+                "SELECT orgs.name, inviter_id, invitee_id, invitee_role, expires_at \
                  FROM org_invites JOIN orgs ON orgs.id = org_id \
                  WHERE org_invites.id = $1 AND invitee_id IS NOT NULL AND state = 'pending' \
                  AND expires_at > clock_timestamp()",
@@ -159,6 +160,7 @@ pub(crate) async fn invitation(db: &Connections, invite: InviteId) -> Result<Opt
     Ok(row.and_then(|row| {
         Some(Invitation {
             org: Name::stored(row.name),
+            inviter: UserId::new(row.inviter_id),
             invitee: UserId::new(row.invitee_id),
             role: row.invitee_role.parse().ok()?,
             expires_at: row.expires_at.0,

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use auth_domain::error::{Error, Result};
 use auth_domain::model::UserId;
-use auth_domain::takeover::{ForeignUser, ForeignUsers, LeftBehind};
+use auth_domain::user_import::{ForeignUser, ForeignUsers, LeftBehind};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, query, query_as, query_scalar};

@@ -134,6 +134,7 @@ pub(crate) async fn list(
 #[derive(FromRow)]
 struct InvitationRow {
     name: String,
+    inviter_id: Uuid,
     invitee_id: Uuid,
     invitee_role: String,
     expires_at: i64,
@@ -141,7 +142,7 @@ struct InvitationRow {
 
 pub(crate) async fn invitation(db: &SqlitePool, invite: InviteId) -> Result<Option<Invitation>> {
     let row: Option<InvitationRow> = query_as(
-        "SELECT orgs.name, invitee_id, invitee_role, expires_at \
+        "SELECT orgs.name, inviter_id, invitee_id, invitee_role, expires_at \
          FROM org_invites JOIN orgs ON orgs.id = org_id \
          WHERE org_invites.id = ?1 AND invitee_id IS NOT NULL AND state = 'pending' \
          AND expires_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
@@ -153,6 +154,7 @@ pub(crate) async fn invitation(db: &SqlitePool, invite: InviteId) -> Result<Opti
     Ok(row.and_then(|row| {
         Some(Invitation {
             org: Name::stored(row.name),
+            inviter: UserId::new(row.inviter_id),
             invitee: UserId::new(row.invitee_id),
             role: row.invitee_role.parse().ok()?,
             expires_at: moment(row.expires_at),

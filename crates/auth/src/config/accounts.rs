@@ -9,6 +9,21 @@ use secrecy::SecretString;
 use super::values::{boolean, email, positive_duration, service_address, switch};
 use crate::passwords;
 
+/// The setting that says that a users service has the accounts.
+pub(super) const ELSEWHERE: &str = "MF_USERS_GRPC_URL";
+
+/// What does not matter then. An env file that a whole fleet shares has them with values that are good for that
+/// service, and may be none here.
+pub(super) const NOT_ELSEWHERE: &[&str] = &[
+    "MF_USERS_ADMIN_EMAIL",
+    "MF_USERS_ADMIN_PASSWORD",
+    "MF_USERS_PASS_REGEX",
+    "MF_USERS_SELF_REGISTER_ENABLED",
+    "MF_REQUIRE_EMAIL_VERIFICATION",
+    "MF_USERS_SERVER_CERT",
+    "MF_USERS_SERVER_KEY",
+];
+
 /// Who has an account, and who may open one.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accounts")]
@@ -39,12 +54,13 @@ pub(crate) struct Accounts {
     pub(crate) users_ca_certs: Option<PathBuf>,
 
     /// The e-mail address of the first root account, which is opened at the start if it is not
-    /// there. Unset on the embedded store: `admin@keyward.local`.
+    /// there. Unset on the embedded store: `admin@keyward.local`. Without effect with `MF_USERS_GRPC_URL`, as the
+    /// password and the rules for accounts are.
     #[arg(long, env = "MF_USERS_ADMIN_EMAIL", value_parser = email)]
     pub(crate) admin_email: Option<String>,
 
-    /// The password that account is opened with; never used again afterwards. Unset on the embedded
-    /// store: one is made and printed, once.
+    /// The password that account is opened with; nobody looks at it where the account is there already. Unset on the
+    /// embedded store: one is made and printed, once.
     #[arg(long, env = "MF_USERS_ADMIN_PASSWORD", hide = true)]
     pub(crate) admin_password: Option<SecretString>,
 
@@ -75,8 +91,8 @@ pub(crate) struct Accounts {
     )]
     pub(crate) self_register_enabled: bool,
 
-    /// Whether people who open an account themselves must prove their address before, by the link in a mail. That
-    /// needs `MF_EMAIL_HOST`: without it nobody may open an account themselves.
+    /// Whether people who open an account themselves must prove their address before, by the link in a mail; without
+    /// `MF_EMAIL_HOST` nobody may open one themselves then.
     #[arg(
         long,
         env = "MF_REQUIRE_EMAIL_VERIFICATION",

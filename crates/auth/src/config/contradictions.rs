@@ -2,7 +2,6 @@
 
 use super::{Config, StoreKind, Trusted};
 use crate::passwords::{self, Policy};
-use crate::wiring::FIRST_ADMIN;
 
 impl Config {
     /// Settings that contradict each other, a line each.
@@ -22,6 +21,11 @@ impl Config {
                 server.cert.is_some(),
                 server.key.is_some(),
                 ("MF_AUTH_SERVER_CERT", "MF_AUTH_SERVER_KEY"),
+            ),
+            both(
+                server.users_cert.is_some(),
+                server.users_key.is_some(),
+                ("MF_USERS_SERVER_CERT", "MF_USERS_SERVER_KEY"),
             ),
             both(
                 db.ssl_cert.is_some(),
@@ -49,7 +53,6 @@ impl Config {
                 self.accounts.admin_password.is_some() && self.accounts.admin_email.is_none(),
                 "MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not",
             ),
-            self.refuse_admin_password(),
             never(
                 self.mail.email_host.is_some() && self.mail.email_from_address.is_none(),
                 "MF_EMAIL_HOST is set and MF_EMAIL_FROM_ADDRESS is not",
@@ -82,17 +85,21 @@ impl Config {
         found.into_iter().filter_map(Result::err).collect()
     }
 
-    /// The password of the first account has to follow the rule before anything is written.
-    fn refuse_admin_password(&self) -> Result<(), String> {
-        let Some(password) = self.accounts.admin_password.as_ref() else { return Ok(()) };
-        let owner = self.accounts.admin_email.as_deref().unwrap_or(FIRST_ADMIN).parse();
+    /// Whether the first account cannot be opened with the password that is given. That stops no start while the account
+    /// is there, and no command.
+    pub(crate) fn odd_admin_password(&self) -> Option<String> {
+        let given = &self.accounts;
+        let (email, password) = (given.admin_email.as_ref()?, given.admin_password.as_ref()?);
         // An address that is none is refused by itself.
-        let Ok(owner) = owner else { return Ok(()) };
-        let policy = Policy::new(self.accounts.pass_regex.clone());
-        if self.has_accounts() && !policy.allows(password, Some(&owner)) {
-            return Err(format!("MF_USERS_ADMIN_PASSWORD: {}", passwords::REFUSED));
-        }
-        Ok(())
+        let owner = email.parse().ok()?;
+        let allowed = Policy::new(given.pass_regex.clone()).allows(password, Some(&owner));
+        (!allowed).then(|| {
+            format!(
+                "MF_USERS_ADMIN_PASSWORD: {}; the account of MF_USERS_ADMIN_EMAIL cannot be opened with it; nothing is \
+                 wrong if it is there",
+                passwords::REFUSED
+            )
+        })
     }
 
     fn refuse_shared_ports(&self) -> Result<(), String> {
@@ -117,6 +124,7 @@ impl Config {
     pub(super) fn collect_warnings(&mut self, unknown: &[String]) {
         let unprovable =
             self.has_accounts() && self.accounts.self_register_enabled && !self.self_register();
+        let unused = self.server.users_cert.is_some() && self.users_ports() == (None, None);
         let mut warn = |line: String| self.warnings.push(line);
         for variable in unknown {
             warn(format!("{variable} is set and is no setting of this service"));
@@ -132,6 +140,12 @@ impl Config {
             warn(
                 "MF_EMAIL_BASE_TEMPLATE has no effect: templates of our own are in the directory \
                  MF_EMAIL_TEMPLATES_DIR"
+                    .into(),
+            );
+        }
+        if unused {
+            warn(
+                "MF_USERS_SERVER_CERT has no effect: neither MF_USERS_HTTP_PORT nor MF_USERS_GRPC_PORT is set"
                     .into(),
             );
         }

@@ -42,11 +42,20 @@ pub(crate) fn name(setting: &Arg) -> Option<&str> {
     setting.get_env().and_then(|name| name.to_str())
 }
 
-/// Reads what is there for the settings of this command.
-pub(crate) fn read(command: &Command, environment: &Environment) -> Given {
+/// Whether a variable is set to anything.
+pub(super) fn is_set(name: &str, environment: &Environment) -> bool {
+    environment.get(OsStr::new(name)).is_some_and(|value| !value.is_empty())
+}
+
+/// Reads what is there for the settings of this command, except those that do not matter: nobody looks at what they
+/// are set to.
+pub(crate) fn read(command: &Command, environment: &Environment, no_matter: &[&str]) -> Given {
     let mut given = Given::default();
     for setting in command.get_arguments() {
         let (Some(name), Some(long)) = (name(setting), setting.get_long()) else { continue };
+        if no_matter.contains(&name) {
+            continue;
+        }
         match value(setting, name, environment) {
             Ok(Some(value)) => given.arguments.push(format!("--{long}={value}").into()),
             Ok(None) => {}

@@ -104,29 +104,60 @@ fn every_setting_says_what_it_is_and_where_it_belongs() {
     }
 }
 
-#[test]
-fn the_example_names_exactly_the_settings_there_are_with_their_defaults() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.example");
-    let text = std::fs::read_to_string(file).unwrap();
-    let mut example: BTreeMap<String, String> = BTreeMap::new();
-    for line in text.lines() {
-        let Some((name, value)) = line.trim_start_matches(['#', ' ']).split_once('=') else {
-            continue;
-        };
-        let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        if !name.is_empty() && name.chars().all(is_name) {
-            let again = example.insert(name.to_owned(), value.to_owned());
-            assert_eq!(again, None, "{name} is there twice");
+const EXAMPLE: &str = "\
+# Every setting, with its default. `auth --help` says more about each.
+#
+# Written by a test from the code, as docs/configuration.md is. Copy this to .env for docker/compose.yml, or set what
+# differs in the environment of `auth`. An empty value counts as unset. Spans of time look like 10h, 1h30m or 500ms.
+";
+
+/// What somebody has to decide before a first start with PostgreSQL; in the example they stand first.
+const NEEDED: &[&str] = &["MF_AUTH_SECRET", "MF_USERS_ADMIN_EMAIL", "MF_USERS_ADMIN_PASSWORD"];
+
+/// What a setting is, in a sentence, and what it means to leave it out.
+fn in_short(setting: &Arg) -> String {
+    let manual = setting.get_long_help().or(setting.get_help()).unwrap().to_string();
+    let manual = format!("{}.", manual.replace('\n', " ").trim_end_matches('.'));
+    let is_said = |(n, sentence): &(usize, &str)| *n == 0 || sentence.starts_with("Unset");
+    let sentences = manual.split_inclusive(". ").enumerate().filter(is_said);
+    sentences.map(|(_, sentence)| sentence).collect::<String>().trim_end().to_owned()
+}
+
+/// The text in lines of a comment.
+fn comment(text: &str) -> String {
+    let mut lines = vec!["#".to_owned()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len().saturating_add(word.len()) < 120 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("# {word}")),
         }
     }
-    let settings: BTreeMap<String, String> = settings()
-        .iter()
-        .map(|setting| (environment::name(setting).unwrap().to_owned(), default(setting)))
-        .collect();
-    for (name, default) in &settings {
-        assert_eq!(example.get(name), Some(default), "{name}");
+    lines.join("\n")
+}
+
+#[test]
+fn the_example_is_what_the_code_says() {
+    let settings = settings();
+    let is_needed = |setting: &Arg| NEEDED.contains(&environment::name(setting).unwrap());
+    let (needed, others): (Vec<_>, Vec<_>) = settings.iter().partition(|it| is_needed(it));
+    assert_eq!(needed.len(), NEEDED.len());
+    let mut text = EXAMPLE.to_owned();
+    let mut section = String::new();
+    for setting in needed.into_iter().chain(others) {
+        let (heading, off) = match setting.get_help_heading() {
+            _ if is_needed(setting) => ("Needed with PostgreSQL", ""),
+            heading => (heading.unwrap(), "# "),
+        };
+        if section != heading {
+            heading.clone_into(&mut section);
+            writeln!(text, "\n{:-<100}\n", format!("# --- {heading} ")).unwrap();
+        }
+        let name = environment::name(setting).unwrap();
+        writeln!(text, "{}\n{off}{name}={}", comment(&in_short(setting)), default(setting))
+            .unwrap();
     }
-    for name in example.keys() {
-        assert!(settings.contains_key(name), "{name} is no setting");
-    }
+    expect_file!["../../../../.env.example"].assert_eq(&text);
 }

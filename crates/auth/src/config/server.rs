@@ -27,12 +27,13 @@ pub(crate) struct Server {
     pub(crate) grpc_port: u16,
 
     /// The port of a second HTTP listener, with the routes of the original's users service and no others, for clients that
-    /// expect that at an address of its own. Its address, TLS and limits are those of the first. Unset: there is none.
+    /// expect that at an address of its own. Its address and limits are those of the first, and so is its TLS unless
+    /// `MF_USERS_SERVER_CERT` is set. Unset: there is none.
     #[arg(long, env = "MF_USERS_HTTP_PORT", value_parser = port)]
     pub(crate) users_http_port: Option<u16>,
 
-    /// The port of a second gRPC listener, with `protomfx.UsersService` and nothing else. Its address, TLS, callers and
-    /// limits are those of the first. Unset: there is none.
+    /// The port of a second gRPC listener, with `protomfx.UsersService` and nothing else. Its address, callers and limits
+    /// are those of the first, and so is its TLS unless `MF_USERS_SERVER_CERT` is set. Unset: there is none.
     #[arg(long, env = "MF_USERS_GRPC_PORT", value_parser = port)]
     pub(crate) users_grpc_port: Option<u16>,
 
@@ -53,6 +54,16 @@ pub(crate) struct Server {
     /// The PEM file with the key of that certificate.
     #[arg(id = "server-key", long = "server-key", env = "MF_AUTH_SERVER_KEY")]
     pub(crate) key: Option<PathBuf>,
+
+    /// The PEM file with a certificate of its own for the ports of the users service, `MF_USERS_HTTP_PORT` and
+    /// `MF_USERS_GRPC_PORT`. Needs `MF_USERS_SERVER_KEY`; without both they have that of the first listeners, if there is
+    /// one.
+    #[arg(id = "users-server-cert", long = "users-server-cert", env = "MF_USERS_SERVER_CERT")]
+    pub(crate) users_cert: Option<PathBuf>,
+
+    /// The PEM file with the key of that certificate.
+    #[arg(id = "users-server-key", long = "users-server-key", env = "MF_USERS_SERVER_KEY")]
+    pub(crate) users_key: Option<PathBuf>,
 
     /// How long to go on serving after the signal to stop, while `/readyz` already says no: the
     /// time a load balancer takes to notice.

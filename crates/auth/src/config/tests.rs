@@ -210,7 +210,6 @@ fn a_value_that_cannot_be_read_is_named_with_its_variable() {
 fn what_contradicts_itself_stops_the_start() {
     let token = "t".repeat(32);
     let (one, tokens) = (format!("users={token}"), format!("users={token},users={token}"));
-    let long = "x".repeat(73);
     for (variables, line) in [
         (
             &[("MF_AUTH_SERVER_CERT", "c.pem")][..],
@@ -238,12 +237,8 @@ fn what_contradicts_itself_stops_the_start() {
             "MF_USERS_ADMIN_PASSWORD is set and MF_USERS_ADMIN_EMAIL is not",
         ),
         (
-            &[("MF_USERS_ADMIN_EMAIL", "a@b.example"), ("MF_USERS_ADMIN_PASSWORD", "short")],
-            &format!("MF_USERS_ADMIN_PASSWORD: {}", crate::passwords::REFUSED),
-        ),
-        (
-            &[("MF_USERS_ADMIN_EMAIL", "a@b.example"), ("MF_USERS_ADMIN_PASSWORD", &long)],
-            &format!("MF_USERS_ADMIN_PASSWORD: {}", crate::passwords::REFUSED),
+            &[("MF_USERS_SERVER_CERT", "c.pem")],
+            "MF_USERS_SERVER_CERT is set and MF_USERS_SERVER_KEY is not",
         ),
         (
             &[("MF_AUTH_GRPC_TRUST", "network"), ("MF_AUTH_GRPC_TOKENS", &one)],
@@ -273,6 +268,46 @@ fn what_contradicts_itself_stops_the_start() {
     }
     let any = [("MF_AUTH_HTTP_PORT", "0"), ("MF_AUTH_GRPC_PORT", "0"), ("MF_AUTH_OPS_PORT", "0")];
     read(&any);
+}
+
+#[test]
+fn what_is_said_of_accounts_does_not_matter_beside_a_users_service() {
+    for (name, value) in [
+        // Good for the original's users service, which has no rule for its first account.
+        ("MF_USERS_ADMIN_EMAIL", "admin@localhost"),
+        ("MF_USERS_ADMIN_PASSWORD_FILE", "/nowhere/password"),
+        ("MF_USERS_PASS_REGEX", "("),
+        ("MF_USERS_SELF_REGISTER_ENABLED", "perhaps"),
+        ("MF_REQUIRE_EMAIL_VERIFICATION", "perhaps"),
+        ("MF_USERS_SERVER_CERT", "/nowhere/cert.pem"),
+        ("MF_USERS_SERVER_KEY", "/nowhere/key.pem"),
+    ] {
+        assert!(refused(&[(name, value)]).starts_with(name), "{name}");
+        let elsewhere = read(&[(name, value), ("MF_USERS_GRPC_URL", "users:8184")]);
+        assert_eq!(elsewhere.warnings, [] as [String; 0], "{name}");
+        with_flags(&["--users-grpc-url=users:8184", "backup"], &[(name, value)]).unwrap();
+        let line = refused(&[(name, value), ("MF_USERS_GRPC_URL", "")]);
+        assert!(line.starts_with(name), "{name}: {line}");
+    }
+}
+
+#[test]
+fn go41_a_password_for_the_first_account_is_odd_and_stops_nothing() {
+    let with = |password: &str, more: &[(&str, &str)]| {
+        let account =
+            [("MF_USERS_ADMIN_EMAIL", "a@b.example"), ("MF_USERS_ADMIN_PASSWORD", password)];
+        read(&[&account, more].concat()).odd_admin_password()
+    };
+    assert_eq!(with("a long and good one", &[]), None);
+    for odd in ["12345678", "short", &"x".repeat(73), "a@b.example"] {
+        let line = with(odd, &[]).unwrap();
+        assert!(
+            line.starts_with("MF_USERS_ADMIN_PASSWORD: is too short") && !line.contains(odd),
+            "{line}"
+        );
+        assert_eq!(with(odd, &[("MF_USERS_GRPC_URL", "users:8184")]), None, "{odd}");
+    }
+    assert!(with("no digit in here", &[("MF_USERS_PASS_REGEX", "[0-9]")]).is_some());
 }
 
 #[test]
@@ -362,6 +397,15 @@ fn what_should_not_stay_as_it_is_is_warned_of() {
         ("MF_EMAIL_FROM_ADDRESS", "keyward@example.com"),
     ]);
     assert!(config.self_register() && config.warnings.is_empty(), "{:?}", config.warnings);
+    let pair = [("MF_USERS_SERVER_CERT", "c.pem"), ("MF_USERS_SERVER_KEY", "k.pem")];
+    let config = read(&pair);
+    assert!(
+        config.warnings[0].starts_with("MF_USERS_SERVER_CERT has no effect"),
+        "{:?}",
+        config.warnings
+    );
+    let config = read(&[pair[0], pair[1], ("MF_USERS_GRPC_PORT", "8184")]);
+    assert_eq!(config.warnings, [] as [String; 0]);
 }
 
 #[test]

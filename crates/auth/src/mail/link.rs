@@ -20,6 +20,11 @@ pub(crate) struct Base {
 pub(crate) struct Astray;
 
 impl Base {
+    /// The host, for people: where everything is.
+    pub(crate) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
     /// Where an invite is answered: this base, the path and the invite's id.
     pub(crate) fn invite<T>(&self, path: &RedirectPath, invite: Id<T>) -> Result<String, Astray> {
         self.to(&format!("{}/{invite}", path.stem())).map(Into::into)

@@ -50,6 +50,8 @@ const LONGEST_SUBJECT: usize = 300;
 /// Writes mails.
 pub(crate) struct Writer {
     base: Base,
+    /// What the service is called.
+    service: String,
     compiled_in: Environment<'static>,
     /// With the operator's own instead of those compiled in, where there are any.
     theirs: Option<Environment<'static>>,
@@ -68,13 +70,13 @@ pub(crate) enum Unwritten {
 type Words = (String, String, String);
 
 impl Writer {
-    /// Writes with these templates, or with those in the directory where it has any that work. What is
-    /// wrong with it is said in the second part, a line each: it stops nobody.
-    pub(crate) fn new(base: Base, directory: Option<&Path>) -> (Self, Vec<String>) {
+    /// Writes for the service of this name, with these templates, or with those in the directory where it has any that
+    /// work. What is wrong with it is said in the second part, a line each: it stops nobody.
+    pub(crate) fn new(base: Base, service: &str, directory: Option<&Path>) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
         let compiled_in = environment(&[], &mut problems);
         let theirs = directory.and_then(|directory| theirs(directory, &mut problems));
-        (Self { base, compiled_in, theirs }, problems)
+        (Self { base, service: one_line(service), compiled_in, theirs }, problems)
     }
 
     /// The mail in words.
@@ -85,13 +87,15 @@ impl Writer {
         draft: Draft,
     ) -> Result<Letter, Unwritten> {
         let (name, values) = match &draft.content {
-            Content::OrgInvite { invite, path, org, role, expires_at } => {
+            Content::OrgInvite { invite, path, inviter, org, role, expires_at } => {
                 let link = self.base.invite(path, *invite)?;
-                (INVITE, invite_values(org.as_str(), *role, &link, *expires_at))
+                let inviter = inviter.as_deref().unwrap_or_default();
+                (INVITE, invite_values(inviter, Some((org, *role)), &link, *expires_at))
             }
-            Content::PlatformInvite { invite, path, org, expires_at } => {
+            Content::PlatformInvite { invite, path, inviter, org, expires_at } => {
                 let link = self.base.invite(path, *invite)?;
-                (PLATFORM, platform_values(org.as_ref(), &link, *expires_at))
+                let org = org.as_ref().map(|(org, role)| (org, *role));
+                (PLATFORM, invite_values(inviter, org, &link, *expires_at))
             }
             Content::EmailVerification { path, secret, asked_at, expires_at } => {
                 let link = self.base.ticket(path, secret)?;
@@ -102,6 +106,7 @@ impl Writer {
                 (RESET, link_values(&self.base.ticket(path, secret)?, *expires_at))
             }
         };
+        let values = context! { service => &*self.service, ..values };
         let (subject, text, html) = self.render(name, &values)?;
         Ok(Letter { id, to: draft.to, at, subject, text, html })
     }
@@ -125,23 +130,22 @@ impl Writer {
     }
 }
 
-/// Without an org there is none of its values, and `org_name` is empty.
-fn platform_values(org: Option<&(Name, OrgRole)>, link: &str, expires_at: Timestamp) -> Value {
-    if let Some((org, role)) = org {
-        invite_values(org.as_str(), *role, link, expires_at)
-    } else {
-        context! { org_name => "", ..link_values(link, expires_at) }
-    }
-}
-
-fn invite_values(org: &str, role: OrgRole, link: &str, expires_at: Timestamp) -> Value {
+/// Without an org there is none of its values, and `org_name` is empty; so is `inviter` if nobody knows who that is.
+fn invite_values(
+    inviter: &str,
+    org: Option<(&Name, OrgRole)>,
+    link: &str,
+    expires_at: Timestamp,
+) -> Value {
+    let values = context! { inviter => one_line(inviter), ..link_values(link, expires_at) };
+    let Some((org, role)) = org else { return context! { org_name => "", ..values } };
     let role = role.as_str();
     let article = if role.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     context! {
-        org_name => one_line(org),
+        org_name => one_line(org.as_str()),
         role => role,
         role_with_article => format!("{article} {role}"),
-        ..link_values(link, expires_at)
+        ..values
     }
 }
 
@@ -159,16 +163,20 @@ fn compiled_in() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What each mail may say, to try templates with.
-fn samples() -> [(&'static str, Value); 6] {
+fn samples() -> [(&'static str, Value); 7] {
     let (link, at) = ("https://example.com/", Timestamp::from_seconds(0));
-    [
-        (INVITE, invite_values("Acme", OrgRole::Viewer, link, at)),
-        (PLATFORM, invite_values("Acme", OrgRole::Viewer, link, at)),
-        (PLATFORM, platform_values(None, link, at)),
+    let (inviter, acme) = ("ada@example.com", Name::stored("Acme".to_owned()));
+    let org = || Some((&acme, OrgRole::Viewer));
+    let samples = [
+        (INVITE, invite_values(inviter, org(), link, at)),
+        (INVITE, invite_values("", org(), link, at)),
+        (PLATFORM, invite_values(inviter, org(), link, at)),
+        (PLATFORM, invite_values(inviter, None, link, at)),
         (VERIFICATION, verification_values(link, at, at)),
         (REGISTERED, registered_values(at)),
         (RESET, link_values(link, at)),
-    ]
+    ];
+    samples.map(|(name, values)| (name, context! { service => "Example", ..values }))
 }
 
 fn link_values(link: &str, expires_at: Timestamp) -> Value {

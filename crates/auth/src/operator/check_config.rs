@@ -19,6 +19,7 @@ pub(crate) fn run(config: &Config, told: &CheckConfig) -> Result<ExitCode, Strin
     problems.extend(beyond(config));
     let mut warnings = config.warnings.clone();
     warnings.extend(wiring::bad_templates(&config.mail));
+    warnings.extend(config.odd_admin_password());
     if told.json {
         say(&json!({ "problems": problems, "warnings": warnings }))?;
     } else {
@@ -40,6 +41,7 @@ fn beyond(config: &Config) -> Vec<String> {
     let found = [
         secrets::check(&config.tokens, kind),
         Secured::load(config).map(drop),
+        Secured::load_for_users(config).map(drop),
         signing_keys(config.tokens.signing_keys.as_deref()),
         wiring::mailer(&config.mail).map(drop),
         wiring::redis(&config.events).map(drop),

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use async_trait::async_trait;
-use auth_domain::ops::takeover::ImportUsers;
-use auth_domain::takeover::{ForeignUser, ForeignUsers, ImportReport, LeftBehind, Refused};
+use auth_domain::ops::user_import::ImportUsers;
+use auth_domain::user_import::{ForeignUser, ForeignUsers, ImportReport, LeftBehind, Refused};
 use auth_domain::{Caller, Error};
 use auth_postgres::OriginalUsers;
 use serde_json::{Value, json};

@@ -14,8 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use super::certificate;
 use crate::config::Config;
 
-/// What the files of the settings hold, for new connections of both public listeners. Those that are open stay as
-/// they are. Clones share it.
+/// What the files of the settings hold, for new connections of two public listeners, one for HTTP and one for gRPC.
+/// Those that are open stay as they are. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Secured {
     files: Arc<Files>,
@@ -23,13 +23,33 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
-    /// Reads the files, if there is to be TLS. Fails with one line that names the setting and the file.
+    /// Reads the files of the first listeners, if there is to be TLS. Fails with one line that names the setting and the
+    /// file.
     pub(crate) fn load(config: &Config) -> Result<Option<Self>, String> {
-        let (server, client_ca) = (&config.server, config.grpc.client_ca.clone());
-        let (Some(cert), Some(key)) = (server.cert.clone(), server.key.clone()) else {
-            return Ok(None);
-        };
-        Self::from_files(Files { cert, key, client_ca }).map(Some)
+        let server = &config.server;
+        let settings = ("MF_AUTH_SERVER_CERT", "MF_AUTH_SERVER_KEY");
+        Self::pair(config, settings, (&server.cert, &server.key))
+    }
+
+    /// The same for the ports of the users service, if they have files of their own.
+    pub(crate) fn load_for_users(config: &Config) -> Result<Option<Self>, String> {
+        let server = &config.server;
+        let settings = ("MF_USERS_SERVER_CERT", "MF_USERS_SERVER_KEY");
+        match config.users_ports() {
+            (None, None) => Ok(None),
+            _ => Self::pair(config, settings, (&server.users_cert, &server.users_key)),
+        }
+    }
+
+    fn pair(
+        config: &Config,
+        settings: (&'static str, &'static str),
+        files: (&Option<PathBuf>, &Option<PathBuf>),
+    ) -> Result<Option<Self>, String> {
+        let (Some(cert), Some(key)) = files else { return Ok(None) };
+        let client_ca = config.grpc.client_ca.clone();
+        Self::from_files(Files { settings, cert: cert.clone(), key: key.clone(), client_ca })
+            .map(Some)
     }
 
     pub(super) fn from_files(files: Files) -> Result<Self, String> {
@@ -45,7 +65,7 @@ impl Secured {
 
     /// The files.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let Files { cert, key, client_ca } = &*self.files;
+        let Files { cert, key, client_ca, .. } = &*self.files;
         [Some(cert), Some(key), client_ca.as_ref()].into_iter().flatten().cloned().collect()
     }
 
@@ -81,6 +101,8 @@ impl Handshakes {
 
 /// Where TLS is read from.
 pub(super) struct Files {
+    /// The settings that name the certificate and the key.
+    pub(super) settings: (&'static str, &'static str),
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
     pub(super) client_ca: Option<PathBuf>,
@@ -88,7 +110,7 @@ pub(super) struct Files {
 
 impl Files {
     fn read(&self) -> Result<Contexts, String> {
-        let identity = Identity::load(&self.cert, &self.key)?;
+        let identity = Identity::load(self.settings, &self.cert, &self.key)?;
         Ok(Contexts {
             http: identity.context(&["h2", "http/1.1"], None)?,
             grpc: identity.context(&["h2"], self.client_ca.as_deref())?,
@@ -107,17 +129,22 @@ struct Contexts {
 
 /// The certificate and key of this server, as both listeners use them.
 struct Identity {
+    settings: (&'static str, &'static str),
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
 impl Identity {
     /// Reads them from PEM files. Fails with one line that names the setting and the file.
-    fn load(cert: &Path, key: &Path) -> Result<Self, String> {
-        let chain = certificates("MF_AUTH_SERVER_CERT", cert)?;
+    fn load(
+        settings: (&'static str, &'static str),
+        cert: &Path,
+        key: &Path,
+    ) -> Result<Self, String> {
+        let chain = certificates(settings.0, cert)?;
         let key = PrivateKeyDer::from_pem_file(key)
-            .map_err(|error| unreadable("MF_AUTH_SERVER_KEY", key, &error.to_string()))?;
-        Ok(Self { chain, key })
+            .map_err(|error| unreadable(settings.1, key, &error.to_string()))?;
+        Ok(Self { settings, chain, key })
     }
 
     /// What answers TLS handshakes: version 1.2 or 1.3, for these protocols. With authorities,
@@ -145,7 +172,7 @@ impl Identity {
         };
         let mut config = builder
             .with_single_cert(self.chain.clone(), self.key.clone_key())
-            .map_err(|error| format!("MF_AUTH_SERVER_CERT and MF_AUTH_SERVER_KEY: {error}"))?;
+            .map_err(|error| format!("{} and {}: {error}", self.settings.0, self.settings.1))?;
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Arc::new(config))
     }
@@ -173,7 +200,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named_with_its_setting() {
         let nowhere = Path::new("/nowhere/cert.pem");
-        let problem = Identity::load(nowhere, nowhere).err().unwrap();
-        assert!(problem.starts_with("MF_AUTH_SERVER_CERT: /nowhere/cert.pem cannot be used: "));
+        let problem = Identity::load(("THE_CERT", "THE_KEY"), nowhere, nowhere).err().unwrap();
+        assert!(problem.starts_with("THE_CERT: /nowhere/cert.pem cannot be used: "));
     }
 }

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use auth_domain::model::Email;
 use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
-use auth_domain::{App, Caller, Error};
+use auth_domain::{App, Caller, Error, Invalid};
 use secrecy::SecretString;
 use tokio::time::sleep;
 
 use crate::config::{Config, StoreKind};
-use crate::secrets;
+use crate::{passwords, secrets};
 
 /// Whose account is opened when nobody said whose.
 pub(crate) const FIRST_ADMIN: &str = "admin@keyward.local";
@@ -69,6 +69,9 @@ pub(super) async fn open(
         Err(Error::Invalid(problem)) if made => Err(format!(
             "the password made for the first account: {problem}; set MF_USERS_ADMIN_PASSWORD"
         )),
+        Err(Error::Invalid(Invalid::Password)) => {
+            Err(format!("MF_USERS_ADMIN_PASSWORD: {}", passwords::REFUSED))
+        }
         Err(Error::Unavailable(cause) | Error::Internal(cause)) => {
             Err(format!("the root account cannot be opened: {cause}"))
         }

@@ -181,6 +181,11 @@ async fn go58_fw7_whoever_cannot_be_brought_in_is_named_and_nobody_is_merged() {
         row(6, "list@example.com", CHEAP, "'[1]', 'enabled'"),
         row(7, "root@example.com", CHEAP, "'{}', 'enabled'"),
         row(8, "good@example.com", CHEAP, "'{}', 'enabled'"),
+        row(9, "admin@localhost", CHEAP, "'{}', 'enabled'"),
+        row(10, "eve@my_host.example", CHEAP, "'{}', 'enabled'"),
+        row(11, "eve@192.0.2.7", CHEAP, "'{}', 'enabled'"),
+        row(12, "gr\u{fc}n@example.com", CHEAP, "'{}', 'enabled'"),
+        row(13, "eve@example.com@example.org", CHEAP, "'{}', 'enabled'"),
     ])
     .await;
     for (store, setup) in stores().await {
@@ -198,6 +203,11 @@ async fn go58_fw7_whoever_cannot_be_brought_in_is_named_and_nobody_is_merged() {
             { "users": [id(4)], "why": "address" },
             { "users": [id(5)], "why": "address" },
             { "users": [id(6)], "why": "metadata" },
+            { "users": [id(9)], "why": "address" },
+            { "users": [id(10)], "why": "address" },
+            { "users": [id(11)], "why": "address" },
+            { "users": [id(12)], "why": "address" },
+            { "users": [id(13)], "why": "address" },
             { "users": [id(7)], "why": "address_taken" },
             { "users": [id(1), id(2)], "why": "same_address" },
         ]);
@@ -205,15 +215,15 @@ async fn go58_fw7_whoever_cannot_be_brought_in_is_named_and_nobody_is_merged() {
             let (good, report) = importing.report(more).await;
             assert!(!good, "{store}: {report}");
             assert_eq!(report["refused"], expected, "{store}");
-            assert_eq!(counts(&report), [json!(false), json!(8), json!(0), json!(0)], "{store}");
+            assert_eq!(counts(&report), [json!(false), json!(13), json!(0), json!(0)], "{store}");
         }
         assert_eq!(importing.hashes().await.len(), 1, "{store}: nobody came");
         let (good, said) = importing.run(&[]).await;
-        assert!(!good && said.contains("nobody was brought in of 8 users"), "{store}: {said}");
+        assert!(!good && said.contains("nobody was brought in of 13 users"), "{store}: {said}");
 
         let (good, report) = importing.report(&["--leave-out"]).await;
         assert!(good, "{store}: {report}");
-        assert_eq!(counts(&report), [json!(true), json!(8), json!(1), json!(0)], "{store}");
+        assert_eq!(counts(&report), [json!(true), json!(13), json!(1), json!(0)], "{store}");
         assert_eq!(report["refused"], expected, "{store}: and they are named");
         let emails: Vec<_> = importing.hashes().await.into_iter().map(|(email, _)| email).collect();
         assert_eq!(emails.len(), 2, "{store}: {emails:?}");

@@ -17,7 +17,9 @@ use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use self::original::{ADA, MAIL_USER, ORG, UNREADABLE, VARIABLES, VIEWER};
+use self::original::{
+    ADA, MAIL_USER, ORG, UNREADABLE, USERS_GONE, USERS_VARIABLES, VARIABLES, VIEWER,
+};
 use crate::shell::{Shell, blocks};
 use crate::users::{Users, email, id};
 use crate::world::{code, eventually};
@@ -67,12 +69,7 @@ impl Fleet {
             "MF_EMAIL_PORT" => Some(smtp.port().to_string()),
             _ => None,
         };
-        let mut file = String::new();
-        for (name, typical) in VARIABLES {
-            let value = here(name).unwrap_or_else(|| (*typical).to_owned());
-            writeln!(file, "{name}='{value}'").unwrap();
-        }
-        std::fs::write(dir.path().join("auth.env"), file).unwrap();
+        write_env(&dir.path().join("auth.env"), VARIABLES, here);
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_auth"), bin.join("auth")).unwrap();
@@ -124,6 +121,16 @@ impl Fleet {
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
+}
+
+/// Writes an env file: what is typical, but for what differs here.
+fn write_env(path: &Path, variables: &[(&str, &str)], here: impl Fn(&str) -> Option<String>) {
+    let mut file = String::new();
+    for (name, typical) in variables {
+        let value = here(name).unwrap_or_else(|| (*typical).to_owned());
+        writeln!(file, "{name}='{value}'").unwrap();
+    }
+    std::fs::write(path, file).unwrap();
 }
 
 /// Three ports that nobody has now.
@@ -316,29 +323,30 @@ async fn r36_a_fleet_gives_up_its_users_service_and_takes_it_back() {
     users.execute(include_str!("../../../postgres/tests/mainflux_users_v033.sql")).await.unwrap();
     let people = format!(
         "INSERT INTO users VALUES ('{ADA}', 'ada@example.com', '{HASH}', '{{}}', 'enabled'), \
-         ('{VIEWER}', 'viewer@example.com', '{HASH}', '{{}}', 'enabled')"
+         ('{VIEWER}', 'viewer@example.com', '{HASH}', '{{}}', 'enabled'), \
+         ('{}', 'admin@example.com', '{HASH}', '{{}}', 'enabled')",
+        id(9)
     );
     users.execute(&people).await.unwrap();
-    let file = format!(
-        "MF_USERS_DB_HOST='{}'\nMF_USERS_DB_PORT='{}'\nMF_USERS_DB_USER='{}'\nMF_USERS_DB_PASS='{}'\n\
-         MF_USERS_DB='{}'\n",
-        users.host, users.port, users.user, users.password, users.name
-    );
-    std::fs::write(fleet.dir.path().join("users.env"), file).unwrap();
+    let here = |name: &str| match name {
+        "MF_USERS_DB_HOST" => Some(users.host.clone()),
+        "MF_USERS_DB_PORT" => Some(users.port.to_string()),
+        "MF_USERS_DB_USER" => Some(users.user.clone()),
+        "MF_USERS_DB_PASS" => Some(users.password.clone()),
+        "MF_USERS_DB" => Some(users.name.clone()),
+        "MF_USERS_HTTP_PORT" | "MF_USERS_GRPC_PORT" => Some("0".to_owned()),
+        _ => None,
+    };
+    write_env(&fleet.dir.path().join("users.env"), USERS_VARIABLES, here);
     let blocks_of = |name: &str| blocks(GUIDE, name);
     let [look, bring]: [String; 2] = blocks_of("users").try_into().unwrap();
     let [back]: [String; 1] = blocks_of("users-back").try_into().unwrap();
     let save = &blocks_of("migration")[0];
     fleet.shell.run(save).await;
     let said = fleet.shell.run(&look).await;
-    assert!(said.contains("would bring in 2 of 2 users; 0 are here"), "{said}");
-    // Its account is opened by the start, because nobody there has the address.
-    fleet
-        .shell
-        .run("MF_USERS_ADMIN_PASSWORD='the first of all'; export MF_USERS_ADMIN_PASSWORD")
-        .await;
+    assert!(said.contains("would bring in 3 of 3 users; 0 are here"), "{said}");
     let said = fleet.shell.run(&bring).await;
-    assert!(said.contains("brought in 2 of 2 users; 0 were here"), "{said}");
+    assert!(said.contains("brought in 3 of 3 users; 0 were here"), "{said}");
 
     let sign_in = async |fleet: &Fleet, email: &str, password: &str| {
         let body = json!({ "email": email, "password": password });
@@ -351,8 +359,10 @@ async fn r36_a_fleet_gives_up_its_users_service_and_takes_it_back() {
     assert_eq!(status, 201);
     let orgs = fleet.get("/orgs", &login).await;
     assert!(orgs.to_string().contains("\"name\":\"Acme\""), "what was theirs is: {orgs}");
-    let (_, root) = sign_in(&fleet, "admin@example.com", "the first of all").await;
-    let new = json!({ "email": "new@example.com", "password": "a new long one" });
+    // The account in MF_USERS_ADMIN_EMAIL has the password it had, and is a root.
+    assert_eq!(sign_in(&fleet, "admin@example.com", "12345678").await.0, 401);
+    let (_, root) = sign_in(&fleet, "admin@example.com", "password1").await;
+    let new = json!({ "email": "new@example.com", "password": "a-new-long-one" });
     assert_eq!(fleet.send(Method::POST, "/users", &root, Some(new)).await.status(), 201);
     let disable = format!("/users/{VIEWER}/disable");
     assert_eq!(fleet.send(Method::POST, &disable, &root, None).await.status(), 204);
@@ -362,25 +372,38 @@ async fn r36_a_fleet_gives_up_its_users_service_and_takes_it_back() {
     let there = fleet.shell.run(asked).await;
     let expected = [
         format!("ada@example.com|{HASH}|enabled"),
-        "admin@example.com|*|enabled".to_owned(),
+        format!("admin@example.com|{HASH}|enabled"),
         "new@example.com|*|enabled".to_owned(),
         format!("viewer@example.com|{HASH}|disabled"),
     ];
     assert_eq!(there.lines().collect::<Vec<_>>(), expected);
 }
 
+/// The names in the first column of the tables below a heading, a row each.
+fn rows_below<'a>(guide: &'a str, heading: &str) -> Vec<&'a str> {
+    let (_, section) = guide.split_once(&format!("\n{heading}\n")).unwrap();
+    let section = section.split_once("\n#").map_or(section, |(section, _)| section);
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('|').nth(1).unwrap()).collect()
+}
+
 #[test]
 fn every_variable_of_the_original_is_explained() {
     let guide = std::fs::read_to_string(workspace().join(GUIDE)).unwrap();
     let manual = std::fs::read_to_string(workspace().join("docs/configuration.md")).unwrap();
-    let rows = guide.lines().filter(|line| line.starts_with("| `MF_"));
-    let rows: Vec<_> = rows.map(|row| row.split('|').nth(1).unwrap()).collect();
-    for (name, _) in VARIABLES {
-        let quoted = format!("`{name}`");
-        let explained = rows.iter().filter(|names| names.contains(&quoted)).count();
-        assert_eq!(explained, 1, "{name} has one row in {GUIDE}");
-        assert!(manual.contains(&format!("| {quoted} |")), "{name} is a setting");
+    for (heading, variables, gone) in [
+        ("## Settings", VARIABLES, &[][..]),
+        ("### Of the users service", USERS_VARIABLES, USERS_GONE),
+    ] {
+        let rows = rows_below(&guide, heading);
+        for (name, _) in variables {
+            let quoted = format!("`{name}`");
+            let explained = rows.iter().filter(|names| names.contains(&quoted)).count();
+            assert_eq!(explained, 1, "{name} has one row below {heading} in {GUIDE}");
+            let is_setting = manual.contains(&format!("| {quoted} |"));
+            assert_eq!(is_setting, !gone.contains(name), "{name} is a setting");
+        }
+        let named: usize = rows.iter().map(|names| names.matches("`MF_").count()).sum();
+        assert_eq!(named, variables.len(), "and no row of {heading} is of any other");
     }
-    let named: usize = rows.iter().map(|names| names.matches("`MF_").count()).sum();
-    assert_eq!(named, VARIABLES.len(), "and no row is of any other");
 }

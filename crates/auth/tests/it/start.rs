@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use auth_testkit::{SECRET, Setup};
+use auth_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD, SECRET, Setup};
 
-use crate::world::{embedded, found, postgres};
+use crate::world::{embedded, found, postgres, stores};
 
 /// It ends with a failure and one line that says this; nothing was served.
 async fn refuses(setup: &Setup, saying: &[&str]) {
@@ -113,13 +113,28 @@ async fn a_first_start_that_is_interrupted_costs_nobody_the_admins_password() {
 }
 
 #[tokio::test]
-async fn a_bad_first_account_is_refused_before_anything_is_written() {
-    for (name, value) in
-        [("MF_USERS_ADMIN_EMAIL", "not an address"), ("MF_USERS_ADMIN_PASSWORD", "short")]
-    {
-        let setup = embedded().set(name, value);
-        refuses(&setup, &[name]).await;
-        assert!(!setup.data_dir().exists(), "{name}");
+async fn an_address_of_the_first_account_that_is_none_is_refused_before_anything_is_written() {
+    let setup = embedded().set("MF_USERS_ADMIN_EMAIL", "admin@localhost");
+    refuses(&setup, &["MF_USERS_ADMIN_EMAIL=admin@localhost: "]).await;
+    assert!(!setup.data_dir().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn go41_a_password_that_everybody_tries_opens_no_first_account_and_stops_nothing_else() {
+    for (store, setup) in stores().await {
+        let weak = setup.clone().set("MF_USERS_ADMIN_PASSWORD", "12345678");
+        refuses(&weak, &["MF_USERS_ADMIN_PASSWORD: is too short"]).await;
+        let (code, said) = weak.run(&["check-config"]).await.unwrap();
+        let warned = said.contains("warning: MF_USERS_ADMIN_PASSWORD: is too short");
+        assert!(code.success() && warned, "{store}: {said}");
+        setup.start().await.unwrap().stop().await.unwrap();
+        // The account is there now, so nobody looks at the password.
+        let (code, said) = weak.run(&["backup"]).await.unwrap();
+        assert!(code.success() && said.contains(ADMIN_EMAIL), "{store}: {said}");
+        let server = weak.start().await.unwrap();
+        server.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap();
+        server.login(ADMIN_EMAIL, "12345678").await.unwrap_err();
+        assert!(!server.output().contains("MF_USERS_ADMIN_PASSWORD"), "{}", server.output());
     }
 }
 
@@ -137,6 +152,8 @@ async fn contradictions_stop_the_start_in_one_clear_line() {
     for (name, value) in [
         ("MF_AUTH_SERVER_CERT", "/nowhere/cert.pem"),
         ("MF_AUTH_SERVER_KEY", "/nowhere/key.pem"),
+        ("MF_USERS_SERVER_CERT", "/nowhere/cert.pem"),
+        ("MF_USERS_SERVER_KEY", "/nowhere/key.pem"),
         ("MF_AUTH_GRPC_CLIENT_CA", "/nowhere/ca.pem"),
         ("MF_AUTH_LOGIN_TOKEN_DURATION", "ten hours"),
         ("MF_AUTH_HTTP_PORT", "99999"),

@@ -1,5 +1,8 @@
 //! The contract of the original's users service on ports of its own, by the real binary.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use auth_grpc::proto::users_service_client::UsersServiceClient;
 use auth_grpc::proto::{Token, UsersByIDsReq};
 use auth_testkit::{Server, Setup};
@@ -144,26 +147,71 @@ async fn s80_limits_are_those_of_the_first_ports() {
     assert!(metrics.contains(line), "{metrics}");
 }
 
-#[tokio::test]
-async fn s76_they_are_served_with_the_same_certificate() {
-    let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
-    let server = with_ports(with_tls(&authority, &files)).start().await.unwrap();
+/// Whether HTTP on this port is answered with a certificate of this authority.
+async fn is_served(at: SocketAddr, authority: &Authority) -> bool {
     let client = reqwest::Client::builder()
         .add_root_certificate(reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap())
-        .resolve("localhost", server.users_http.unwrap())
+        .resolve("localhost", at)
         .build()
         .unwrap();
-    let url = format!("https://localhost:{}/health", server.users_http.unwrap().port());
-    assert_eq!(client.get(url).send().await.unwrap().status(), 200);
+    let answer = client.get(format!("https://localhost:{}/health", at.port())).send().await;
+    answer.is_ok_and(|answer| answer.status() == 200)
+}
+
+/// What the gRPC port says to somebody without a certificate who trusts this authority.
+async fn asked(server: &Server, authority: &Authority) -> Code {
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&authority.pem))
         .domain_name("localhost");
     let address = format!("https://{}", server.users_grpc.unwrap());
     let channel = Channel::from_shared(address).unwrap().tls_config(tls).unwrap().connect().await;
     let asked = UsersByIDsReq { ids: Vec::new(), page_metadata: None };
-    let refused = UsersServiceClient::new(channel.unwrap()).get_users_by_i_ds(asked).await;
+    code(UsersServiceClient::new(channel.unwrap()).get_users_by_i_ds(asked).await)
+}
+
+#[tokio::test]
+async fn s76_they_are_served_with_the_same_certificate() {
+    let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
+    let server = with_ports(with_tls(&authority, &files)).start().await.unwrap();
+    assert!(is_served(server.users_http.unwrap(), &authority).await);
     // Nobody is known who shows no certificate.
-    assert_eq!(code(refused), Code::Unauthenticated);
+    assert_eq!(asked(&server, &authority).await, Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn s76_a_certificate_of_the_users_service_is_theirs_and_read_again() {
+    let (first, files) = (Authority::new(), tempfile::tempdir().unwrap());
+    let users = Authority::new();
+    let write = |authority: &Authority| {
+        let pair = authority.issue("localhost");
+        let write = |name: &str, text: &str| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        (write("users.pem", &pair.certificate), write("users.key", &pair.key))
+    };
+    let (cert, key) = write(&users);
+    // With TLS on the first ports and without: theirs are never open in clear text.
+    for setup in [with_tls(&first, &files), embedded()] {
+        let setup =
+            with_ports(setup).set("MF_USERS_SERVER_CERT", &cert).set("MF_USERS_SERVER_KEY", &key);
+        let server = setup.start().await.unwrap();
+        let at = server.users_http.unwrap();
+        assert!(is_served(at, &users).await && !is_served(at, &first).await);
+        assert!(!is_served(server.http, &users).await);
+        assert!(server.client.get(format!("http://{at}/health")).send().await.is_err());
+        assert_ne!(asked(&server, &users).await, Code::Unavailable);
+        let next = Authority::new();
+        write(&next);
+        server.signal("HUP").await.unwrap();
+        eventually("the new one is shown", Duration::from_secs(20), async || {
+            is_served(at, &next).await
+        })
+        .await;
+        assert!(!is_served(at, &users).await);
+        write(&users);
+    }
 }
 
 #[tokio::test]
@@ -175,7 +223,7 @@ async fn r31_a_stop_finishes_what_was_accepted_there_and_closes_the_ports() {
     let body = json!({ "user": user, "redirect_path": "/v" });
     let request = client.post(format!("http://{http}/register")).json(&body);
     let under_way = tokio::spawn(request.send());
-    eventually("it has arrived or is answered", std::time::Duration::from_secs(20), async || {
+    eventually("it has arrived or is answered", Duration::from_secs(20), async || {
         let metrics = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
         let metrics = metrics.text().await.unwrap();
         under_way.is_finished() || !metrics.contains("auth_work_under_way 0")

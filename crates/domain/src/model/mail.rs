@@ -244,6 +244,8 @@ impl MailDepth {
 pub struct Invitation {
     /// What the org is called now.
     pub org: Name,
+    /// Who invites.
+    pub inviter: UserId,
     /// Who is invited.
     pub invitee: UserId,
     /// What they become.
@@ -270,6 +272,8 @@ pub enum Content {
         invite: InviteId,
         /// Where on the front end it is answered.
         path: RedirectPath,
+        /// Who invites, if the directory knows them.
+        inviter: Option<String>,
         /// What the org is called.
         org: Name,
         /// What the invitee would be.
@@ -283,6 +287,8 @@ pub enum Content {
         invite: PlatformInviteId,
         /// Where on the front end that is done.
         path: RedirectPath,
+        /// Who invites.
+        inviter: String,
         /// The org that the invitee will be invited to, and as what, if they will.
         org: Option<(Name, OrgRole)>,
         /// Until when.

@@ -59,11 +59,12 @@ async fn org_invite(cx: &Cx<'_>, invite: InviteId, path: RedirectPath) -> Result
     let Some(invitation) = cx.store().invitation(invite).await? else {
         return Ok(Prepared::Untrue);
     };
-    let Invitation { org, invitee, role, expires_at } = invitation;
-    let known = directory::addresses(cx.directory(), &[invitee]).await?;
+    let Invitation { org, inviter, invitee, role, expires_at } = invitation;
+    let mut known = directory::addresses(cx.directory(), &[inviter, invitee]).await?;
     let Some(address) = known.get(&invitee) else { return Ok(Prepared::Nobody) };
     let Ok(to) = address.parse() else { return Ok(Prepared::NoAddress) };
-    let content = Content::OrgInvite { invite, path, org, role, expires_at };
+    let inviter = known.remove(&inviter);
+    let content = Content::OrgInvite { invite, path, inviter, org, role, expires_at };
     Ok(Prepared::Ready(Draft { to, content }))
 }
 
@@ -78,14 +79,17 @@ async fn platform_invite(
     let pending = found.filter(|found| found.state_at(cx.now) == InviteState::Pending);
     let Some(invite) = pending else { return Ok(Prepared::Untrue) };
     let platform = cx.store().standing(invite.inviter, None).await?.platform;
-    let may_invite = on_platform(platform, PlatformRole::Admin).is_ok()
-        && directory::knows(cx.directory(), invite.inviter).await?;
-    if !may_invite || cx.store().account_by_email(&invite.email).await?.is_some() {
+    let known = directory::addresses(cx.directory(), &[invite.inviter]).await?;
+    let inviter = known.into_values().next();
+    let may_invite = |_: &String| on_platform(platform, PlatformRole::Admin).is_ok();
+    let Some(inviter) = inviter.filter(may_invite) else { return Ok(Prepared::Untrue) };
+    if cx.store().account_by_email(&invite.email).await?.is_some() {
         return Ok(Prepared::Untrue);
     }
     let waiting = cx.store().dormant_invite(id).await?;
     let org = waiting.map(|waiting| (waiting.org_name, waiting.invite.role));
-    let content = Content::PlatformInvite { invite: id, path, org, expires_at: invite.expires_at };
+    let expires_at = invite.expires_at;
+    let content = Content::PlatformInvite { invite: id, path, inviter, org, expires_at };
     Ok(Prepared::Ready(Draft { to: invite.email, content }))
 }
 

@@ -27,8 +27,8 @@ pub mod roles;
 pub mod sessions;
 pub mod sign_ins;
 pub mod signing_keys;
-pub mod takeover;
 pub mod tickets;
+pub mod user_import;
 pub mod users_backup;
 
 use crate::app::{Access, Operation};
@@ -157,7 +157,7 @@ pub const NAMES: &[&str] = &[
     tickets::PurgeTickets::NAME,
     backup::TakeBackup::NAME,
     backup::Restore::NAME,
-    takeover::ImportUsers::NAME,
+    user_import::ImportUsers::NAME,
     users_backup::BackupUsers::NAME,
     users_backup::RestoreUsers::NAME,
     member_backup::BackupMembers::NAME,

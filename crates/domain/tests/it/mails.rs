@@ -75,8 +75,11 @@ async fn r42_a_mail_is_for_whom_the_directory_knows_and_only_as_long_as_it_is_tr
         panic!("it is true");
     };
     assert_eq!(to.as_str(), "user7@example.com");
-    let Content::OrgInvite { invite: told, org, role, .. } = content else { panic!("{content:?}") };
+    let Content::OrgInvite { invite: told, inviter, org, role, .. } = content else {
+        panic!("{content:?}")
+    };
     assert_eq!((told, org.as_str(), role), (invite, "acme", OrgRole::Editor));
+    assert_eq!(inviter.as_deref(), Some("user2@example.com"));
 
     for manner in [Manner::Empty, Manner::Short] {
         acme.elsewhere.behave(manner);

@@ -35,6 +35,7 @@ async fn s78_only_the_exact_path_is_a_method() {
         "/protomfx.authservice/Identify",
         "/AuthService/Identify",
         "/mainflux.AuthService/Identify",
+        "/mainflux.AuthService/ListPolicies",
         "/protomfx.AuthService/CreateOrgInvite",
         "/protomfx.ThingsService/Identify",
         "/protomfx.AuthService/AuthorizeMany",

@@ -266,12 +266,15 @@ async fn r71_what_no_route_matches() {
         (Method::DELETE, "/orgs"),
         (Method::POST, "/orgs/x"),
         (Method::POST, "/health"),
+        (Method::GET, "/orgs/search"),
+        (Method::GET, "/users/search"),
         (Method::OPTIONS, "/orgs"),
         (Method::TRACE, "/orgs"),
         (Method::from_bytes(b"PROPFIND").unwrap(), "/orgs"),
     ] {
         let answer = world.call(method.clone(), path).send().await;
         assert_eq!((answer.status.as_u16(), answer.text()), (405, ""), "{method} {path}");
+        assert_ne!(answer.header("allow"), "", "{method} {path}");
     }
     for (path, location) in [
         ("/health/", "/health"),

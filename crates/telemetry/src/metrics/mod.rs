@@ -216,6 +216,7 @@ mod tests {
         mail_failed("connect");
         mail_died("recipient");
         mail_tried("send_org_invite", Duration::from_millis(500));
+        mail_tried("send_password_reset", Duration::from_millis(500));
         metrics.upkeep();
         let text = metrics.render();
         for line in [
@@ -248,6 +249,8 @@ mod tests {
             r#"auth_email_request_count{method="send_org_invite"} 1"#,
             r#"auth_email_request_latency_microseconds_sum{method="send_org_invite"} 0.5"#,
             r#"auth_email_request_latency_microseconds_count{method="send_org_invite"} 1"#,
+            r#"users_email_request_count{method="send_password_reset"} 1"#,
+            r#"users_email_request_latency_microseconds_count{method="send_password_reset"} 1"#,
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
         }

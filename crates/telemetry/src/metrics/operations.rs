@@ -225,25 +225,36 @@ fn histograms(text: &mut String, readings: &[(&str, Reading<'_>)], with_exemplar
     }
 }
 
-/// The same numbers under the original's names, for its dashboards: of what others ask, not of what this process
-/// does by itself. They are in seconds there too, whatever the name says (D-55).
+/// The same numbers under the original's names, for its dashboards, and once more under those of its users service where
+/// they are of that: of what others ask, not of what this process does by itself. They are in seconds there too, whatever
+/// the name says (D-55).
 fn original(text: &mut String, readings: &[(&str, Reading<'_>)]) {
+    count_as(text, "auth", readings, |operation| Some(method(operation)));
+    count_as(text, "users", readings, users_method);
+}
+
+/// Under the names of one of its services, for the operations that it has a method for.
+fn count_as(
+    text: &mut String,
+    service: &str,
+    readings: &[(&str, Reading<'_>)],
+    method: impl Fn(&str) -> Option<&str>,
+) {
     let mut methods = BTreeMap::<&str, (u64, Duration)>::new();
     for (operation, reading) in readings {
         let asked = reading.count.saturating_sub(reading.own);
-        if asked == 0 {
-            continue;
-        }
-        let (count, took) = methods.entry(method(operation)).or_default();
+        let Some(method) = method(operation).filter(|_| asked > 0) else { continue };
+        let (count, took) = methods.entry(method).or_default();
         *count = count.wrapping_add(asked);
         *took = took.saturating_add(reading.took.saturating_sub(reading.own_took));
     }
-    line!(text, "# HELP auth_api_request_count Number of requests received.");
-    line!(text, "# TYPE auth_api_request_count counter");
+    let name = format!("{service}_api_request_count");
+    line!(text, "# HELP {name} Number of requests received.");
+    line!(text, "# TYPE {name} counter");
     for (method, (count, _)) in &methods {
-        line!(text, r#"auth_api_request_count{{method="{method}"}} {count}"#);
+        line!(text, r#"{name}{{method="{method}"}} {count}"#);
     }
-    let name = "auth_api_request_latency_microseconds";
+    let name = format!("{service}_api_request_latency_microseconds");
     line!(text, "# HELP {name} Total duration of requests in seconds.");
     line!(text, "# TYPE {name} summary");
     for (method, (count, took)) in &methods {
@@ -257,6 +268,38 @@ fn method(operation: &str) -> &str {
     match operation {
         "issue_token" => "issue_key",
         other => other,
+    }
+}
+
+/// What the original's users service calls the operation, if it is one of that. It has one method for every change of a
+/// password.
+fn users_method(operation: &str) -> Option<&str> {
+    match operation {
+        "bootstrap_admin" => Some("register_admin"),
+        "set_user_password" => Some("change_password"),
+        "backup_users" => Some("backup"),
+        "restore_users" => Some("restore"),
+        "self_register"
+        | "verify_email"
+        | "register_by_invite"
+        | "register"
+        | "login"
+        | "view_user"
+        | "view_profile"
+        | "list_users"
+        | "list_users_by_ids"
+        | "list_users_by_emails"
+        | "update_user"
+        | "generate_reset_token"
+        | "change_password"
+        | "reset_password"
+        | "enable_user"
+        | "disable_user"
+        | "create_platform_invite"
+        | "revoke_platform_invite"
+        | "view_platform_invite"
+        | "list_platform_invites" => Some(operation),
+        _ => None,
     }
 }
 
@@ -301,6 +344,20 @@ mod tests {
         has(&text, r#"auth_api_request_count{method="issue_key"} 3"#);
         has(&text, r#"auth_api_request_latency_microseconds_sum{method="issue_key"} 1.5"#);
         has(&text, r#"auth_api_request_latency_microseconds_count{method="issue_key"} 3"#);
+        assert!(!text.contains("users_api_request_count{"), "{text}");
+    }
+
+    #[test]
+    fn d55_so_do_those_of_its_users_service() {
+        let operations = Operations::new(&["change_password", "set_user_password", "backup_users"]);
+        for operation in ["change_password", "set_user_password", "backup_users"] {
+            operations.observe(operation, "ok", Duration::from_millis(500));
+        }
+        let text = operations.render(false);
+        has(&text, r#"users_api_request_count{method="change_password"} 2"#);
+        has(&text, r#"users_api_request_latency_microseconds_sum{method="change_password"} 1"#);
+        has(&text, r#"users_api_request_latency_microseconds_count{method="change_password"} 2"#);
+        has(&text, r#"users_api_request_count{method="backup"} 1"#);
     }
 
     #[test]

@@ -10,12 +10,13 @@ use crate::clock::RandomIds;
 
 const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
 
-fn draft(org: &str, role: OrgRole) -> Draft {
+fn draft(inviter: Option<&str>, org: &str, role: OrgRole) -> Draft {
     Draft {
         to: "bob@example.org".parse().unwrap(),
         content: Content::OrgInvite {
             invite: INVITE.parse().unwrap(),
             path: "/invites".parse().unwrap(),
+            inviter: inviter.map(str::to_owned),
             org: Name::stored(org.to_owned()),
             role,
             expires_at: Timestamp::from_seconds(1_796_393_100),
@@ -24,12 +25,13 @@ fn draft(org: &str, role: OrgRole) -> Draft {
 }
 
 fn writer(directory: Option<&Path>) -> (Writer, Vec<String>) {
-    Writer::new("https://example.com/app".parse().unwrap(), directory)
+    Writer::new("https://example.com/app".parse().unwrap(), "Example & Co", directory)
 }
 
 fn written(writer: &Writer, org: &str) -> Letter {
     let id = MailId::new(RandomIds.next());
-    writer.write(id, Timestamp::from_seconds(0), draft(org, OrgRole::Editor)).unwrap()
+    let draft = draft(Some("ada@example.com"), org, OrgRole::Editor);
+    writer.write(id, Timestamp::from_seconds(0), draft).unwrap()
 }
 
 /// What an HTML reader shows of text we wrote.
@@ -55,13 +57,19 @@ fn an_invite_says_where_as_what_and_until_when() {
     let link = format!("https://example.com/app/invites/{INVITE}");
     assert!(letter.html.contains(&format!("href=\"{link}\"")), "{}", letter.html);
     for part in [&letter.text, &letter.html] {
-        for says in [&*link, "an editor of", "4 December 2026, 14:05 UTC"] {
+        for says in
+            [&*link, "ada@example.com invites you", "an editor of", "4 December 2026, 14:05 UTC"]
+        {
             assert!(part.contains(says), "{says} is not in {part}");
         }
     }
+    assert!(
+        letter.text.contains("at Example & Co.") && letter.html.contains("at Example &amp; Co.")
+    );
     assert!(!letter.html.contains("src="), "nothing is fetched: {}", letter.html);
-    let viewer = writer.write(letter.id, letter.at, draft("Acme", OrgRole::Viewer)).unwrap();
+    let viewer = writer.write(letter.id, letter.at, draft(None, "Acme", OrgRole::Viewer)).unwrap();
     assert!(viewer.text.contains("a viewer of"));
+    assert!(viewer.text.starts_with("You're invited to join Acme at Example & Co."));
 }
 
 #[test]
@@ -71,6 +79,20 @@ fn s61_html_in_a_name_is_text() {
     assert!(!letter.html.contains("<script"), "{}", letter.html);
     assert!(unescaped(&letter.html).contains(name), "{}", letter.html);
     assert!(letter.text.contains(name) && letter.subject.contains(name));
+}
+
+/// A users service elsewhere says who invites, and the operator what the service is called.
+#[test]
+fn s61_so_is_html_in_an_address_and_in_what_the_service_is_called() {
+    let odd = "<b>\"&'{{ link }}\r\n\u{202e}@example.com";
+    let (writer, _) = Writer::new("https://example.com/app".parse().unwrap(), odd, None);
+    let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
+    let letter = writer.write(id, at, draft(Some(odd), "Acme", OrgRole::Viewer)).unwrap();
+    assert!(!letter.html.contains("<b>"), "{}", letter.html);
+    let shown = "<b>\"&'{{ link }} @example.com";
+    for part in [&letter.text, &unescaped(&letter.html)] {
+        assert_eq!(part.matches(shown).count(), 2, "{part}");
+    }
 }
 
 #[test]
@@ -91,7 +113,7 @@ fn an_operator_may_replace_some() {
     let letter = written(&writer, "A & B");
     assert_eq!(letter.subject, "A & B wants you as editor");
     assert!(letter.html.starts_with("<main>") && letter.html.contains("A &amp; B"));
-    assert!(letter.text.starts_with("You're invited to join A & B."));
+    assert!(letter.text.starts_with("ada@example.com invites you to join A & B at"));
 }
 
 #[test]
@@ -126,7 +148,7 @@ fn go36_a_template_that_fails_later_is_replaced_then() {
     let (writer, problems) = writer(Some(dir.path()));
     assert_eq!(problems, [] as [&str; 0]);
     assert_eq!(written(&writer, "Acme").text, "Acme\n");
-    assert!(written(&writer, "Odd").text.starts_with("You're invited"));
+    assert!(written(&writer, "Odd").text.starts_with("ada@example.com invites you"));
 }
 
 proptest! {
@@ -195,7 +217,7 @@ fn a_reset_says_where_and_until_when_and_shows_its_secret_nowhere_else() {
     let link = "https://example.com/app/reset?token=aB3-_x";
     assert!(letter.html.contains(&format!("href=\"{link}\"")), "{}", letter.html);
     for part in [&letter.text, &letter.html] {
-        for says in [link, "once", "4 December 2026, 14:05 UTC"] {
+        for says in [link, "the account at Example &", "once", "4 December 2026, 14:05 UTC"] {
             assert!(part.contains(says), "{says} is not in {part}");
         }
     }
@@ -222,6 +244,7 @@ fn go53_an_address_is_proved_by_somebody_who_knows_what_the_link_does() {
     for part in [&letter.text, &letter.html] {
         for says in [
             link,
+            "signed up for Example &",
             "at 4 December 2026, 13:05 UTC",
             "until 4 December 2026, 14:05 UTC",
             "with the password that was typed for it",
@@ -234,6 +257,7 @@ fn go53_an_address_is_proved_by_somebody_who_knows_what_the_link_does() {
     assert_eq!(letter.subject, "You have an account already");
     for part in [&letter.text, &letter.html] {
         assert!(part.contains("at 4 December 2026, 13:05 UTC") && !part.contains("token="));
+        assert!(part.contains("signed up for Example &"), "{part}");
     }
 }
 
@@ -247,17 +271,19 @@ fn p1_somebody_without_an_account_is_told_to_what_they_are_invited() {
         let content = Content::PlatformInvite {
             invite: INVITE.parse().unwrap(),
             path: "/join".parse().unwrap(),
+            inviter: "ada@example.com".to_owned(),
             org: org.map(|(name, role)| (Name::stored(name.to_owned()), role)),
             expires_at: Timestamp::from_seconds(1_796_393_100),
         };
         let draft = Draft { to: "bob@example.org".parse().unwrap(), content };
         let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
         let letter = writer.write(id, at, draft).unwrap();
-        assert_eq!(letter.subject, "You're invited to open an account");
+        assert_eq!(letter.subject, "You're invited to open an account at Example & Co");
         let link = format!("https://example.com/app/join/{INVITE}");
         for part in [&letter.text, &letter.html] {
             assert!(part.contains(&link) && part.contains("4 December 2026, 14:05 UTC"), "{part}");
             assert!(part.contains(says) && !part.contains(silent), "{part}");
+            assert!(part.contains("ada@example.com invites you"), "{part}");
         }
         assert!(!letter.html.contains("<b>"), "{}", letter.html);
     }
@@ -266,7 +292,7 @@ fn p1_somebody_without_an_account_is_told_to_what_they_are_invited() {
 /// Every mail as it is sent, in `docs/mails`, of which `make mail-pictures` makes the pictures there.
 #[test]
 fn the_mails_in_docs_are_those_that_are_sent() {
-    let (writer, _) = writer(None);
+    let (writer, _) = Writer::new("https://example.com/app".parse().unwrap(), "Keyward", None);
     let path = || "/reset".parse().unwrap();
     let secret = || TicketSecret::new(format!("{}{}", INVITE.replace('-', ""), "aB3-_x".repeat(7)));
     let (asked_at, expires_at) =
@@ -279,6 +305,7 @@ fn the_mails_in_docs_are_those_that_are_sent() {
             Content::OrgInvite {
                 invite: INVITE.parse().unwrap(),
                 path: "/invites".parse().unwrap(),
+                inviter: Some("ada@example.org".to_owned()),
                 org: acme(),
                 role: OrgRole::Editor,
                 expires_at,
@@ -290,6 +317,7 @@ fn the_mails_in_docs_are_those_that_are_sent() {
             Content::PlatformInvite {
                 invite: INVITE.parse().unwrap(),
                 path: "/join".parse().unwrap(),
+                inviter: "ada@example.org".to_owned(),
                 org: Some((acme(), OrgRole::Viewer)),
                 expires_at,
             },

@@ -58,6 +58,60 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("MF_HOST", "http://localhost"),
 ];
 
+/// Every variable that its users service reads, with the value of the file it ships or one that fits.
+pub const USERS_VARIABLES: &[(&str, &str)] = &[
+    ("MF_USERS_LOG_LEVEL", "debug"),
+    ("MF_USERS_DB_HOST", "users-db"),
+    ("MF_USERS_DB_PORT", "5432"),
+    ("MF_USERS_DB_USER", "mainflux"),
+    ("MF_USERS_DB_PASS", "mainflux"),
+    ("MF_USERS_DB", "users"),
+    ("MF_USERS_DB_SSL_MODE", "disable"),
+    ("MF_USERS_DB_SSL_CERT", ""),
+    ("MF_USERS_DB_SSL_KEY", ""),
+    ("MF_USERS_DB_SSL_ROOT_CERT", ""),
+    ("MF_USERS_HTTP_PORT", "8180"),
+    ("MF_USERS_GRPC_PORT", "8184"),
+    ("MF_USERS_SERVER_CERT", ""),
+    ("MF_USERS_SERVER_KEY", ""),
+    ("MF_USERS_ADMIN_EMAIL", "admin@example.com"),
+    ("MF_USERS_ADMIN_PASSWORD", "12345678"),
+    ("MF_USERS_PASS_REGEX", r"^\S{8,}$"),
+    ("MF_USERS_SELF_REGISTER_ENABLED", "true"),
+    ("MF_REQUIRE_EMAIL_VERIFICATION", "false"),
+    ("MF_INVITE_DURATION", "168h"),
+    ("MF_AUTH_GRPC_URL", "auth:8181"),
+    ("MF_AUTH_GRPC_TIMEOUT", "1s"),
+    ("MF_AUTH_CLIENT_TLS", "false"),
+    ("MF_AUTH_CA_CERTS", ""),
+    ("MF_JAEGER_URL", "jaeger:6831"),
+    ("MF_EMAIL_HOST", "smtp.example.com"),
+    ("MF_EMAIL_PORT", "2525"),
+    ("MF_EMAIL_USERNAME", MAIL_USER.0),
+    ("MF_EMAIL_PASSWORD", MAIL_USER.1),
+    ("MF_EMAIL_FROM_ADDRESS", "from@example.com"),
+    ("MF_EMAIL_FROM_NAME", "Example"),
+    ("MF_EMAIL_BASE_TEMPLATE", "base.tmpl"),
+    ("MF_HOST", "http://localhost"),
+];
+
+/// Those of them that are no settings here.
+pub const USERS_GONE: &[&str] = &[
+    "MF_USERS_LOG_LEVEL",
+    "MF_USERS_DB_HOST",
+    "MF_USERS_DB_PORT",
+    "MF_USERS_DB_USER",
+    "MF_USERS_DB_PASS",
+    "MF_USERS_DB",
+    "MF_USERS_DB_SSL_MODE",
+    "MF_USERS_DB_SSL_CERT",
+    "MF_USERS_DB_SSL_KEY",
+    "MF_USERS_DB_SSL_ROOT_CERT",
+    "MF_AUTH_GRPC_URL",
+    "MF_AUTH_CLIENT_TLS",
+    "MF_AUTH_CA_CERTS",
+];
+
 /// A token as it signs them: no key id in the header, and its order of claims.
 pub fn sign(secret: &str, claims: &str) -> String {
     let header = r#"{"alg":"HS256","typ":"JWT"}"#;

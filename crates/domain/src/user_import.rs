@@ -1,6 +1,6 @@
 //! Users of another service that are brought in: what is read of them, and what is told of it.
 //!
-//! The operation is [`crate::ops::takeover::ImportUsers`].
+//! The operation is [`crate::ops::user_import::ImportUsers`].
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -86,7 +86,7 @@ pub struct Refused {
     pub why: Obstacle,
 }
 
-/// What [`crate::ops::takeover::ImportUsers`] found, and did.
+/// What [`crate::ops::user_import::ImportUsers`] found, and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Whether it is written: not by a dry run, nor while somebody cannot be brought in and is not to be left out.

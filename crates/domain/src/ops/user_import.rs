@@ -8,7 +8,7 @@ use crate::change::{Change, Imported};
 use crate::error::{Entity, Error, Result};
 use crate::model::{Account, Email, Metadata, PasswordHash, UserId};
 use crate::ports::Class;
-use crate::takeover::{ForeignUser, ForeignUsers, ImportReport, Obstacle, Refused};
+use crate::user_import::{ForeignUser, ForeignUsers, ImportReport, Obstacle, Refused};
 
 /// The most bytes of metadata that are brought in: far more than may be attached here, because it is there already.
 const MAX_METADATA: usize = 1024 * 1024;
