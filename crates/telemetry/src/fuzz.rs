@@ -87,7 +87,8 @@ fn fuzz_forwarded_for() {
             Some(named) => {
                 let last = input.rsplit(|byte| b",\n".contains(byte)).next().unwrap_or_default();
                 let last = std::str::from_utf8(last).unwrap().trim_matches([' ', '\t']);
-                let alone = last.parse::<IpAddr>().ok();
+                let bare = last.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                let alone = bare.unwrap_or(last).parse::<IpAddr>().ok();
                 let read = alone.or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip()));
                 assert_eq!(read.map(|read| read.to_canonical()), Some(named));
                 let is_proxy = one.client(named, &HeaderMap::new()).is_none();

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Fetch;
-use super::token::Parts;
+use super::token::{self, Parts};
 use crate::error::{Error, Result};
 
 /// How old keys may be before they are fetched again; that is also how long auth lets them be kept.
@@ -160,9 +160,8 @@ pub(super) fn read(text: &[u8]) -> Result<Known, String> {
     if text.len() > LONGEST {
         return Err("the document is too long".to_owned());
     }
-    let document: Document =
-        serde_json::from_slice(text).map_err(|_| "it is no JWK set".to_owned())?;
-    let keys = document.keys.into_iter().take(MOST);
+    let document: Document = token::object(text).ok_or_else(|| "it is no JWK set".to_owned())?;
+    let keys = document.keys.into_iter().take(MOST).filter(serde_json::Value::is_object);
     let keys = keys.filter_map(|value| serde_json::from_value::<Jwk>(value).ok());
     Ok(keys.filter_map(|jwk| Some((jwk.kid.clone(), Arc::new(key(&jwk)?)))).collect())
 }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The most bytes a token has.
 const LONGEST: usize = 4 * 1024;
@@ -30,6 +31,14 @@ struct Header {
     kid: String,
 }
 
+/// What this object says. A list of the same values, which serde takes for one as well, is none.
+pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
 /// The token, if it is one of the right type that names its key.
 pub(super) fn split(token: &str) -> Option<Parts> {
     if token.len() > LONGEST {
@@ -41,7 +50,7 @@ pub(super) fn split(token: &str) -> Option<Parts> {
         return None;
     }
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-    let Header { typ, alg, kid } = serde_json::from_slice(&decode(header)?).ok()?;
+    let Header { typ, alg, kid } = object(&decode(header)?)?;
     // RFC 9068 section 4 knows both.
     if !["at+jwt", "application/at+jwt"].contains(&typ.as_str()) {
         return None;
@@ -65,6 +74,6 @@ pub(super) struct Claims {
 
 /// What it says, if it is from auth and for the fleet.
 pub(super) fn claims(payload: &[u8]) -> Option<Claims> {
-    let claims: Claims = serde_json::from_slice(payload).ok()?;
+    let claims: Claims = object(payload)?;
     (claims.iss == ISSUER && claims.aud == AUDIENCE).then_some(claims)
 }
