@@ -91,8 +91,8 @@ pub(crate) struct Accounts {
     )]
     pub(crate) self_register_enabled: bool,
 
-    /// Whether people who open an account themselves must prove their address before, by the link in a mail; without
-    /// `MF_EMAIL_HOST` nobody may open one themselves then.
+    /// Whether people who open an account themselves must prove their address before, by the link in a mail. That
+    /// needs `MF_EMAIL_HOST`: without it nobody may open an account themselves.
     #[arg(
         long,
         env = "MF_REQUIRE_EMAIL_VERIFICATION",

@@ -299,7 +299,7 @@ fn go41_a_password_for_the_first_account_is_odd_and_stops_nothing() {
         read(&[&account, more].concat()).odd_admin_password()
     };
     assert_eq!(with("a long and good one", &[]), None);
-    for odd in ["12345678", "short", &"x".repeat(73), "a@b.example"] {
+    for odd in ["12345678", "tiny", &"x".repeat(73), "a@b.example"] {
         let line = with(odd, &[]).unwrap();
         assert!(
             line.starts_with("MF_USERS_ADMIN_PASSWORD: is too short") && !line.contains(odd),
