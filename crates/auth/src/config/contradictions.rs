@@ -117,6 +117,10 @@ impl Config {
     pub(super) fn collect_warnings(&mut self, unknown: &[String]) {
         let unprovable =
             self.has_accounts() && self.accounts.self_register_enabled && !self.self_register();
+        let unproved = self.has_accounts()
+            && self.accounts.self_register_enabled
+            && !self.accounts.require_email_verification
+            && self.mail.email_host.is_none();
         let mut warn = |line: String| self.warnings.push(line);
         for variable in unknown {
             warn(format!("{variable} is set and is no setting of this service"));
@@ -147,6 +151,13 @@ impl Config {
                     ));
                 }
             }
+        }
+        if unproved {
+            warn(
+                "people may open accounts themselves, and without MF_EMAIL_HOST nobody proves their address: an \
+                 invite to an address is for whoever signed up with it first"
+                    .into(),
+            );
         }
         if unprovable {
             warn(
