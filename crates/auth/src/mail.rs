@@ -292,6 +292,7 @@ const fn method(message: &Message) -> &'static str {
         Message::OrgInvite { .. } => "send_org_invite",
         Message::PlatformInvite { .. } => "send_platform_invite",
         Message::EmailVerification { .. } => "send_email_verification",
+        Message::AccountVerification { .. } => "send_account_verification",
         Message::PasswordReset { .. } => "send_password_reset",
     }
 }

@@ -237,6 +237,9 @@ const fn of_links(purpose: Purpose) -> (&'static str, &'static str) {
     match purpose {
         Purpose::PasswordReset => ("resets_asked", "resets_sent"),
         Purpose::Registration => ("registrations_asked", "registrations_sent"),
+        Purpose::Verification => ("verifications_asked", "verifications_sent"),
+        // Whoever invites is counted by `invites_sent`.
+        Purpose::PlatformInvite => ("platform_invites_asked", "platform_invites_sent"),
     }
 }
 

@@ -239,6 +239,7 @@ fn account_changes() -> impl Strategy<Value = Change> {
         }),
         (users(), select(statuses), moments())
             .prop_map(|(id, status, at)| Change::SetAccountStatus { id, status, at }),
+        (users(), moments()).prop_map(|(id, at)| Change::VerifyEmail { id, at }),
         (numbers(), any::<bool>()).prop_map(|(number, old)| {
             let opened = account(number, ADDRESSES[0]);
             let to = PasswordHash::new(if old { "$2a$04$old" } else { "new" }.to_owned());

@@ -223,6 +223,7 @@ pub fn account(number: u32, email: &str) -> Account {
         id: AccountId::new(user(number).uuid()),
         email: email.parse().unwrap(),
         password: PasswordHash::new(format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${number}")),
+        email_verified_at: number.is_multiple_of(2).then(|| moment(i64::from(number) + 1)),
         status: AccountStatus::Enabled,
         metadata: Metadata::default(),
         created_at: moment(i64::from(number)),

@@ -362,6 +362,14 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Notes that the address of an account was proved; what was noted before stays. Fails with `NotFound` when there is no
+    /// such account that is enabled.
+    VerifyEmail {
+        /// Whose.
+        id: AccountId,
+        /// When.
+        at: Timestamp,
+    },
     /// Gives an account another id. Fails with `NotFound` when nobody has the old one and with `AlreadyExists` when
     /// somebody has the new one.
     RenumberAccount {

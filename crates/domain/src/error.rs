@@ -31,6 +31,9 @@ pub enum Error {
     /// Nobody may open an account here by themselves.
     #[error("self register disabled")]
     RegistrationClosed,
+    /// The caller has to prove first that the address of their account is theirs; a link for that is mailed.
+    #[error("e-mail address not verified")]
+    EmailUnverified,
     /// There is no such thing, or none the caller may know of.
     #[error("entity not found")]
     NotFound(Entity),
@@ -81,6 +84,7 @@ impl Error {
             Self::Unauthenticated(reason) => reason.code(),
             Self::Forbidden => "forbidden",
             Self::RegistrationClosed => "registration_closed",
+            Self::EmailUnverified => "email_unverified",
             Self::NotFound(_) => "not_found",
             Self::AlreadyExists(_) => "already_exists",
             Self::Conflict(reason) => reason.code(),
@@ -97,7 +101,10 @@ impl Error {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Unauthenticated(_) => "unauthenticated",
-            Self::Forbidden | Self::RegistrationClosed | Self::InviteClosed(_) => "forbidden",
+            Self::Forbidden
+            | Self::RegistrationClosed
+            | Self::EmailUnverified
+            | Self::InviteClosed(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::AlreadyExists(_) | Self::Conflict(_) => "conflict",
             Self::RateLimited(_) => "rate_limited",

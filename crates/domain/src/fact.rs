@@ -150,6 +150,7 @@ impl Touched {
             | "account.create"
             | "account.update"
             | "account.set_password"
+            | "account.verify_email"
             | "group.update"
             | "group.assign"
             | "group.unassign"
@@ -299,6 +300,7 @@ impl Fact {
             }
             Change::UpdateAccount(edit) => Some(Self::of_user("account.update", edit.id)),
             Change::SetPassword { id, .. } => Some(Self::of_user("account.set_password", *id)),
+            Change::VerifyEmail { id, .. } => Some(Self::of_user("account.verify_email", *id)),
             Change::SetAccountStatus { id, status, .. } => Some(Self::status_set(*id, *status)),
             Change::InsertInvite(invite) | Change::InsertDormantInvite { invite, .. } => fact(
                 "invite.create",

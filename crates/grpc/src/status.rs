@@ -19,7 +19,9 @@ pub const fn code(error: &Error) -> Code {
     match error {
         Error::Invalid(_) => Code::InvalidArgument,
         Error::Unauthenticated(_) => Code::Unauthenticated,
-        Error::Forbidden | Error::RegistrationClosed => Code::PermissionDenied,
+        Error::Forbidden | Error::RegistrationClosed | Error::EmailUnverified => {
+            Code::PermissionDenied
+        }
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) | Error::Conflict(Conflict::AddressTaken) => Code::AlreadyExists,
         Error::Conflict(

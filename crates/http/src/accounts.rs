@@ -3,10 +3,11 @@
 pub(crate) mod docs;
 
 use auth_domain::model::{Metadata, PlatformRole, TicketSecret};
-use auth_domain::ops::accounts::{Login, Profile, Register, VerifyEmail, ViewProfile};
+use auth_domain::ops::accounts::{Login, Profile, Register, ViewProfile};
+use auth_domain::ops::addresses::VerifyEmail;
 use auth_domain::ops::platform_invites::RegisterByInvite;
 use auth_domain::{App, Caller, Error, Invalid, Operation, Result};
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use axum::routing::on;
 use http::StatusCode;
@@ -16,12 +17,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::bearer::Credential;
-use crate::body::{FromMembers, Json, Members};
+use crate::body::{FromMembers, Json, MaybeJson, Members};
 use crate::openapi::types;
 use crate::path::Segment;
 use crate::problem::Problem;
 use crate::query::{FromParameters, Parameters, Query};
-use crate::{Route, answer};
+use crate::{Api, Route, answer};
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::post("/register", Register::NAME, |method| on(method, register), docs::register)
@@ -101,35 +102,53 @@ async fn register_by_invite(
     segment: Segment,
     Json(body): Json<RegisterBody>,
 ) -> Result<Response, Problem> {
-    let invite = segment.id(Invalid::MissingInviteId)?;
+    let proof = match segment.text() {
+        Some("") => return Err(Error::from(Invalid::MissingInviteId).into()),
+        text => text.unwrap_or_default().parse()?,
+    };
     let UserBody { email, password, metadata } = body.user;
     let email = email.parse()?;
     app.check_new_password(&password)?;
     let path = body.redirect_path.parse()?;
-    let operation = RegisterByInvite { invite, email, password, metadata, path };
+    let operation = RegisterByInvite { proof, email, password, metadata, path };
     let id = app.execute(Caller::Anonymous, operation).await?;
     answer::created(&format!("/users/{id}"))
 }
 
 /// What the link in a mail says.
-struct VerifyAsked {
+#[derive(ToSchema)]
+#[schema(as = Verification)]
+struct VerifyBody {
+    /// What the link has after `token=`.
+    #[schema(value_type = String, write_only)]
     token: TicketSecret,
 }
 
-impl FromParameters for VerifyAsked {
+impl FromMembers for VerifyBody {
+    fn from_members(members: &mut Members) -> Result<Self> {
+        Ok(Self { token: TicketSecret::new(members.text("token")?) })
+    }
+}
+
+impl FromParameters for VerifyBody {
     fn from_parameters(parameters: &Parameters) -> Result<Self> {
         Ok(Self { token: TicketSecret::new(parameters.text("token")?) })
     }
 }
 
+/// Clients of the original say it in the query, and may send any body with it.
 async fn verify(
-    State(app): State<App>,
-    Query(asked): Query<VerifyAsked>,
+    State(api): State<Api>,
+    Query(VerifyBody { mut token }): Query<VerifyBody>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    if asked.token.expose().is_empty() {
+    if token.expose().is_empty() {
+        MaybeJson(VerifyBody { token }) = MaybeJson::from_request(request, &api).await?;
+    }
+    if token.expose().is_empty() {
         return Err(Error::from(Invalid::MissingVerification).into());
     }
-    let id = app.execute(Caller::Anonymous, VerifyEmail { secret: asked.token }).await?;
+    let id = api.app.execute(Caller::Anonymous, VerifyEmail { secret: token }).await?;
     answer::created(&format!("/users/{id}"))
 }
 

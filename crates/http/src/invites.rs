@@ -134,14 +134,30 @@ async fn revoke(
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
+/// How an invite is accepted. In the query: the original looks at no body.
+struct AcceptAsked {
+    redirect_path: String,
+}
+
+impl FromParameters for AcceptAsked {
+    fn from_parameters(parameters: &Parameters) -> Result<Self> {
+        Ok(Self { redirect_path: parameters.text("redirect_path")? })
+    }
+}
+
 async fn accept(
     State(app): State<App>,
     credential: Credential,
     segment: Segment,
+    Query(asked): Query<AcceptAsked>,
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let (id, answer) = (segment.id(Invalid::MissingInviteId)?, Answer::Accept);
-    app.execute(caller, RespondInvite { id, answer }).await?;
+    let path = match asked.redirect_path.as_str() {
+        "" => None,
+        path => Some(path.parse()?),
+    };
+    app.execute(caller, RespondInvite { id, answer, path }).await?;
     Ok(answer::empty(StatusCode::CREATED))
 }
 
@@ -152,7 +168,7 @@ async fn decline(
 ) -> Result<Response, Problem> {
     let caller = credential.caller()?;
     let (id, answer) = (segment.id(Invalid::MissingInviteId)?, Answer::Decline);
-    app.execute(caller, RespondInvite { id, answer }).await?;
+    app.execute(caller, RespondInvite { id, answer, path: None }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 

@@ -113,7 +113,9 @@ impl<'a> From<&'a QueuedMail> for MailView<'a> {
         let invite = |message: &Message| match message {
             Message::OrgInvite { invite, .. } => Some(invite.to_string()),
             Message::PlatformInvite { invite, .. } => Some(invite.to_string()),
-            Message::EmailVerification { .. } | Message::PasswordReset { .. } => None,
+            Message::EmailVerification { .. }
+            | Message::AccountVerification { .. }
+            | Message::PasswordReset { .. } => None,
         };
         Self {
             id: mail.id.to_string(),

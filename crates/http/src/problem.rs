@@ -23,9 +23,10 @@ pub const fn status(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden | Error::RegistrationClosed | Error::InviteClosed(_) => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Forbidden
+        | Error::RegistrationClosed
+        | Error::EmailUnverified
+        | Error::InviteClosed(_) => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::AlreadyExists(_) | Error::Conflict(_) => StatusCode::CONFLICT,
         Error::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -133,6 +134,7 @@ impl From<Error> for Problem {
             Error::Unauthenticated(_)
             | Error::Forbidden
             | Error::RegistrationClosed
+            | Error::EmailUnverified
             | Error::NotFound(_)
             | Error::AlreadyExists(_)
             | Error::Conflict(_)

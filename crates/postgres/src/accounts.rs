@@ -21,6 +21,7 @@ pub(crate) struct AccountRow {
     id: Uuid,
     email: String,
     password_hash: String,
+    email_verified_at: Option<Moment>,
     status: String,
     metadata: Option<String>,
     created_at: Moment,
@@ -35,6 +36,7 @@ impl TryFrom<AccountRow> for Account {
             id: AccountId::new(row.id),
             email: row.email.parse().map_err(Error::internal)?,
             password: PasswordHash::new(row.password_hash),
+            email_verified_at: row.email_verified_at.map(|at| at.0),
             status: row.status.parse().map_err(Error::internal)?,
             metadata: metadata(row.metadata.as_deref()),
             created_at: row.created_at.0,
@@ -47,7 +49,7 @@ pub(crate) async fn find(db: &Connections, id: AccountId) -> Result<Option<Accou
     let row: Option<AccountRow> = db
         .optional(|| {
             query_as(
-                "SELECT id, email, password_hash, status, metadata::text AS metadata, created_at, \
+                "SELECT id, email, password_hash, email_verified_at, status, metadata::text AS metadata, created_at, \
                  updated_at FROM keyward_accounts WHERE id = $1",
             )
             .bind(id.uuid())
@@ -60,7 +62,7 @@ pub(crate) async fn find_by_email(db: &Connections, email: &Email) -> Result<Opt
     let row: Option<AccountRow> = db
         .optional(|| {
             query_as(
-                "SELECT id, email, password_hash, status, metadata::text AS metadata, created_at, \
+                "SELECT id, email, password_hash, email_verified_at, status, metadata::text AS metadata, created_at, \
                  updated_at FROM keyward_accounts WHERE email_key = $1",
             )
             .bind(email.key())
@@ -74,7 +76,7 @@ pub(crate) async fn find_by_emails(db: &Connections, emails: &[Email]) -> Result
     let rows: Vec<AccountRow> = db
         .all(|| {
             query_as(
-                "SELECT id, email, password_hash, status, metadata::text AS metadata, created_at, \
+                "SELECT id, email, password_hash, email_verified_at, status, metadata::text AS metadata, created_at, \
                  updated_at FROM keyward_accounts \
                  WHERE email_key = ANY ($1) AND status = 'enabled'",
             )
@@ -148,7 +150,7 @@ const fn page_statement(order: AccountOrder, direction: Direction) -> &'static s
     ordered!(
         order,
         direction,
-        "SELECT id, email, email_lower, password_hash, status, metadata::text AS metadata, \
+        "SELECT id, email, email_lower, password_hash, email_verified_at, status, metadata::text AS metadata, \
          created_at, updated_at FROM keyward_accounts \
          WHERE id = ANY ($3) AND strpos(email_lower, $4) > 0 AND status = 'enabled'"
     )
@@ -181,7 +183,7 @@ const fn search_statement(order: AccountOrder, direction: Direction) -> &'static
     ordered!(
         order,
         direction,
-        "SELECT id, email, email_lower, password_hash, status, metadata::text AS metadata, \
+        "SELECT id, email, email_lower, password_hash, email_verified_at, status, metadata::text AS metadata, \
          created_at, updated_at FROM keyward_accounts \
          WHERE strpos(email_lower, $3) > 0 AND ($4::jsonb IS NULL OR metadata @> $4) \
          AND ($5::text IS NULL OR status = $5)"
@@ -240,6 +242,24 @@ pub(crate) async fn set_password(
     one_account(updated.rows_affected())
 }
 
+/// What was proved first stays.
+pub(crate) async fn verify_email(
+    db: &mut PgConnection,
+    id: AccountId,
+    at: Timestamp,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET email_verified_at = coalesce(email_verified_at, $2) \
+         WHERE id = $1 AND status = 'enabled'",
+    )
+    .bind(id.uuid())
+    .bind(Moment(at))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
 pub(crate) async fn renumber(db: &mut PgConnection, from: AccountId, to: AccountId) -> Result<()> {
     let updated = query("UPDATE keyward_accounts SET id = $2 WHERE id = $1")
         .bind(from.uuid())
@@ -278,7 +298,7 @@ const fn one_account(rows: u64) -> Result<()> {
 pub(crate) async fn insert(db: &mut PgConnection, account: &Account) -> Result<()> {
     query(
         "INSERT INTO keyward_accounts (id, email, email_lower, email_key, password_hash, status, \
-         metadata, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         metadata, created_at, updated_at, email_verified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(account.id.uuid())
     .bind(account.email.as_str())
@@ -289,6 +309,7 @@ pub(crate) async fn insert(db: &mut PgConnection, account: &Account) -> Result<(
     .bind(metadata_column(&account.metadata))
     .bind(Moment(account.created_at))
     .bind(Moment(account.updated_at))
+    .bind(account.email_verified_at.map(Moment))
     .execute(db)
     .await
     .map_err(failure)?;

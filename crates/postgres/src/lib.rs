@@ -178,6 +178,10 @@ impl ports::PlatformInvites for PgStore {
         platform_invites::find(&self.database, id).await
     }
 
+    async fn pending_platform_invite(&self, email: &Email) -> Result<Option<PlatformInvite>> {
+        platform_invites::find_pending(&self.database, email).await
+    }
+
     async fn platform_invites(
         &self,
         query: &PlatformInviteQuery,

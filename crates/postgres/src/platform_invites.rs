@@ -3,8 +3,8 @@
 
 use auth_domain::error::{Entity, Error, InviteClosed, Result};
 use auth_domain::model::{
-    Direction, InviteState, Listing, Page, PlatformInvite, PlatformInviteId, PlatformInviteOrder,
-    PlatformInviteQuery, Settlement, UserId,
+    Direction, Email, InviteState, Listing, Page, PlatformInvite, PlatformInviteId,
+    PlatformInviteOrder, PlatformInviteQuery, Settlement, UserId,
 };
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
@@ -47,6 +47,22 @@ pub(crate) async fn find(db: &Connections, id: PlatformInviteId) -> Result<Optio
                  FROM keyward_platform_invites WHERE id = $1",
             )
             .bind(id.uuid())
+        })
+        .await?;
+    row.map(PlatformInvite::try_from).transpose()
+}
+
+pub(crate) async fn find_pending(
+    db: &Connections,
+    email: &Email,
+) -> Result<Option<PlatformInvite>> {
+    let row: Option<PlatformInviteRow> = db
+        .optional(|| {
+            query_as(
+                "SELECT id, invitee_email, inviter_id, state, created_at, expires_at \
+                 FROM keyward_platform_invites WHERE email_key = $1 AND state = 'pending'",
+            )
+            .bind(email.key())
         })
         .await?;
     row.map(PlatformInvite::try_from).transpose()

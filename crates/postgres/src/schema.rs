@@ -36,7 +36,7 @@ const INDEXES: [(i64, &str, &str); 8] = [
 ];
 
 /// Tables of our own beyond the first, and what they need.
-const TABLES: [(i64, &str, &str); 15] = [
+const TABLES: [(i64, &str, &str); 16] = [
     statements!(7, "0007", "keyward_sinks"),
     statements!(8, "0008", "keyward_mails"),
     statements!(9, "0009", "keyward_member_counts"),
@@ -52,6 +52,7 @@ const TABLES: [(i64, &str, &str); 15] = [
     statements!(60, "0060", "keyward_sessions"),
     statements!(70, "0070", "keyward_tickets_beside_others"),
     statements!(71, "0071", "keyward_platform_invites"),
+    statements!(100, "0100", "keyward_accounts_email_verified_at"),
 ];
 
 /// The first of ours.

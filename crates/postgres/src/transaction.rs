@@ -195,6 +195,7 @@ pub(crate) async fn apply(db: &mut PgConnection, change: &Change) -> Result<Opti
             accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
         }
         Change::RenumberAccount { from, to } => accounts::renumber(db, *from, *to).await?,
+        Change::VerifyEmail { id, at } => accounts::verify_email(db, *id, *at).await?,
         Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,

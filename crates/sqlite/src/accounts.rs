@@ -20,6 +20,7 @@ pub(crate) struct AccountRow {
     id: Uuid,
     email: String,
     password_hash: String,
+    email_verified_at: Option<i64>,
     status: String,
     metadata: Option<String>,
     created_at: i64,
@@ -34,6 +35,7 @@ impl TryFrom<AccountRow> for Account {
             id: AccountId::new(row.id),
             email: row.email.parse().map_err(Error::internal)?,
             password: PasswordHash::new(row.password_hash),
+            email_verified_at: row.email_verified_at.map(moment),
             status: row.status.parse().map_err(Error::internal)?,
             metadata: metadata(row.metadata.as_deref())?,
             created_at: moment(row.created_at),
@@ -44,7 +46,7 @@ impl TryFrom<AccountRow> for Account {
 
 pub(crate) async fn find(db: &SqlitePool, id: AccountId) -> Result<Option<Account>> {
     query_as::<_, AccountRow>(
-        "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts WHERE id = ?1",
     )
     .bind(id.uuid())
@@ -57,7 +59,7 @@ pub(crate) async fn find(db: &SqlitePool, id: AccountId) -> Result<Option<Accoun
 
 pub(crate) async fn find_by_email(db: &SqlitePool, email: &Email) -> Result<Option<Account>> {
     query_as::<_, AccountRow>(
-        "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts WHERE email_key = ?1",
     )
     .bind(email.key())
@@ -70,7 +72,7 @@ pub(crate) async fn find_by_email(db: &SqlitePool, email: &Email) -> Result<Opti
 
 pub(crate) async fn find_by_emails(db: &SqlitePool, emails: &[Email]) -> Result<Vec<Account>> {
     query_as::<_, AccountRow>(
-        "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts \
          WHERE email_key IN (SELECT value FROM json_each(?1)) AND status = 'enabled'",
     )
@@ -140,7 +142,7 @@ const fn page_statement(order: AccountOrder, direction: Direction) -> &'static s
     ordered!(
         order,
         direction,
-        "SELECT id, email, email_lower, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, email_lower, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts WHERE id IN (SELECT unhex(value) FROM json_each(?3)) \
          AND instr(email_lower, ?4) > 0 AND status = 'enabled'"
     )
@@ -183,7 +185,7 @@ fn matching(
     let statement = ordered!(
         page.order,
         page.direction,
-        "SELECT id, email, email_lower, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, email_lower, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts WHERE instr(email_lower, ?3) > 0 AND (?4 IS NULL OR status = ?4)"
     );
     query_as(statement)
@@ -244,6 +246,24 @@ pub(crate) async fn set_password(
     one_account(updated.rows_affected())
 }
 
+/// What was proved first stays.
+pub(crate) async fn verify_email(
+    db: &mut SqliteConnection,
+    id: AccountId,
+    at: Timestamp,
+) -> Result<()> {
+    let updated = query(
+        "UPDATE keyward_accounts SET email_verified_at = coalesce(email_verified_at, ?2) \
+         WHERE id = ?1 AND status = 'enabled'",
+    )
+    .bind(id.uuid())
+    .bind(at.micros())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    one_account(updated.rows_affected())
+}
+
 pub(crate) async fn renumber(
     db: &mut SqliteConnection,
     from: AccountId,
@@ -286,7 +306,7 @@ const fn one_account(rows: u64) -> Result<()> {
 pub(crate) async fn insert(db: &mut SqliteConnection, account: &Account) -> Result<()> {
     query(
         "INSERT INTO keyward_accounts (id, email, email_lower, email_key, password_hash, status, \
-         metadata, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         metadata, created_at, updated_at, email_verified_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(account.id.uuid())
     .bind(account.email.as_str())
@@ -297,6 +317,7 @@ pub(crate) async fn insert(db: &mut SqliteConnection, account: &Account) -> Resu
     .bind(metadata_column(&account.metadata))
     .bind(account.created_at.micros())
     .bind(account.updated_at.micros())
+    .bind(account.email_verified_at.map(Timestamp::micros))
     .execute(db)
     .await
     .map_err(failure)?;

@@ -163,6 +163,7 @@ async fn apply(
             accounts::set_password(db, *id, password, replacing.as_ref(), *at).await?;
         }
         Change::RenumberAccount { from, to } => accounts::renumber(db, *from, *to).await?,
+        Change::VerifyEmail { id, at } => accounts::verify_email(db, *id, *at).await?,
         Change::RenewHash { id, from, to } => accounts::renew_hash(db, *id, from, to).await?,
         Change::PutTicket(ticket) => tickets::put(db, ticket).await?,
         Change::UseTicket(id) => tickets::consume(db, *id).await?,
@@ -270,6 +271,10 @@ impl ports::Invites for SqliteStore {
 impl ports::PlatformInvites for SqliteStore {
     async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>> {
         platform_invites::find(&self.readers, id).await
+    }
+
+    async fn pending_platform_invite(&self, email: &Email) -> Result<Option<PlatformInvite>> {
+        platform_invites::find_pending(&self.readers, email).await
     }
 
     async fn platform_invites(

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The migration ledger.
 const LEDGER: &str = "keyward_migrations";
 /// Version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "sinks", include_str!("../../../migrations/sqlite/0002_sinks.sql")),
     (3, "invites", include_str!("../../../migrations/sqlite/0003_invites.sql")),
@@ -45,6 +45,11 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
     ),
     (71, "platform_invites", include_str!("../../../migrations/sqlite/0071_platform_invites.sql")),
     (80, "accounts_bcrypt", include_str!("../../../migrations/sqlite/0080_accounts_bcrypt.sql")),
+    (
+        100,
+        "accounts_email_verified_at",
+        include_str!("../../../migrations/sqlite/0100_accounts_email_verified_at.sql"),
+    ),
 ];
 
 /// Why the embedded store cannot be used. Prints as one line; nothing was damaged.

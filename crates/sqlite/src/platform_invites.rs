@@ -3,8 +3,8 @@
 
 use auth_domain::error::{Entity, Error, InviteClosed, Result};
 use auth_domain::model::{
-    Direction, InviteState, Listing, Page, PlatformInvite, PlatformInviteId, PlatformInviteOrder,
-    PlatformInviteQuery, Settlement, UserId,
+    Direction, Email, InviteState, Listing, Page, PlatformInvite, PlatformInviteId,
+    PlatformInviteOrder, PlatformInviteQuery, Settlement, UserId,
 };
 use sqlx::{FromRow, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 use uuid::Uuid;
@@ -43,6 +43,19 @@ pub(crate) async fn find(db: &SqlitePool, id: PlatformInviteId) -> Result<Option
          FROM keyward_platform_invites WHERE id = ?1",
     )
     .bind(id.uuid())
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?
+    .map(PlatformInvite::try_from)
+    .transpose()
+}
+
+pub(crate) async fn find_pending(db: &SqlitePool, email: &Email) -> Result<Option<PlatformInvite>> {
+    query_as::<_, PlatformInviteRow>(
+        "SELECT id, invitee_email, inviter_id, state, created_at, expires_at \
+         FROM keyward_platform_invites WHERE email_key = ?1 AND state = 'pending'",
+    )
+    .bind(email.key())
     .fetch_optional(db)
     .await
     .map_err(failure)?

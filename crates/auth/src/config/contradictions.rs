@@ -125,6 +125,10 @@ impl Config {
         let unprovable =
             self.has_accounts() && self.accounts.self_register_enabled && !self.self_register();
         let unused = self.server.users_cert.is_some() && self.users_ports() == (None, None);
+        let unproved = self.has_accounts()
+            && self.accounts.self_register_enabled
+            && !self.accounts.require_email_verification
+            && self.mail.email_host.is_none();
         let mut warn = |line: String| self.warnings.push(line);
         for variable in unknown {
             warn(format!("{variable} is set and is no setting of this service"));
@@ -161,6 +165,13 @@ impl Config {
                     ));
                 }
             }
+        }
+        if unproved {
+            warn(
+                "people may open accounts themselves, and without MF_EMAIL_HOST nobody proves their address: an \
+                 invite to an address is for whoever signed up with it first"
+                    .into(),
+            );
         }
         if unprovable {
             warn(

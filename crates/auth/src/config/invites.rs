@@ -15,7 +15,8 @@ pub(crate) struct Invites {
     pub(crate) invite_duration: Duration,
 
     /// Where the links in mails may lead: a list of paths separated by commas, each standing for itself and
-    /// all below it. Whoever invites, signs up or asks for a new password names one of them.
+    /// all below it. Whoever invites, signs up or asks for a new password names one of them; a link that proves the
+    /// address of somebody who accepts an invite leads to the first unless they name one.
     #[arg(long, env = "MF_AUTH_REDIRECT_PATHS", default_value = "/", value_parser = paths)]
     pub(crate) redirect_paths: RedirectPaths,
 }

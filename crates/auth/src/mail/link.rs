@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use auth_domain::Id;
-use auth_domain::model::{RedirectPath, TicketSecret};
+use auth_domain::model::{InviteId, RedirectPath, TicketSecret};
 use url::Url;
 
 /// What every link begins with: `http` or `https`, a host, perhaps a port and a path, and nothing else.
@@ -26,8 +25,17 @@ impl Base {
     }
 
     /// Where an invite is answered: this base, the path and the invite's id.
-    pub(crate) fn invite<T>(&self, path: &RedirectPath, invite: Id<T>) -> Result<String, Astray> {
+    pub(crate) fn invite(&self, path: &RedirectPath, invite: InviteId) -> Result<String, Astray> {
         self.to(&format!("{}/{invite}", path.stem())).map(Into::into)
+    }
+
+    /// Where an account is opened by an invite: this base, the path and what proves that the mail was read.
+    pub(crate) fn platform_invite(
+        &self,
+        path: &RedirectPath,
+        secret: &TicketSecret,
+    ) -> Result<String, Astray> {
+        self.to(&format!("{}/{}", path.stem(), secret.expose())).map(Into::into)
     }
 
     /// Where a ticket is used: this base, the path and, as `token`, what proves that the mail was read.
@@ -93,8 +101,6 @@ impl fmt::Debug for Base {
 
 #[cfg(test)]
 mod tests {
-    use auth_domain::model::InviteId;
-
     use super::*;
 
     const INVITE: &str = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";

@@ -30,16 +30,18 @@ macro_rules! files {
 }
 
 /// The mails there are, as the names of their files begin, and those files.
-const MAILS: [(&str, [(&str, &str); 3]); 5] = [
+const MAILS: [(&str, [(&str, &str); 3]); 6] = [
     (INVITE, files!("org_invite")),
     (PLATFORM, files!("platform_invite")),
     (VERIFICATION, files!("email_verification")),
+    (ADDRESS, files!("account_verification")),
     (REGISTERED, files!("already_registered")),
     (RESET, files!("password_reset")),
 ];
 const INVITE: &str = "org_invite";
 const PLATFORM: &str = "platform_invite";
 const VERIFICATION: &str = "email_verification";
+const ADDRESS: &str = "account_verification";
 const REGISTERED: &str = "already_registered";
 const RESET: &str = "password_reset";
 /// Larger files are no templates.
@@ -92,14 +94,18 @@ impl Writer {
                 let inviter = inviter.as_deref().unwrap_or_default();
                 (INVITE, invite_values(inviter, Some((org, *role)), &link, *expires_at))
             }
-            Content::PlatformInvite { invite, path, inviter, org, expires_at } => {
-                let link = self.base.invite(path, *invite)?;
+            Content::PlatformInvite { path, secret, inviter, org, expires_at } => {
+                let link = self.base.platform_invite(path, secret)?;
                 let org = org.as_ref().map(|(org, role)| (org, *role));
                 (PLATFORM, invite_values(inviter, org, &link, *expires_at))
             }
             Content::EmailVerification { path, secret, asked_at, expires_at } => {
                 let link = self.base.ticket(path, secret)?;
                 (VERIFICATION, verification_values(&link, *asked_at, *expires_at))
+            }
+            Content::AccountVerification { path, secret, asked_at, expires_at } => {
+                let link = self.base.ticket(path, secret)?;
+                (ADDRESS, verification_values(&link, *asked_at, *expires_at))
             }
             Content::AlreadyRegistered { asked_at } => (REGISTERED, registered_values(*asked_at)),
             Content::PasswordReset { path, secret, expires_at } => {
@@ -173,6 +179,7 @@ fn samples() -> [(&'static str, Value); 7] {
         (PLATFORM, invite_values(inviter, org(), link, at)),
         (PLATFORM, invite_values(inviter, None, link, at)),
         (VERIFICATION, verification_values(link, at, at)),
+        (ADDRESS, verification_values(link, at, at)),
         (REGISTERED, registered_values(at)),
         (RESET, link_values(link, at)),
     ];

@@ -43,6 +43,7 @@ fn errors_are_documented() {
     for (error, advice) in [
         (Error::Forbidden, "ask for the role"),
         (Error::RegistrationClosed, "ask an operator for an account"),
+        (Error::EmailUnverified, "open the link in the mail that was just sent, and try again"),
         (Error::NotFound(Entity::Org), "check the id, or ask for access"),
         (Error::AlreadyExists(Entity::Account), "pick another"),
         (Error::AlreadyExists(Entity::Membership), "change their role instead"),

@@ -36,8 +36,8 @@ async fn r41_an_invite_is_mailed_once_with_a_link_to_it() {
         scene.counted(r#"auth_mails{state="queued"} 0"#).await;
         assert_eq!(scene.readiness().await, "up");
         // The invite is as good as any.
-        let accepted = scene.post(&format!("/invites/{invite}/accept"), &scene.bob, None).await;
-        assert_eq!(accepted.status(), 201);
+        let declined = scene.post(&format!("/invites/{invite}/decline"), &scene.bob, None).await;
+        assert_eq!(declined.status(), 204);
         let output = scene.server.output();
         assert!(!output.contains("bob@example.com"), "s92: {output}");
         assert!(scene.server.stop().await.unwrap().success());

@@ -71,6 +71,7 @@ mod users;
 mod users_backup;
 mod users_contract;
 mod users_listener;
+mod verified_addresses;
 mod watching;
 mod wire;
 mod world;

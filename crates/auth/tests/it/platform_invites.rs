@@ -1,7 +1,7 @@
 //! Invites to the platform over the real binary, with a real mail server. The numbers of the cases are those of the users
 //! contract.
 
-use auth_testkit::{Server, Smtp};
+use auth_testkit::{Received, Server, Smtp};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -37,6 +37,14 @@ async fn refused(answer: Response, status: u16, error: &str) {
     assert_eq!(answer.status(), status);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["error"], error, "{body}");
+}
+
+/// What the link in a part of the mail ends with.
+fn secret(mail: &Received, part: &str) -> String {
+    let text = mail.part(part).unwrap();
+    let (_, rest) = text.split_once("https://front.example/app/join/").unwrap();
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
+    rest[..end.unwrap()].to_owned()
 }
 
 fn plain(email: &str) -> Value {
@@ -107,6 +115,8 @@ async fn u19_u20_u21_go60_the_platform_invites_and_looks_after_it() {
         assert_eq!(revoke(&server, "zz", &root).await.status(), 404, "{store}");
         refused(register(&server, &first, GRACE, PASSWORD).await, 403, no).await;
         refused(register(&server, "", GRACE, PASSWORD).await, 400, "missing invite ID").await;
+        let malformed = "malformed entity specification";
+        refused(register(&server, "zz", GRACE, PASSWORD).await, 400, malformed).await;
     }
 }
 
@@ -124,20 +134,30 @@ async fn u22_u23_go43_fw18_the_invitee_opens_an_account_by_the_mail() {
         let invited = id(&invite(&server, Some(&root), body).await);
         let mail = received(&smtp, 1).await.remove(0);
         assert_eq!(mail.to, [GRACE], "{store}");
-        let link = format!("https://front.example/app/join/{invited}");
         for part in ["text/plain", "text/html"] {
             let text = mail.part(part).unwrap();
-            assert!(text.contains(&link) && text.contains("Acme"), "{store}: {text}");
+            assert!(text.contains("Acme"), "{store}: {text}");
+            assert!(!text.contains(&invited), "{store}: s54");
+            assert_eq!(secret(&mail, part), secret(&mail, "text/plain"), "{store}");
         }
         let no = "failed to perform authorization over the entity";
-        refused(register(&server, &invited, "eve@example.com", PASSWORD).await, 403, no).await;
+        refused(register(&server, &invited, GRACE, PASSWORD).await, 403, no).await;
+        let malformed = "malformed entity specification";
+        refused(register(&server, "zz", GRACE, PASSWORD).await, 400, malformed).await;
+        let shown = get(&server, &format!("/platform-invites/{invited}"), &root).await;
+        let link = secret(&mail, "text/plain");
+        assert!(link.len() >= 32 + 22, "{store}: 128 bits beside its name");
+        assert!(!shown.text().await.unwrap().contains(&link[..32]), "{store}");
+        let cut = &link[..link.len() - 1];
+        refused(register(&server, cut, GRACE, PASSWORD).await, 403, no).await;
+        refused(register(&server, &link, "eve@example.com", PASSWORD).await, 403, no).await;
         let long = "x".repeat(73);
         let weak = "password does not meet the requirements";
-        refused(register(&server, &invited, GRACE, &long).await, 400, weak).await;
-        let opened = register(&server, &invited, "Grace@example.com", PASSWORD).await;
+        refused(register(&server, &link, GRACE, &long).await, 400, weak).await;
+        let opened = register(&server, &link, "Grace@example.com", PASSWORD).await;
         assert_eq!(opened.status(), 201, "{store}");
         let place = opened.headers()["location"].to_str().unwrap().to_owned();
-        let again = register(&server, &invited, GRACE, PASSWORD).await;
+        let again = register(&server, &link, GRACE, PASSWORD).await;
         refused(again, 409, "entity already exists").await;
         let grace = server.login(GRACE, PASSWORD).await.unwrap();
         let received_by = format!("{place}/invites/received");
@@ -145,8 +165,8 @@ async fn u22_u23_go43_fw18_the_invitee_opens_an_account_by_the_mail() {
         assert_eq!(list["invites"][0]["state"], "pending", "{store}: {list}");
         let org_invite = list["invites"][0]["id"].as_str().unwrap();
         let mail = received(&smtp, 2).await.remove(1);
-        let link = format!("https://front.example/app/answer/{org_invite}");
-        assert!(mail.part("text/plain").unwrap().contains(&link), "{store}: {}", mail.data);
+        let answer = format!("https://front.example/app/answer/{org_invite}");
+        assert!(mail.part("text/plain").unwrap().contains(&answer), "{store}: {}", mail.data);
         let accept = format!("/invites/{org_invite}/accept");
         let accepted = server.send(Method::POST, &accept, Some(&grace), None).await.unwrap();
         assert_eq!(accepted.status(), 201, "{store}");
@@ -154,6 +174,7 @@ async fn u22_u23_go43_fw18_the_invitee_opens_an_account_by_the_mail() {
         assert!(members.text().await.unwrap().contains("Grace@example.com"), "{store}");
         let shown = get(&server, &format!("/platform-invites/{invited}"), &root).await;
         assert_eq!(shown.json::<Value>().await.unwrap()["state"], "accepted", "{store}");
+        assert!(!server.output().contains(&link), "{store}: {}", server.output());
     }
 }
 

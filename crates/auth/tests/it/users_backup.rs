@@ -99,10 +99,13 @@ async fn u24_go51_a_backup_comes_back_on_a_fresh_store_with_ids_and_passwords() 
         server.user("bob@example.com").await.unwrap();
         let mut document = backup(&server, &root, "?passwords=true").await;
         drop(server);
+        assert!(document["admin"]["email_verified_at"].is_string(), "the operator vouches");
         document["admin"]["metadata"] = json!({ "since": 1 });
         let bob = document["users"].as_array_mut().unwrap().iter_mut();
         bob.filter(|row| row["email"] == "bob@example.com").for_each(|row| {
+            assert!(row.get("email_verified_at").is_none(), "he signed up with any address");
             row["status"] = json!("disabled");
+            row["email_verified_at"] = json!("2026-01-02T03:04:05Z");
         });
 
         let fresh = with_ports(new).start().await.unwrap();
@@ -128,6 +131,9 @@ async fn u24_go51_a_backup_comes_back_on_a_fresh_store_with_ids_and_passwords() 
 
         // Once more is refused, as by the original, and changes nothing.
         let before = backup(&fresh, &root, "?passwords=true").await;
+        let rows = before["users"].as_array().unwrap();
+        let bob = rows.iter().find(|row| row["email"] == "bob@example.com").unwrap();
+        assert_eq!(bob["email_verified_at"], "2026-01-02T03:04:05Z");
         refused(restore(&fresh, &root, &document).await, 409, "entity already exists").await;
         assert_eq!(backup(&fresh, &root, "?passwords=true").await, before);
         // The administrator by the same id is fine.
@@ -170,6 +176,11 @@ async fn u24_go51_fw7_a_document_with_anything_wrong_changes_nothing() {
             (json!([good, user(2, json!({ "email": "a\u{0}@b.io" }))]), admin.clone(), malformed),
             (json!([good, user(2, json!({ "status": "" }))]), admin.clone(), malformed),
             (json!([good, user(2, json!({ "password": "plain" }))]), admin.clone(), malformed),
+            (
+                json!([good, user(2, json!({ "email_verified_at": "then" }))]),
+                admin.clone(),
+                malformed,
+            ),
             (
                 json!([good, user(2, json!({ "password": HASH.replace("$10$", "$31$") }))]),
                 admin.clone(),

@@ -136,6 +136,7 @@ fn each_kind_of_record_puts_out_of_date_what_depends_on_it_and_nothing_else() {
         ("org.update", None, 5, [false; 5]),
         ("account.create", Some(1), 1, [false; 5]),
         ("account.update", Some(1), 1, [false; 5]),
+        ("account.verify_email", Some(1), 1, [false; 5]),
         ("invite.create", Some(1), 5, [false; 5]),
         ("invite.activate", Some(1), 5, [false; 5]),
         ("invite.accept", Some(1), 5, [false; 5]),

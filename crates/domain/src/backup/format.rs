@@ -217,6 +217,8 @@ struct AccountRow<'a> {
     email: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified_at: Option<String>,
     status: &'static str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     metadata: &'a Map<String, Value>,
@@ -231,6 +233,7 @@ impl<'a> AccountRow<'a> {
             id: account.id.to_string(),
             email: account.email.as_str(),
             password_hash: password_hash.then(|| account.password.expose()),
+            email_verified_at: account.email_verified_at.map(|at| at.to_string()),
             status: account.status.as_str(),
             metadata: account.metadata.object(),
             created_at: account.created_at.to_string(),

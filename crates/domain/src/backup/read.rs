@@ -413,6 +413,7 @@ impl Members {
             id: self.id("id")?,
             email: email.parse().map_err(|_| "has no e-mail address")?,
             password: hash.map_or_else(PasswordHash::unusable, PasswordHash::new),
+            email_verified_at: self.moment("email_verified_at")?,
             status: status.parse().map_err(|_| "has a status that does not exist")?,
             metadata: self.metadata()?,
             created_at: self.begun("created_at")?,

@@ -268,6 +268,7 @@ fn same_account(this: &Account, stored: &Account) -> bool {
     this.id == stored.id
         && this.email == stored.email
         && this.status == stored.status
+        && this.email_verified_at == stored.email_verified_at
         && this.metadata == stored.metadata
         && this.created_at == stored.created_at
         && this.updated_at == stored.updated_at

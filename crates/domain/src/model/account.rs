@@ -18,6 +18,9 @@ pub struct Account {
     pub email: Email,
     /// What their password is checked against.
     pub password: PasswordHash,
+    /// When it was proved that they read the mail to the address, or an admin of the platform vouched for it; nothing
+    /// if neither is known to have happened.
+    pub email_verified_at: Option<Timestamp>,
     /// Whether they may.
     pub status: AccountStatus,
     /// What clients attach to them.

@@ -47,11 +47,20 @@ pub enum Message {
     PlatformInvite {
         /// Which invite.
         invite: PlatformInviteId,
+        /// What the link in it proves.
+        ticket: TicketId,
         /// Where on the front end that is done.
         path: RedirectPath,
     },
     /// To whoever has the address somebody signed up with: you can open the account.
     EmailVerification {
+        /// What the link in it proves.
+        ticket: TicketId,
+        /// Where on the front end that is done.
+        path: RedirectPath,
+    },
+    /// To whoever has the address of an account that wants to accept an invite: you can say that it is yours.
+    AccountVerification {
         /// What the link in it proves.
         ticket: TicketId,
         /// Where on the front end that is done.
@@ -68,8 +77,13 @@ pub enum Message {
 
 impl Message {
     /// The word for each kind there is. A queue shared with a newer version may hold others.
-    pub const KINDS: [&str; 4] =
-        ["org_invite", "platform_invite", "email_verification", "password_reset"];
+    pub const KINDS: [&str; 5] = [
+        "org_invite",
+        "platform_invite",
+        "email_verification",
+        "account_verification",
+        "password_reset",
+    ];
 
     /// The word for it in the queue.
     #[must_use]
@@ -78,6 +92,7 @@ impl Message {
             Self::OrgInvite { .. } => "org_invite",
             Self::PlatformInvite { .. } => "platform_invite",
             Self::EmailVerification { .. } => "email_verification",
+            Self::AccountVerification { .. } => "account_verification",
             Self::PasswordReset { .. } => "password_reset",
         }
     }
@@ -89,10 +104,14 @@ impl Message {
             Self::OrgInvite { invite, path } => {
                 json!({ "invite": invite.to_string(), "path": path.as_str() })
             }
-            Self::PlatformInvite { invite, path } => {
-                json!({ "invite": invite.to_string(), "path": path.as_str() })
-            }
-            Self::EmailVerification { ticket, path } | Self::PasswordReset { ticket, path } => {
+            Self::PlatformInvite { invite, ticket, path } => json!({
+                "invite": invite.to_string(),
+                "ticket": ticket.to_string(),
+                "path": path.as_str(),
+            }),
+            Self::EmailVerification { ticket, path }
+            | Self::AccountVerification { ticket, path }
+            | Self::PasswordReset { ticket, path } => {
                 json!({ "ticket": ticket.to_string(), "path": path.as_str() })
             }
         }
@@ -109,9 +128,14 @@ impl Message {
             }),
             "platform_invite" => Some(Self::PlatformInvite {
                 invite: text("invite")?.parse().ok()?,
+                ticket: text("ticket")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,
             }),
             "email_verification" => Some(Self::EmailVerification {
+                ticket: text("ticket")?.parse().ok()?,
+                path: text("path")?.parse().ok()?,
+            }),
+            "account_verification" => Some(Self::AccountVerification {
                 ticket: text("ticket")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,
             }),
@@ -283,10 +307,10 @@ pub enum Content {
     },
     /// You are invited to open an account.
     PlatformInvite {
-        /// Which invite.
-        invite: PlatformInviteId,
         /// Where on the front end that is done.
         path: RedirectPath,
+        /// What proves there that this mail was read.
+        secret: TicketSecret,
         /// Who invites.
         inviter: String,
         /// The org that the invitee will be invited to, and as what, if they will.
@@ -309,6 +333,17 @@ pub enum Content {
     AlreadyRegistered {
         /// When it was asked for.
         asked_at: Timestamp,
+    },
+    /// You can say that the account with your address is yours.
+    AccountVerification {
+        /// Where on the front end that is done.
+        path: RedirectPath,
+        /// What proves there that this mail was read.
+        secret: TicketSecret,
+        /// When the account wanted to accept an invite, so that they can tell whether that was them.
+        asked_at: Timestamp,
+        /// Until when.
+        expires_at: Timestamp,
     },
     /// You can set a new password.
     PasswordReset {
@@ -348,8 +383,13 @@ mod tests {
         let id = "0f3c2e4a-5b6d-4c7e-8f90-a1b2c3d4e5f6";
         for message in [
             Message::OrgInvite { invite: id.parse().unwrap(), path: path() },
-            Message::PlatformInvite { invite: id.parse().unwrap(), path: path() },
+            Message::PlatformInvite {
+                invite: id.parse().unwrap(),
+                ticket: id.parse().unwrap(),
+                path: path(),
+            },
             Message::EmailVerification { ticket: id.parse().unwrap(), path: path() },
+            Message::AccountVerification { ticket: id.parse().unwrap(), path: path() },
             Message::PasswordReset { ticket: id.parse().unwrap(), path: path() },
         ] {
             assert_eq!(Message::stored(message.kind(), &message.payload()), Some(message.clone()));

@@ -47,7 +47,7 @@ pub use org::{Membership, Org, OrgEdit, OrgId, OrgOrder, OrgQuery};
 pub use page::{Direction, Listing, MAX_LIMIT, MAX_OFFSET, Page};
 pub use password_hash::PasswordHash;
 pub use platform_invite::{
-    PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
+    InviteProof, PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
 };
 pub use role::{Action, OrgRole, PlatformRole, RoleHolder, Standing};
 pub use session::{

@@ -2,14 +2,37 @@
 
 use std::str::FromStr;
 
-use super::{Email, InviteState, UserId};
+use super::{Email, InviteState, TicketSecret, UserId};
 use crate::error::{Entity, Error, Invalid, Result};
 use crate::id::Noun;
 use crate::{Id, Timestamp};
 
-/// Identifies a [`PlatformInvite`]. The link in the mail ends with it, and with the address it opens an account: it has
-/// 74 random bits.
+/// Identifies a [`PlatformInvite`]. It is shown to admins and written down in many places, so where mail is sent it opens
+/// nothing: the link in the mail has a secret of its own.
 pub type PlatformInviteId = Id<PlatformInvite>;
+
+/// What somebody shows who opens an account by an invite.
+#[derive(Clone, Debug)]
+pub enum InviteProof {
+    /// What the link in the mail ends with.
+    Secret(TicketSecret),
+    /// Which invite. That is enough where no mail is sent, because nobody can be sent a secret there.
+    Id(PlatformInviteId),
+}
+
+impl FromStr for InviteProof {
+    type Err = Error;
+
+    /// Text with the shape of neither is malformed.
+    fn from_str(text: &str) -> Result<Self> {
+        let secret = TicketSecret::new(text.to_owned());
+        if secret.ticket().is_some() {
+            return Ok(Self::Secret(secret));
+        }
+        let malformed = |_| Error::malformed("invite", "is not what the link in a mail ends with");
+        text.parse().map(Self::Id).map_err(malformed)
+    }
+}
 
 /// The offer of an account to whoever reads the mail to an address. Org invites can wait for it. Where people are known
 /// to another service, that keeps it, and only its id is known here.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Email, Metadata, PasswordHash, UserId};
+use super::{Email, Metadata, PasswordHash, PlatformInviteId, UserId};
 use crate::error::Entity;
 use crate::id::Noun;
 use crate::{Id, Timestamp};
@@ -21,11 +21,16 @@ pub enum Purpose {
     PasswordReset,
     /// Opening an account.
     Registration,
+    /// Proving the address of an account that is there.
+    Verification,
+    /// Opening an account by an invite to the platform.
+    PlatformInvite,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 2] = [Self::PasswordReset, Self::Registration];
+    pub const ALL: [Self; 4] =
+        [Self::PasswordReset, Self::Registration, Self::Verification, Self::PlatformInvite];
 
     /// The word in the tables.
     #[must_use]
@@ -33,19 +38,23 @@ impl Purpose {
         match self {
             Self::PasswordReset => "password_reset",
             Self::Registration => "registration",
+            Self::Verification => "verification",
+            Self::PlatformInvite => "platform_invite",
         }
     }
 
-    /// How long the link in a mail can be used.
+    /// How long the link in a mail can be used that somebody asked for. That of an invite can be used as long as the
+    /// invite.
     ///
-    /// Both are at least as long as [`crate::ports::Attempt::BeingSentLink`] is held back for, so that whoever asks
+    /// All are at least as long as [`crate::ports::Attempt::BeingSentLink`] is held back for, so that whoever asks
     /// in a stranger's name again and again leaves its owner time to use one.
     #[must_use]
-    pub const fn life(self) -> Duration {
+    pub const fn life(self, invite_life: Duration) -> Duration {
         match self {
             Self::PasswordReset => Duration::from_mins(15),
             // The original's.
-            Self::Registration => Duration::from_hours(1),
+            Self::Registration | Self::Verification => Duration::from_hours(1),
+            Self::PlatformInvite => invite_life,
         }
     }
 }
@@ -57,6 +66,10 @@ pub enum Grant {
     PasswordReset(UserId),
     /// To open this account.
     Registration(Box<Registration>),
+    /// To say that this user's address is theirs.
+    Verification(UserId),
+    /// To open an account by this invite, which ends by that and not the ticket: whoever lost the answer is told so.
+    PlatformInvite(PlatformInviteId),
 }
 
 /// An account that is opened when its address has been proved.
@@ -77,14 +90,17 @@ impl Grant {
         match self {
             Self::PasswordReset(_) => Purpose::PasswordReset,
             Self::Registration(_) => Purpose::Registration,
+            Self::Verification(_) => Purpose::Verification,
+            Self::PlatformInvite(_) => Purpose::PlatformInvite,
         }
     }
 
-    /// Whose it is, in the tables: a user's id, or an address nobody has an account for, by its key.
+    /// Whose it is, in the tables: a user's id, an invite's, or an address nobody has an account for, by its key.
     #[must_use]
     pub fn target(&self) -> String {
         match self {
-            Self::PasswordReset(user) => user.to_string(),
+            Self::PasswordReset(user) | Self::Verification(user) => user.to_string(),
+            Self::PlatformInvite(invite) => invite.to_string(),
             Self::Registration(registration) => registration.email.key().to_owned(),
         }
     }
@@ -93,7 +109,7 @@ impl Grant {
     #[must_use]
     pub fn payload(&self) -> Option<Value> {
         match self {
-            Self::PasswordReset(_) => None,
+            Self::PasswordReset(_) | Self::Verification(_) | Self::PlatformInvite(_) => None,
             Self::Registration(registration) => Some(json!({
                 "email": registration.email.as_str(),
                 "password": registration.password.expose(),
@@ -108,6 +124,8 @@ impl Grant {
         let purpose = Purpose::ALL.into_iter().find(|known| known.as_str() == purpose)?;
         match purpose {
             Purpose::PasswordReset => Some(Self::PasswordReset(target.parse().ok()?)),
+            Purpose::Verification => Some(Self::Verification(target.parse().ok()?)),
+            Purpose::PlatformInvite => Some(Self::PlatformInvite(target.parse().ok()?)),
             Purpose::Registration => {
                 let payload = payload?;
                 let text = |name| payload.get(name)?.as_str();
@@ -217,9 +235,12 @@ mod tests {
             metadata: Metadata::from_value(json!({ "a": [1, "\u{0}"] }))
                 .unwrap_or_else(|_| Metadata::from_value(json!({ "a": [1] })).unwrap()),
         };
-        for grant in
-            [Grant::PasswordReset(ID.parse().unwrap()), Grant::Registration(Box::new(registration))]
-        {
+        for grant in [
+            Grant::PasswordReset(ID.parse().unwrap()),
+            Grant::Registration(Box::new(registration)),
+            Grant::Verification(ID.parse().unwrap()),
+            Grant::PlatformInvite(ID.parse().unwrap()),
+        ] {
             let (purpose, target) = (grant.purpose(), grant.target());
             let payload = grant.payload();
             let read = Grant::stored(purpose.as_str(), &target, payload.as_ref()).unwrap();

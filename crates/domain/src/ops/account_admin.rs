@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::By;
 use super::accounts::open;
+use super::addresses::verified;
 use super::sessions::{ending, known, outranks};
 use super::tickets::forget_links;
 use crate::app::{Access, Cx, Operation};
@@ -45,7 +46,7 @@ impl Operation for OpenAccount {
             return Err(Error::AlreadyExists(Entity::Account));
         }
         let password = cx.passwords().hash(self.password).await?;
-        let account = open(cx, self.email, password, self.status, self.metadata);
+        let account = verified(cx, open(cx, self.email, password, self.status, self.metadata));
         let id = account.id;
         cx.commit(vec![Change::InsertAccount(account)]).await?;
         Ok(id)

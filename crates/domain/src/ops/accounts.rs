@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use secrecy::SecretString;
 
+use super::addresses::verified;
 use super::invites::check_path;
 use super::keys;
-use super::tickets::{forget, mailed, may_mail, shown};
+use super::tickets::{mailed, may_mail};
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::error::{Entity, Error, Invalid, Result, Unauthenticated};
 use crate::model::{
-    Account, AccountId, AccountQuery, AccountStatus, Email, Grant, KeyKind, Listing, Message,
-    Metadata, PasswordHash, Person, PlatformRole, Purpose, RedirectPath, Registration,
-    TicketSecret, Token, UserId,
+    Account, AccountQuery, AccountStatus, Email, Grant, KeyKind, Listing, Message, Metadata,
+    PasswordHash, Person, PlatformRole, Purpose, RedirectPath, Registration, Token, UserId,
 };
-use crate::ports::{Attempt, Class, Guess, Priority};
+use crate::ports::{Attempt, Class, Guess};
 
 /// The most accounts one call looks up.
 pub const MAX_BATCH: usize = 1000;
@@ -64,6 +64,7 @@ impl Operation for BootstrapAdmin {
         let password = cx.passwords().hash(self.password).await?;
         let enabled = AccountStatus::Enabled;
         let account = open(cx, self.email.clone(), password, enabled, Metadata::default());
+        let account = verified(cx, account);
         let user = account.id;
         let role = PlatformRole::Root;
         let opened = cx
@@ -92,7 +93,7 @@ async fn promote(cx: &Cx<'_>, account: &Account) -> Result<Bootstrapped> {
     })
 }
 
-/// A fresh account.
+/// A fresh account. Nobody has proved its address.
 pub(super) fn open(
     cx: &Cx<'_>,
     email: Email,
@@ -104,6 +105,7 @@ pub(super) fn open(
         id: cx.new_id(),
         email,
         password,
+        email_verified_at: None,
         status,
         metadata,
         created_at: cx.now,
@@ -169,48 +171,6 @@ impl Register {
         let grant = Grant::Registration(Box::new(Registration { email, password, metadata }));
         let message = |ticket| Message::EmailVerification { ticket, path };
         cx.commit(mailed(cx, grant, message)).await
-    }
-}
-
-/// Opens the account that a mailed link is for.
-#[derive(Debug)]
-pub struct VerifyEmail {
-    /// What the link proves.
-    pub secret: TicketSecret,
-}
-
-impl Operation for VerifyEmail {
-    type Output = AccountId;
-    const NAME: &'static str = "verify_email";
-    const CLASS: Class = Class::SignIns;
-    // The password was hashed when it was typed.
-    const PRIORITY: Priority = Priority::Management;
-
-    fn access(&self) -> Access {
-        Access::Anyone
-    }
-
-    /// The first link that is opened decides; with it go all others for that address. Where the address was taken
-    /// meanwhile, nothing is used up.
-    async fn run(self, cx: &mut Cx<'_>) -> Result<AccountId> {
-        // It may have been closed since the link was mailed.
-        if !cx.rules().self_register {
-            return Err(Error::RegistrationClosed);
-        }
-        let ticket = shown(cx, Purpose::Registration, &self.secret).await?;
-        if ticket.is_over {
-            return Err(Invalid::VerificationExpired.into());
-        }
-        let others = forget(&ticket.grant);
-        let Grant::Registration(registration) = ticket.grant else {
-            return Err(Unauthenticated::NotHonoured.into());
-        };
-        let Registration { email, password, metadata } = *registration;
-        let account = open(cx, email, password, AccountStatus::Enabled, metadata);
-        let id = account.id;
-        let opening = Change::InsertAccount(account);
-        cx.commit(vec![opening, Change::UseTicket(ticket.id), others]).await?;
-        Ok(id)
     }
 }
 

@@ -2,7 +2,6 @@
 //! when that is answered, the users service says by whom.
 
 use super::invites::{TRIES, check_path, invite, mail};
-use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
 use crate::directory;
@@ -11,7 +10,8 @@ use crate::model::{
     Action, Invite, InviteId, OrgId, OrgInvite, OrgRole, PlatformInviteId, RedirectPath, Rival,
     Settlement, UserId, WaitingInvite,
 };
-use crate::ports::Class;
+use crate::ports::{Attempt, Class};
+use crate::{Id, Timestamp};
 
 /// Invites whoever will answer a platform invite.
 #[derive(Debug)]
@@ -32,13 +32,23 @@ impl Operation for CreateDormantInvite {
         Access::InOrg(self.org, Action::Admin)
     }
 
+    /// Limited by whom it is from and by whom it is to, who gets a mail of each org in the end.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         if self.role == OrgRole::Owner {
             return Err(Invalid::Role.into());
         }
+        let by = cx.identity()?.user;
+        cx.throttle().enter(Attempt::Inviting(by)).await?;
+        // They are nobody yet: they count by what they will answer.
+        let invited = Attempt::BeingInvited { by, invitee: Id::new(self.platform_invite.uuid()) };
+        cx.throttle().enter(invited).await?;
         let invite = invite(cx, self.org, None, self.role)?;
         let platform_invite = self.platform_invite;
-        cx.commit(vec![Change::InsertDormantInvite { invite, platform_invite }]).await
+        let made = cx.commit(vec![Change::InsertDormantInvite { invite, platform_invite }]).await;
+        if made.is_err() {
+            cx.throttle().take_back(invited).await;
+        }
+        made
     }
 }
 

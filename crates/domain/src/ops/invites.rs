@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use super::addresses::check_address;
+use super::sessions::known;
 use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::{Change, Guard};
@@ -17,7 +19,7 @@ use crate::model::{
     Mail, Membership, Message, OrgId, OrgInvite, OrgRole, Page, RedirectPath, Settlement,
     ShownInvite, UserId,
 };
-use crate::ports::{Attempt, Class};
+use crate::ports::{Attempt, BARRED, Class};
 
 /// How often an operation starts anew because others changed what it had decided by.
 pub(super) const TRIES: u32 = 5;
@@ -143,6 +145,9 @@ pub struct RespondInvite {
     pub id: InviteId,
     /// How.
     pub answer: Answer,
+    /// Where on the front end a link leads that proves their address, if one has to be mailed; if nothing is said, to
+    /// the first path that links may lead to.
+    pub path: Option<RedirectPath>,
 }
 
 impl Operation for RespondInvite {
@@ -161,7 +166,7 @@ impl Operation for RespondInvite {
         }
         check_open(cx, &invite)?;
         match self.answer {
-            Answer::Accept => accept(cx, &invite, invitee).await,
+            Answer::Accept => accept(cx, &invite, invitee, self.path).await,
             Answer::Decline => cx.commit(vec![settle(&invite, Settlement::Declined)]).await,
         }
     }
@@ -188,20 +193,36 @@ fn settle(invite: &Invite, to: Settlement) -> Change {
 
 /// Makes the invitee a member. If they are one already, the invite is used up all the same: they keep
 /// the role they have and are told.
-async fn accept(cx: &Cx<'_>, invite: &Invite, member: UserId) -> Result<()> {
+async fn accept(
+    cx: &Cx<'_>,
+    invite: &Invite,
+    member: UserId,
+    path: Option<RedirectPath>,
+) -> Result<()> {
     let Invite { org, inviter, role, .. } = *invite;
     // Rows of the original may offer it. Nobody gives it by an invite.
     if role == OrgRole::Owner || !directory::knows(cx.directory(), inviter).await? {
         return Err(InviteClosed::Void.into());
     }
+    check_address(cx, member, path).await?;
     let accepted = || settle(invite, Settlement::Accepted);
     let at = cx.now;
     let joined = Membership { org, member, role, created_at: at, updated_at: at };
     for _ in 0..TRIES {
-        let may_invite = Guard::MayInvite { user: inviter, org };
+        // No cut-off is as late as this but that of an account that is disabled.
+        let issued_at = BARRED.saturating_sub(1);
+        let guards = [
+            Guard::MayInvite { user: inviter, org },
+            Guard::SessionLives { user: inviter, issued_at },
+        ];
         let changes = vec![accepted(), Change::InsertMembership(joined.clone())];
-        match cx.commit_if(&[may_invite], changes).await {
+        match cx.commit_if(&guards, changes).await {
             Err(Error::AlreadyExists(Entity::Membership)) => {}
+            // The inviter was disabled meanwhile; or the invitee, who is told what everybody is told then.
+            Err(Error::Unauthenticated(reason)) => {
+                let is_void = !directory::knows(cx.directory(), inviter).await?;
+                return Err(if is_void { InviteClosed::Void.into() } else { reason.into() });
+            }
             other => return other,
         }
         let is_member = Guard::IsMember { user: member, org };
@@ -336,6 +357,7 @@ impl Operation for ListInvitesByUser {
         if caller != self.user && cx.store().standing(caller, None).await?.platform.is_none() {
             return Err(Error::Forbidden);
         }
+        known(self.user)?;
         let of = match self.side {
             Side::Received => InvitesOf::Invitee(self.user),
             Side::Sent => InvitesOf::Inviter(self.user),

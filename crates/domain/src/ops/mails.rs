@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::platform_invites::may_still_invite;
 use super::tickets::unused;
 use crate::app::{Access, Cx, Operation};
 use crate::change::Change;
@@ -9,9 +10,8 @@ use crate::directory;
 use crate::error::Result;
 use crate::model::{
     AccountStatus, Content, Draft, Grant, Invitation, InviteId, InviteState, Listing, MailId,
-    MailState, Message, Page, PlatformInviteId, PlatformRole, QueuedMail, RedirectPath, TicketId,
+    MailState, Message, Page, PlatformRole, QueuedMail, RedirectPath, TicketId,
 };
-use crate::policy::on_platform;
 use crate::ports::Class;
 
 /// Finds out, right before a mail is sent, whether it is still true and whom it goes to.
@@ -46,7 +46,10 @@ impl Operation for PrepareMail {
     async fn run(self, cx: &mut Cx<'_>) -> Result<Prepared> {
         match self.message {
             Message::OrgInvite { invite, path } => org_invite(cx, invite, path).await,
-            Message::PlatformInvite { invite, path } => platform_invite(cx, invite, path).await,
+            Message::PlatformInvite { ticket, path, .. } => platform_invite(cx, ticket, path).await,
+            Message::AccountVerification { ticket, path } => {
+                account_verification(cx, ticket, path).await
+            }
             Message::EmailVerification { ticket, path } => {
                 email_verification(cx, ticket, path).await
             }
@@ -70,26 +73,23 @@ async fn org_invite(cx: &Cx<'_>, invite: InviteId, path: RedirectPath) -> Result
 
 /// One that nobody could open an account by is not mailed: it has ended, somebody has the address, or whoever made it
 /// may not invite any more.
-async fn platform_invite(
-    cx: &Cx<'_>,
-    id: PlatformInviteId,
-    path: RedirectPath,
-) -> Result<Prepared> {
+async fn platform_invite(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -> Result<Prepared> {
+    let Some((live, secret)) = unused(cx, ticket).await? else { return Ok(Prepared::Untrue) };
+    let Grant::PlatformInvite(id) = live.grant else { return Ok(Prepared::Untrue) };
     let found = cx.store().platform_invite(id).await?;
     let pending = found.filter(|found| found.state_at(cx.now) == InviteState::Pending);
     let Some(invite) = pending else { return Ok(Prepared::Untrue) };
-    let platform = cx.store().standing(invite.inviter, None).await?.platform;
-    let known = directory::addresses(cx.directory(), &[invite.inviter]).await?;
-    let inviter = known.into_values().next();
-    let may_invite = |_: &String| on_platform(platform, PlatformRole::Admin).is_ok();
-    let Some(inviter) = inviter.filter(may_invite) else { return Ok(Prepared::Untrue) };
-    if cx.store().account_by_email(&invite.email).await?.is_some() {
+    if !may_still_invite(cx, invite.inviter).await?
+        || cx.store().account_by_email(&invite.email).await?.is_some()
+    {
         return Ok(Prepared::Untrue);
     }
     let waiting = cx.store().dormant_invite(id).await?;
     let org = waiting.map(|waiting| (waiting.org_name, waiting.invite.role));
+    let known = directory::addresses(cx.directory(), &[invite.inviter]).await?;
+    let Some(inviter) = known.into_values().next() else { return Ok(Prepared::Untrue) };
     let expires_at = invite.expires_at;
-    let content = Content::PlatformInvite { invite: id, path, inviter, org, expires_at };
+    let content = Content::PlatformInvite { path, secret, inviter, org, expires_at };
     Ok(Prepared::Ready(Draft { to: invite.email, content }))
 }
 
@@ -110,6 +110,25 @@ async fn email_verification(cx: &Cx<'_>, ticket: TicketId, path: RedirectPath) -
         Some(_) => return Ok(Prepared::Nobody),
     };
     Ok(Prepared::Ready(Draft { to: registration.email, content }))
+}
+
+/// Whoever has proved it meanwhile need not do so again.
+async fn account_verification(
+    cx: &Cx<'_>,
+    ticket: TicketId,
+    path: RedirectPath,
+) -> Result<Prepared> {
+    let Some((live, secret)) = unused(cx, ticket).await? else { return Ok(Prepared::Untrue) };
+    let Grant::Verification(user) = live.grant else { return Ok(Prepared::Untrue) };
+    let account = cx.store().account(user).await?;
+    let enabled = account.filter(|account| account.status == AccountStatus::Enabled);
+    let Some(account) = enabled else { return Ok(Prepared::Nobody) };
+    if account.email_verified_at.is_some() {
+        return Ok(Prepared::Untrue);
+    }
+    let (asked_at, expires_at) = (live.created_at, live.expires_at);
+    let content = Content::AccountVerification { path, secret, asked_at, expires_at };
+    Ok(Prepared::Ready(Draft { to: account.email, content }))
 }
 
 /// The ticket of an address that nobody has is nobody's: so asking takes as long for it.

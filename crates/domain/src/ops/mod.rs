@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account_admin;
 pub mod accounts;
+pub mod addresses;
 pub mod audit;
 pub mod backup;
 pub mod changes;
@@ -132,7 +133,7 @@ pub const NAMES: &[&str] = &[
     roles::RemoveRole::NAME,
     accounts::BootstrapAdmin::NAME,
     accounts::Register::NAME,
-    accounts::VerifyEmail::NAME,
+    addresses::VerifyEmail::NAME,
     accounts::Login::NAME,
     accounts::ViewProfile::NAME,
     accounts::FindByIds::NAME,

@@ -91,7 +91,7 @@ impl Operation for ResetPassword {
     /// it goes every other link of the account.
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let refused = || Error::from(Unauthenticated::NotHonoured);
-        let ticket = shown(cx, Purpose::PasswordReset, &self.secret).await?;
+        let ticket = shown(cx, &[Purpose::PasswordReset], &self.secret).await?;
         let Grant::PasswordReset(user) = ticket.grant else { return Err(refused()) };
         cx.about = Some(user);
         if ticket.is_over {
@@ -101,9 +101,13 @@ impl Operation for ResetPassword {
         let password = hash(cx, self.password, &account.email).await?;
         let ending = ending(cx, account.id).await?;
         let setting = set(cx, account.id, password, None);
+        // Whoever has the link reads the mail to the address.
+        let unproved = account.email_verified_at.is_none();
+        let proved = unproved.then_some(Change::VerifyEmail { id: user, at: cx.now });
         // The account first, as everybody else takes them.
         let using = Change::UseTicket(ticket.id);
-        match cx.commit(vec![setting, using, forget_links(user), ending]).await {
+        let others = [setting, using, forget_links(user), ending];
+        match cx.commit(proved.into_iter().chain(others).collect()).await {
             // Disabled meanwhile.
             Err(Error::NotFound(Entity::Account)) => Err(refused()),
             other => other,

@@ -6,19 +6,21 @@
 use secrecy::SecretString;
 
 use super::accounts::open;
+use super::addresses::verified;
 use super::dormant_invites::awakening;
 use super::invites::{TRIES, check_path, invite};
 use super::passwords::hash;
-use super::tickets::forget_registrations;
+use super::tickets::{forget_registrations, mailed, shown};
 use crate::app::{Access, Cx, Operation};
 use crate::change::{Change, Guard};
 use crate::directory;
 use crate::error::{Conflict, Entity, Error, Invalid, InviteClosed, Result};
 use crate::model::{
-    AccountId, AccountStatus, Action, Email, InviteState, Listing, Mail, Message, Metadata, OrgId,
-    OrgRole, Page, PlatformInvite, PlatformInviteId, PlatformInviteOrder, PlatformInviteQuery,
-    PlatformRole, RedirectPath, Settlement,
+    AccountId, AccountStatus, Action, Email, Grant, InviteProof, InviteState, Listing, Message,
+    Metadata, OrgId, OrgRole, Page, PlatformInvite, PlatformInviteId, PlatformInviteOrder,
+    PlatformInviteQuery, PlatformRole, Purpose, RedirectPath, Settlement, StoredTicket, UserId,
 };
+use crate::policy::on_platform;
 use crate::ports::{Attempt, BARRED, Class};
 
 /// Invites somebody without an account to open one, and perhaps to an org.
@@ -53,27 +55,78 @@ impl Operation for CreatePlatformInvite {
         if cx.store().account_by_email(&self.email).await?.is_some() {
             return Err(Error::AlreadyExists(Entity::Account));
         }
+        // Whoever invites and revokes again and again fills somebody's mailbox.
+        let source = cx.source();
+        let key = self.email.key().to_owned();
+        let mailed_to =
+            Attempt::BeingSentLink { source, purpose: Purpose::PlatformInvite, address: &key };
+        if cx.rules().mail {
+            cx.throttle().enter(mailed_to).await?;
+        }
+        let made = self.make(cx, inviter).await;
+        if made.is_err() && cx.rules().mail {
+            cx.throttle().take_back(mailed_to).await;
+        }
+        made
+    }
+}
+
+impl CreatePlatformInvite {
+    async fn make(self, cx: &Cx<'_>, inviter: UserId) -> Result<PlatformInviteId> {
         let (id, created_at) = (cx.new_id(), cx.now);
         let expires_at = created_at.plus(cx.rules().invite_life);
-        let (email, state) = (self.email, InviteState::Pending);
+        let (email, state) = (self.email.clone(), InviteState::Pending);
         let made = PlatformInvite { id, email, inviter, state, created_at, expires_at };
-        let mut changes = vec![Change::InsertPlatformInvite(made)];
+        let mut making = vec![Change::InsertPlatformInvite(made)];
         if let Some((org, role)) = self.org {
             let (invite, platform_invite) = (invite(cx, org, None, role)?, id);
-            changes.push(Change::InsertDormantInvite { invite, platform_invite });
+            making.push(Change::InsertDormantInvite { invite, platform_invite });
         }
         if cx.rules().mail {
-            let (mail, path) = (cx.new_id(), self.path);
-            let message = Message::PlatformInvite { invite: id, path };
-            changes.push(Change::QueueMail(Mail { id: mail, message, created_at, expires_at }));
+            let path = self.path;
+            let message = |ticket| Message::PlatformInvite { invite: id, ticket, path };
+            making.extend(mailed(cx, Grant::PlatformInvite(id), message));
         }
-        match cx.commit(changes).await {
-            Err(Error::AlreadyExists(Entity::Invite)) => {
-                Err(Error::AlreadyExists(Entity::PlatformInvite))
+        let mut in_the_way = Vec::new();
+        for _ in 0..TRIES {
+            let changes = in_the_way.drain(..).chain(making.iter().cloned()).collect();
+            match cx.commit(changes).await {
+                Err(Error::AlreadyExists(Entity::Invite)) => {
+                    let void = void_invite(cx, &self.email).await?;
+                    let void = void.ok_or(Error::AlreadyExists(Entity::PlatformInvite))?;
+                    in_the_way = revoking(cx, void, inviter).await?;
+                }
+                // What was in the way was ended by somebody else: look again.
+                Err(
+                    Error::Conflict(Conflict::InviteAnswered)
+                    | Error::NotFound(Entity::Invite)
+                    | Error::InviteClosed(_),
+                ) => {}
+                committed => return committed.map(|()| id),
             }
-            committed => committed.map(|()| id),
         }
+        Err(Conflict::Contention.into())
     }
+}
+
+/// The pending invite to this address if it is worth nothing, because whoever made it may not invite any more: it stands
+/// in nobody's way.
+async fn void_invite(cx: &Cx<'_>, email: &Email) -> Result<Option<PlatformInviteId>> {
+    let Some(pending) = cx.store().pending_platform_invite(email).await? else { return Ok(None) };
+    Ok((!may_still_invite(cx, pending.inviter).await?).then_some(pending.id))
+}
+
+/// What takes a platform invite back, with what waits for it.
+async fn revoking(cx: &Cx<'_>, id: PlatformInviteId, by: UserId) -> Result<Vec<Change>> {
+    let waiting = cx.store().waiting_invites(id, by).await?;
+    let to = Settlement::Revoked;
+    let ending = waiting.into_iter().map(|one| one.invite).map(|invite| Change::SettleInvite {
+        id: invite.id,
+        org: invite.org,
+        invitee: None,
+        to,
+    });
+    Ok([Change::SettlePlatformInvite { id, to }].into_iter().chain(ending).collect())
 }
 
 /// Shows a platform invite.
@@ -96,6 +149,13 @@ impl Operation for ViewPlatformInvite {
         let found = cx.store().platform_invite(self.id).await?;
         found.map(|invite| as_it_is(invite, cx)).ok_or(Error::NotFound(Entity::Invite))
     }
+}
+
+/// Whether an invite of this inviter is worth anything at this moment.
+pub(super) async fn may_still_invite(cx: &Cx<'_>, inviter: UserId) -> Result<bool> {
+    let platform = cx.store().standing(inviter, None).await?.platform;
+    let may = on_platform(platform, PlatformRole::Admin).is_ok();
+    Ok(may && directory::knows(cx.directory(), inviter).await?)
 }
 
 fn as_it_is(invite: PlatformInvite, cx: &Cx<'_>) -> PlatformInvite {
@@ -148,15 +208,13 @@ impl Operation for RevokePlatformInvite {
     async fn run(self, cx: &mut Cx<'_>) -> Result<()> {
         let caller = cx.identity()?.user;
         for _ in 0..TRIES {
-            let waiting = cx.store().waiting_invites(self.id, caller).await?;
-            let to = Settlement::Revoked;
-            let ending = waiting.into_iter().map(|one| one.invite).map(|invite| {
-                Change::SettleInvite { id: invite.id, org: invite.org, invitee: None, to }
-            });
-            let revoking = Change::SettlePlatformInvite { id: self.id, to };
-            match cx.commit([revoking].into_iter().chain(ending).collect()).await {
-                // One that waited was ended by somebody else: look again.
-                Err(Error::Conflict(Conflict::InviteAnswered)) => {}
+            let found = cx.store().platform_invite(self.id).await?;
+            found.ok_or(Error::NotFound(Entity::Invite))?;
+            match cx.commit(revoking(cx, self.id, caller).await?).await {
+                // One that waited was ended by somebody else, or is gone with its org: look again.
+                Err(
+                    Error::Conflict(Conflict::InviteAnswered) | Error::NotFound(Entity::Invite),
+                ) => {}
                 other => return other,
             }
         }
@@ -167,8 +225,8 @@ impl Operation for RevokePlatformInvite {
 /// Opens an account by a platform invite. The invites to orgs that wait for it are theirs then.
 #[derive(Debug)]
 pub struct RegisterByInvite {
-    /// Which one.
-    pub invite: PlatformInviteId,
+    /// What shows that they are invited.
+    pub proof: InviteProof,
     /// How they will sign in: the address that is invited.
     pub email: Email,
     /// Their password.
@@ -194,7 +252,9 @@ impl Operation for RegisterByInvite {
             return Err(Invalid::Password.into());
         }
         check_path(cx, &self.path)?;
-        let found = cx.store().platform_invite(self.invite).await?;
+        let proved = matches!(self.proof, InviteProof::Secret(_));
+        let id = invited(cx, self.proof).await?;
+        let found = cx.store().platform_invite(id).await?;
         let theirs = found.filter(|found| found.email.key() == self.email.key());
         let found = theirs.ok_or(Error::Forbidden)?;
         // By this invite, perhaps, when the answer was lost.
@@ -208,11 +268,12 @@ impl Operation for RegisterByInvite {
         }
         let password = hash(cx, self.password, &self.email).await?;
         let account = open(cx, self.email, password, AccountStatus::Enabled, self.metadata);
+        let account = if proved { verified(cx, account) } else { account };
         for _ in 0..TRIES {
-            let waiting = cx.store().waiting_invites(self.invite, account.id).await?;
+            let waiting = cx.store().waiting_invites(id, account.id).await?;
             let to = Settlement::Accepted;
             let mut changes = vec![
-                Change::SettlePlatformInvite { id: self.invite, to },
+                Change::SettlePlatformInvite { id, to },
                 Change::InsertAccount(account.clone()),
                 forget_registrations(&account.email),
             ];
@@ -238,6 +299,20 @@ impl Operation for RegisterByInvite {
             }
         }
         Err(Conflict::Contention.into())
+    }
+}
+
+/// Which invite somebody proves to have got. Where mail is sent, only its reader can: the id is known to more.
+async fn invited(cx: &Cx<'_>, proof: InviteProof) -> Result<PlatformInviteId> {
+    let secret = match proof {
+        InviteProof::Secret(secret) => secret,
+        InviteProof::Id(id) if !cx.rules().mail => return Ok(id),
+        InviteProof::Id(_) => return Err(Error::Forbidden),
+    };
+    match shown(cx, &[Purpose::PlatformInvite], &secret).await {
+        Ok(StoredTicket { grant: Grant::PlatformInvite(id), is_over: false, .. }) => Ok(id),
+        Ok(_) | Err(Error::Unauthenticated(_)) => Err(Error::Forbidden),
+        Err(other) => Err(other),
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn mailed(
     grant: Grant,
     message: impl FnOnce(TicketId) -> Message,
 ) -> Vec<Change> {
-    let (id, life) = (cx.new_id(), grant.purpose().life());
+    let (id, life) = (cx.new_id(), grant.purpose().life(cx.rules().invite_life));
     let digest = cx.ticket_secrets().digest(&cx.ticket_secrets().secret(id));
     let mail = Mail {
         id: cx.new_id(),
@@ -43,17 +43,18 @@ pub(super) fn mailed(
     vec![Change::PutTicket(Ticket { id, grant, digest, life }), Change::QueueMail(mail)]
 }
 
-/// The ticket whose secret somebody shows, also one whose time is over. A wrong secret counts against the ticket it
-/// names. Fails with `Unauthenticated`.
+/// The ticket for one of these purposes whose secret somebody shows, also one whose time is over. A wrong secret counts
+/// against the ticket it names. Fails with `Unauthenticated`.
 pub(super) async fn shown(
     cx: &Cx<'_>,
-    purpose: Purpose,
+    purposes: &[Purpose],
     secret: &TicketSecret,
 ) -> Result<StoredTicket> {
     let refused = || Error::from(Unauthenticated::NotHonoured);
     let id = secret.ticket().ok_or_else(refused)?;
     let found = cx.store().ticket(id).await?;
-    let ticket = found.filter(|found| found.grant.purpose() == purpose).ok_or_else(refused)?;
+    let fits = |found: &StoredTicket| purposes.contains(&found.grant.purpose());
+    let ticket = found.filter(fits).ok_or_else(refused)?;
     if !digests::are_same(&cx.ticket_secrets().digest(secret), &ticket.digest) {
         cx.commit(vec![Change::CountTry(id)]).await?;
         return Err(refused());

@@ -181,6 +181,8 @@ impl<'a, 'c> Importing<'a, 'c> {
             id: user.id,
             email,
             password: self.password(user),
+            // Whoever had it opened there may have typed any address.
+            email_verified_at: None,
             status,
             metadata,
             created_at: at,

@@ -7,14 +7,15 @@ use serde_json::{Map, Value};
 
 use super::sessions::{ending, revoke_keys};
 use super::tickets::forget_links;
+use crate::Timestamp;
 use crate::app::{Access, Cx, Operation, Work};
-use crate::backup::{Part, Rows, Section, Sink, Source};
+use crate::backup::{self, Rows, Section, Sink, Source};
 use crate::change::{Change, Restored};
 use crate::error::{Error, Invalid, Result};
 use crate::json;
 use crate::model::{
-    Account, AccountEdit, Direction, Email, KeyOrder, MAX_LIMIT, Metadata, OrgOrder, OrgQuery,
-    Page, PasswordHash, PlatformRole, UserId,
+    Account, AccountEdit, Direction, Email, GroupQuery, GroupsFrom, KeyOrder, MAX_LIMIT, Metadata,
+    OrgOrder, OrgQuery, Page, Part, PasswordHash, PlatformRole, UserId,
 };
 use crate::ports::Class;
 
@@ -45,7 +46,7 @@ impl Operation for BackupUsers {
         let mut snapshot = cx.store().snapshot().await?;
         let (mut admin, mut text, mut first) = (Row::default(), b"{\"users\":[".to_vec(), true);
         loop {
-            let Part { rows, more, .. } = snapshot.part(Section::Accounts).await?;
+            let backup::Part { rows, more, .. } = snapshot.part(Section::Accounts).await?;
             let accounts = if let Rows::Accounts(accounts) = rows { accounts } else { Vec::new() };
             for account in accounts {
                 let row = Row::of(&account, self.passwords);
@@ -127,12 +128,20 @@ impl Operation for RestoreUsers {
 
 /// What gives an account another id, first of all; and ends what the old id could do.
 ///
-/// Fails for somebody who belongs to orgs: those would be left to an id that nobody can sign in as.
+/// Fails for somebody who belongs to orgs, has trees of groups, or roles in groups: those would be left to an id that
+/// nobody can sign in as.
 async fn renumber(cx: &Cx<'_>, from: UserId, to: UserId) -> Result<Vec<Change>> {
     let theirs = OrgQuery { member: Some(from), ..OrgQuery::default() };
     let one = Page::new(0, 1, OrgOrder::Id, Direction::Ascending)?;
     if cx.store().orgs(&theirs, one).await?.total > 0 {
         let problem = "has the address of somebody here with another id, who belongs to orgs: remove them from those first";
+        return Err(Error::malformed("admin", problem));
+    }
+    let (at, levels) = (GroupsFrom::SeenBy(from, None), 1);
+    let theirs = GroupQuery { from: at, levels, metadata: Metadata::default() };
+    let one = Part { offset: 0, limit: 1, after: None };
+    if cx.store().group_tree(&theirs, &one).await?.total > 0 {
+        let problem = "has the address of somebody here with another id, who has groups or roles in groups: remove those first";
         return Err(Error::malformed("admin", problem));
     }
     let mut changes = vec![Change::RenumberAccount { from, to }, forget_links(from)];
@@ -157,6 +166,9 @@ struct Row {
     #[serde(skip_serializing_if = "Map::is_empty")]
     metadata: Map<String, Value>,
     status: String,
+    /// Ours: the original knows nothing of it, and neither do its documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +188,7 @@ impl Row {
             password: if shown { account.password.expose().to_owned() } else { String::new() },
             metadata: account.metadata.object().clone(),
             status: account.status.as_str().to_owned(),
+            email_verified_at: account.email_verified_at.map(|at| at.to_string()),
         }
     }
 
@@ -190,10 +203,14 @@ impl Row {
         if password.is_usable() && !cx.passwords().can_check(&password) {
             return Err("has a password hash that cannot be checked here");
         }
+        let verified_at = self.email_verified_at.as_deref().map(str::parse::<Timestamp>);
+        let verified_at = verified_at.transpose();
         Ok(Account {
             id: self.id.parse().map_err(|_| "has no id")?,
             email,
             password,
+            email_verified_at: verified_at
+                .map_err(|_| "has a time that is not like 2026-11-22T16:30:00Z")?,
             status: match &*self.status {
                 "" => return Err("has no status"),
                 status => status.parse().map_err(|_| "has a status that does not exist")?,

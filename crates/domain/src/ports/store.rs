@@ -144,6 +144,9 @@ pub trait PlatformInvites: Send + Sync {
     /// The platform invite, if it exists.
     async fn platform_invite(&self, id: PlatformInviteId) -> Result<Option<PlatformInvite>>;
 
+    /// The one to this address that is pending as stored, whether or not its time is over.
+    async fn pending_platform_invite(&self, email: &Email) -> Result<Option<PlatformInvite>>;
+
     /// The platform invites that match.
     async fn platform_invites(
         &self,

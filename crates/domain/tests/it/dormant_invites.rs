@@ -223,10 +223,33 @@ async fn s59_the_mail_of_an_activation_leads_nowhere_else_either() {
 async fn r26_of_two_who_answer_a_platform_invite_at_once_one_gets_it() {
     let acme = Acme::new().await;
     for _ in 0..20 {
+        acme.world.throttle.forget();
         let id = acme.sleep(OrgRole::Viewer).await;
         let (one, other) = tokio::join!(acme.activate(11), acme.activate(12));
         assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
         let invite = acme.world.store.invite(id).await.unwrap().unwrap().invite;
         assert!([Some(user(11)), Some(user(12))].contains(&invite.invitee));
     }
+}
+
+/// Whoever answers gets a mail for each org in the end.
+#[tokio::test]
+async fn s55_dormant_invites_are_limited_by_whom_they_are_from_and_to() {
+    let acme = Acme::new().await;
+    let create = |number| CreateDormantInvite {
+        org: acme.org,
+        role: OrgRole::Viewer,
+        platform_invite: platform_invite(number),
+    };
+    for _ in 0..5 {
+        acme.world.as_user(2, create(1)).await.unwrap();
+    }
+    let sixth = acme.world.as_user(2, create(1)).await;
+    assert!(matches!(sixth, Err(Error::RateLimited(_))), "{sixth:?}");
+    acme.world.as_user(1, create(1)).await.unwrap();
+    for number in 2..56 {
+        acme.world.as_user(2, create(number)).await.unwrap();
+    }
+    let sixtieth = acme.world.as_user(2, create(56)).await;
+    assert!(matches!(sixtieth, Err(Error::RateLimited(_))), "{sixtieth:?}");
 }

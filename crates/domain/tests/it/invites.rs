@@ -61,7 +61,7 @@ impl Acme {
     }
 
     pub async fn answer(&self, by: u128, id: InviteId, answer: Answer) -> Result<()> {
-        self.world.as_user(by, RespondInvite { id, answer }).await
+        self.world.as_user(by, RespondInvite { id, answer, path: None }).await
     }
 
     pub async fn accept(&self, by: u128, id: InviteId) -> Result<()> {
@@ -265,7 +265,7 @@ async fn an_api_key_answers_for_its_owner_and_a_revoked_or_recovery_token_for_no
     let recovery = acme.world.token(11, KeyKind::Recovery);
     let lost = acme.world.key(11, None).await;
     acme.world.as_user(11, RevokeKey { id: lost.key.id }).await.unwrap();
-    let answer = || RespondInvite { id, answer: Answer::Accept };
+    let answer = || RespondInvite { id, answer: Answer::Accept, path: None };
     for token in [recovery, lost.token] {
         let refused = acme.world.app.execute(Caller::Bearer(token), answer()).await;
         let told = matches!(refused, Err(Error::Unauthenticated(Unauthenticated::NotHonoured)));

@@ -30,4 +30,5 @@ mod secrets;
 mod sessions;
 mod sign_ins;
 mod signing_keys;
+mod verified_addresses;
 mod world;

@@ -7,7 +7,8 @@ use auth_domain::model::{
 };
 use auth_domain::ops::access::Identify;
 use auth_domain::ops::account_admin::{DisableAccount, EnableAccount};
-use auth_domain::ops::accounts::{Login, Register, VerifyEmail};
+use auth_domain::ops::accounts::{Login, Register};
+use auth_domain::ops::addresses::VerifyEmail;
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ops::passwords::{ChangePassword, RequestReset, ResetPassword, SetPasswordOf};
 use auth_domain::ops::roles::GrantRole;

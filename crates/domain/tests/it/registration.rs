@@ -6,10 +6,11 @@ use std::time::Duration;
 use auth_domain::change::Change;
 use auth_domain::model::{
     AccountStatus, Content, Draft, Grant, MailState, Metadata, Page, PasswordHash, PlatformRole,
-    Registration, Ticket, TicketSecret, Token,
+    Registration, Ticket, TicketId, TicketSecret, Token,
 };
 use auth_domain::ops::account_admin::DisableAccount;
-use auth_domain::ops::accounts::{Login, Register, VerifyEmail};
+use auth_domain::ops::accounts::{Login, Register};
+use auth_domain::ops::addresses::VerifyEmail;
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ops::passwords::ResetPassword;
 use auth_domain::ports::{Accounts, Mails, TicketSecrets};
@@ -226,7 +227,20 @@ async fn fw14_the_rule_for_passwords_and_the_operators_word_come_first() {
     let weak = world.as_anyone(asking(ADA, "short")).await;
     assert!(matches!(weak, Err(Error::Invalid(Invalid::Password))), "{weak:?}");
     let closed = world_by(Rules { self_register: false, ..rules() }).await;
-    let late = verify(&closed, &TicketSecret::new("of before it was closed".into())).await;
+    let registration = Registration {
+        email: ADA.parse().unwrap(),
+        password: PasswordHash::new("plain:password1".into()),
+        metadata: Metadata::default(),
+    };
+    let (id, grant) =
+        (TicketId::new(uuid::Uuid::from_u128(9)), Grant::Registration(Box::new(registration)));
+    let secret = closed.tokens.tickets().secret(id);
+    let (digest, life) = (closed.tokens.tickets().digest(&secret), Duration::from_hours(1));
+    closed.commit(Change::PutTicket(Ticket { id, grant, digest, life })).await.unwrap();
+    let unknown = verify(&closed, &TicketSecret::new("of nobody".into())).await;
+    assert!(is_refused(&unknown), "{unknown:?}");
+    // A link of before it was closed.
+    let late = verify(&closed, &secret).await;
     assert!(matches!(late, Err(Error::RegistrationClosed)), "{late:?}");
     let answer = closed.as_anyone(asking(ADA, "password1")).await;
     assert!(matches!(answer, Err(Error::RegistrationClosed)), "{answer:?}");

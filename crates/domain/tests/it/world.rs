@@ -14,7 +14,7 @@ use auth_domain::checks::Direct;
 use auth_domain::directory::BuiltIn;
 use auth_domain::model::{
     Account, AccountStatus, Claims, Email, KeyKind, Membership, Metadata, OrgId, OrgRole,
-    PasswordHash, PlatformRole, Token, UserId,
+    PasswordHash, Person, PlatformRole, Token, UserId,
 };
 use auth_domain::ports::{
     Accounts, Attempt, Call, ChangeLog, Class, Clock, Directory, Guess, Ids, Observer, Passwords,
@@ -58,6 +58,40 @@ pub async fn world_with(directory: Arc<dyn Directory>) -> World {
 pub async fn world_of(rules: Rules, directory: Arc<dyn Directory>) -> World {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     build(rules, store, directory)
+}
+
+/// The same, where something can happen right after somebody was looked up.
+pub async fn world_meanwhile(rules: Rules) -> (World, Arc<Meanwhile>) {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let directory =
+        Arc::new(Meanwhile { accounts: BuiltIn::new(store.clone()), then: Mutex::new(None) });
+    (build(rules, store, directory.clone()), directory)
+}
+
+/// The built-in directory, and what happens once it has answered who somebody is, if anything.
+pub struct Meanwhile {
+    accounts: BuiltIn,
+    pub then: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+#[async_trait]
+impl Directory for Meanwhile {
+    async fn people(&self, ids: &[UserId]) -> Result<Vec<Person>> {
+        let answer = self.accounts.people(ids).await;
+        let then = self.then.lock().unwrap().take();
+        if let Some(then) = then {
+            then.await;
+        }
+        answer
+    }
+
+    async fn people_by_emails(&self, emails: &[Email]) -> Result<Vec<Person>> {
+        self.accounts.people_by_emails(emails).await
+    }
+
+    fn is_built_in(&self) -> bool {
+        true
+    }
 }
 
 fn build(rules: Rules, store: Arc<SqliteStore>, directory: Arc<dyn Directory>) -> World {
@@ -180,6 +214,7 @@ impl World {
             id: user(number),
             email: email.parse().unwrap(),
             password: PasswordHash::new("none".into()),
+            email_verified_at: None,
             status: AccountStatus::Enabled,
             metadata: Metadata::default(),
             created_at: at,
@@ -345,6 +380,11 @@ pub struct FewTries {
 }
 
 impl FewTries {
+    /// As if all that was attempted were long ago.
+    pub fn forget(&self) {
+        self.tries.lock().unwrap().clear();
+    }
+
     /// The calls that were counted since somebody asked.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock().unwrap())

@@ -179,6 +179,7 @@ impl World {
             id: user(number),
             email: email.parse().unwrap(),
             password: PasswordHash::new("none".into()),
+            email_verified_at: None,
             status,
             metadata: Metadata::default(),
             created_at: at,

@@ -6,7 +6,7 @@ use auth_domain::{Conflict, Entity, Error, Invalid, Unauthenticated};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{LoginBody, ProfileView, RegisterBody, TokenView};
+use super::{LoginBody, ProfileView, RegisterBody, TokenView, VerifyBody};
 use crate::openapi::lists::Asked;
 use crate::openapi::{Docs, Group};
 
@@ -49,16 +49,20 @@ pub(super) fn verify() -> Docs {
     Docs::new(
         &GROUP,
         "verifyEmail",
-        "Open the account that a mailed link is for",
-        "By the `token` of the link, once. A body is not looked at. With the account every other link for the same \
-         address ends.",
+        "Use a mailed link that proves an address",
+        "By the `token` of the link, once: in the body, or in the query as with the original, where it may be written down \
+         on the way; then no body is looked at. It opens the account that the link is for, unless people may no longer open \
+         accounts themselves; or it notes of an account that is there that its address is proved. Every other link for \
+         the same ends with it.",
     )
-    .told([Asked::token("What the link in the mail has after `token=`.")])
+    .told([Asked::token("What the link in the mail has after `token=`, instead of in the body.")])
+    .maybe_body::<VerifyBody>(json!({ "token": "0f3c2e4a5b6d4c7e8f90a1b2c3d4e5f6aB3-_x" }))
     .refuses_all([Invalid::MissingVerification, Invalid::VerificationExpired])
+    .refuses(Error::RegistrationClosed)
     .refuses(Unauthenticated::NotHonoured)
     .refuses_all([Error::AlreadyExists(Entity::Account), Conflict::Contention.into()])
     .uses_the_store()
-    .creates("The account is open.", "/users/01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d")
+    .creates("The account is open, or its address is proved.", "/users/01932f5a-1f00-7b9a-8c3d-2e5f7a9b1c4d")
 }
 
 pub(super) fn register_by_invite() -> Docs {
@@ -66,8 +70,8 @@ pub(super) fn register_by_invite() -> Docs {
         &GROUP,
         "registerByInvite",
         "Open an account by an invite to the platform",
-        "With the address that is invited, also where people may not open accounts themselves. The link in the mail ends \
-         with the invite's id. Whoever made the invite must still have a platform role. An invite that is unknown, \
+        "With the address that is invited, also where people may not open accounts themselves. `id` is what the link \
+         in the mail ends with: a secret. Without a mail server nobody can be sent one, and it is the invite's id. Whoever made the invite must still have a platform role. An invite that is unknown, \
          has ended or is for another address is refused, and nothing else is said. If it came with an org, the new user \
          has a pending invite to it, and a mail about that, which leads to `redirect_path`.",
     )

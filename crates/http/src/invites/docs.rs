@@ -98,8 +98,16 @@ pub(super) fn accept() -> Docs {
         "acceptInvite",
         "Accept an invite",
         "For the invitee, and for nobody else. The inviter must still be somebody who may give that role. \
-         A member who accepts keeps the role they have and is told 409; the invite is used up.",
+         A member who accepts keeps the role they have and is told 409; the invite is used up. With a mail server and \
+         built-in accounts, an account whose address nobody has proved is refused with the code `email_unverified`, and a \
+         link is mailed to it, with a `token` for `POST /register/verify`; after that it can accept. Setting a \
+         forgotten password by mail proves the address, too.",
     )
+    .told([Asked::redirect_path(
+        "Where that link leads, on the front end the operator has configured; unless given, to the first of the paths that \
+         the operator allows.",
+    )])
+    .refuses(Error::EmailUnverified)
     .refuses_all([InviteClosed::Settled, InviteClosed::Expired, InviteClosed::Void])
     .refuses(Error::AlreadyExists(Entity::Membership))
     .refuses_all([Conflict::InviteAnswered, Conflict::Contention])

@@ -134,6 +134,12 @@ impl Docs {
         self.knows::<T>().reads("application/json", schema.into(), Required::True, example)
     }
 
+    /// The same of one that may be missing.
+    pub(crate) fn maybe_body<T: ToSchema>(self, example: Value) -> Self {
+        let schema = Ref::from_schema_name(T::name());
+        self.knows::<T>().reads("application/json", schema.into(), Required::False, example)
+    }
+
     /// The same in another content type.
     pub(crate) fn body_as<T: ToSchema>(self, content_type: &str, example: Value) -> Self {
         let schema = Ref::from_schema_name(T::name());

@@ -171,6 +171,11 @@ impl Asked {
         Self { name: "token", about, schema: types::text().build().into() }
     }
 
+    /// Where a link in a mail leads.
+    pub(crate) fn redirect_path(about: &'static str) -> Self {
+        Self { name: "redirect_path", about, schema: types::text().build().into() }
+    }
+
     /// Whether a whole subtree goes.
     pub(crate) fn subtree() -> Self {
         let about =

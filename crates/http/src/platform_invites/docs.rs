@@ -34,9 +34,11 @@ pub(super) fn create() -> Docs {
         "createPlatformInvite",
         "Invite somebody to open an account",
         "If the operator has configured a mail server, the invitee gets a mail whose link leads to `redirect_path`, below \
-         which the operator allows it (`MF_AUTH_REDIRECT_PATHS`), and the invite's id, for \
-         `POST /register/invite/{id}`. With `org_id` and `role`, which is not `owner`, the new user is invited to that \
-         org then. One invite to an address is pending at a time. Each user may try 60 times an hour.",
+         which the operator allows it (`MF_AUTH_REDIRECT_PATHS`), and a secret, for \
+         `POST /register/invite/{id}`; without one the admin passes the invite's id on. With `org_id` and `role`, which is not `owner`, the new user is invited to that \
+         org then. One invite to an address is pending at a time; one whose inviter may not invite any more makes room. Each \
+         user may try 60 times an hour. To one address so many are made as links are mailed to one: 3 at once, then one every \
+         five minutes.",
     )
     .body::<InviteBody>(json!({ "email": "new@example.com", "redirect_path": "/join" }))
     .refuses_all([

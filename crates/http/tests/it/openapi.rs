@@ -13,7 +13,7 @@ use auth_domain::model::{
 use auth_domain::ops::account_admin::{
     DisableAccount, EnableAccount, UpdateOwnMetadata, ViewAccount,
 };
-use auth_domain::ops::accounts::VerifyEmail;
+use auth_domain::ops::addresses::VerifyEmail;
 use auth_domain::ops::invites::{CreateInvite, RespondInvite};
 use auth_domain::ops::members::AddMembers;
 use auth_domain::ops::passwords::ResetPassword;

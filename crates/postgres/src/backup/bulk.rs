@@ -155,9 +155,9 @@ async fn accounts(db: &mut PgConnection, rows: &[Account]) -> Result<()> {
     let ids: Vec<Uuid> = column(rows, |row| row.id.uuid());
     query(
         "INSERT INTO keyward_accounts (id, email, email_lower, email_key, password_hash, status, \
-         metadata, created_at, updated_at) SELECT * FROM unnest($1::uuid[], $2::text[], \
-         $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::timestamptz[], \
-         $9::timestamptz[])",
+         metadata, created_at, updated_at, email_verified_at) SELECT * FROM unnest($1::uuid[], \
+         $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], \
+         $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])",
     )
     .bind(ids)
     .bind(column(rows, |row| row.email.as_str().to_owned()))
@@ -168,6 +168,7 @@ async fn accounts(db: &mut PgConnection, rows: &[Account]) -> Result<()> {
     .bind(rows.iter().map(|row| metadata_column(&row.metadata)).collect::<Vec<_>>())
     .bind(moments(rows, |row| row.created_at))
     .bind(moments(rows, |row| row.updated_at))
+    .bind(column(rows, |row| row.email_verified_at.map(Moment)))
     .execute(db)
     .await
     .map_err(failure)?;

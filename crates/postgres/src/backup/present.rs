@@ -122,7 +122,7 @@ async fn platform_roles(db: &mut PgConnection, rows: &[RoleHolder]) -> Result<Ve
 async fn accounts(db: &mut PgConnection, rows: &[Account]) -> Result<Vec<Account>> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id.uuid()).collect();
     let found = query_as::<_, AccountRow>(
-        "SELECT id, email, password_hash, status, metadata::text AS metadata, created_at, \
+        "SELECT id, email, password_hash, email_verified_at, status, metadata::text AS metadata, created_at, \
          updated_at FROM keyward_accounts WHERE id = ANY ($1)",
     )
     .bind(ids);

@@ -78,7 +78,7 @@ const ODD_KEYS: &str = "SELECT count(*) - count(DISTINCT id) FILTER (WHERE type 
     AND id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$') FROM keys";
 const ROLES: &str = "SELECT user_id, role FROM users_roles \
     WHERE user_id > $1 AND $2::uuid IS NOT NULL ORDER BY user_id LIMIT $3";
-const ACCOUNTS: &str = "SELECT id, email, password_hash, status, metadata::text AS metadata, \
+const ACCOUNTS: &str = "SELECT id, email, password_hash, email_verified_at, status, metadata::text AS metadata, \
     created_at, updated_at FROM keyward_accounts \
     WHERE id > $1 AND $2::uuid IS NOT NULL ORDER BY id LIMIT $3";
 

@@ -13,10 +13,11 @@ use sqlx::postgres::PgConnection;
 use crate::world::{database, store};
 
 /// What gives or tells something and takes nothing away: a copy that lacks it lets nobody in.
-const GIVEN: [&str; 20] = [
+const GIVEN: [&str; 21] = [
     "account.create",
     "account.enable",
     "account.update",
+    "account.verify_email",
     "backup.restore",
     "group.assign",
     "group.create",

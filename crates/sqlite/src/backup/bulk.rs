@@ -1,6 +1,7 @@
 //! Many rows with one statement: SQLite has no arrays, so they come as one JSON text. Ids are written in
 //! hexadecimal digits there.
 
+use auth_domain::Timestamp;
 use auth_domain::backup::{DormantInvite, Rows};
 use auth_domain::error::Result;
 use auth_domain::model::{
@@ -118,9 +119,9 @@ fn holder(holder: &RoleHolder) -> Value {
 }
 
 const ACCOUNTS: &str = "INSERT INTO keyward_accounts (id, email, email_lower, email_key, \
-    password_hash, status, metadata, created_at, updated_at) \
+    password_hash, status, metadata, created_at, updated_at, email_verified_at) \
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-    value ->> 6, value ->> 7, value ->> 8 FROM json_each(?1)";
+    value ->> 6, value ->> 7, value ->> 8, value ->> 9 FROM json_each(?1)";
 
 fn account(account: &Account) -> Value {
     let email = account.email.as_str();
@@ -134,6 +135,7 @@ fn account(account: &Account) -> Value {
         metadata_column(&account.metadata),
         account.created_at.micros(),
         account.updated_at.micros(),
+        account.email_verified_at.map(Timestamp::micros),
     ])
 }
 

@@ -142,7 +142,7 @@ async fn platform_roles(db: &mut SqliteConnection, rows: &[RoleHolder]) -> Resul
 async fn accounts(db: &mut SqliteConnection, rows: &[Account]) -> Result<Vec<Account>> {
     nouns::<AccountRow, Account>(
         db,
-        "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
+        "SELECT id, email, password_hash, email_verified_at, status, metadata, created_at, updated_at \
          FROM keyward_accounts WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
         rows.iter().map(|row| hex(row.id.uuid())).collect(),
     )

@@ -204,7 +204,7 @@ const KEYS: &str = "SELECT id, issuer_id, subject, issued_at, expires_at FROM ke
     WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3";
 const ROLES: &str = "SELECT user_id, role FROM users_roles \
     WHERE user_id > ?1 AND ?2 IS NOT NULL ORDER BY user_id LIMIT ?3";
-const ACCOUNTS: &str = "SELECT id, email, password_hash, status, metadata, created_at, updated_at \
+const ACCOUNTS: &str = "SELECT id, email, password_hash, email_verified_at, status, metadata, created_at, updated_at \
     FROM keyward_accounts WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3";
 
 #[async_trait]

@@ -253,6 +253,24 @@ fn go53_an_address_is_proved_by_somebody_who_knows_what_the_link_does() {
             assert!(part.contains(says), "{says} is not in {part}");
         }
     }
+    let letter = write(Content::AccountVerification {
+        path: "/verify".parse().unwrap(),
+        secret: TicketSecret::new("aB3-_x".to_owned()),
+        asked_at,
+        expires_at: Timestamp::from_seconds(1_796_393_100),
+    });
+    assert_eq!(letter.subject, "Confirm your address");
+    for part in [&letter.text, &letter.html] {
+        for says in [
+            link,
+            "at 4 December 2026, 13:05 UTC",
+            "until 4 December 2026, 14:05 UTC",
+            "If it was not you, do not open the link",
+            "Set a new password for it",
+        ] {
+            assert!(part.contains(says), "{says} is not in {part}");
+        }
+    }
     let letter = write(Content::AlreadyRegistered { asked_at });
     assert_eq!(letter.subject, "You have an account already");
     for part in [&letter.text, &letter.html] {
@@ -269,8 +287,8 @@ fn p1_somebody_without_an_account_is_told_to_what_they_are_invited() {
         (None, "a password that you choose", "become"),
     ] {
         let content = Content::PlatformInvite {
-            invite: INVITE.parse().unwrap(),
             path: "/join".parse().unwrap(),
+            secret: TicketSecret::new("aB3-_x".to_owned()),
             inviter: "ada@example.com".to_owned(),
             org: org.map(|(name, role)| (Name::stored(name.to_owned()), role)),
             expires_at: Timestamp::from_seconds(1_796_393_100),
@@ -279,9 +297,9 @@ fn p1_somebody_without_an_account_is_told_to_what_they_are_invited() {
         let (id, at) = (MailId::new(RandomIds.next()), Timestamp::from_seconds(0));
         let letter = writer.write(id, at, draft).unwrap();
         assert_eq!(letter.subject, "You're invited to open an account at Example & Co");
-        let link = format!("https://example.com/app/join/{INVITE}");
+        let link = "https://example.com/app/join/aB3-_x";
         for part in [&letter.text, &letter.html] {
-            assert!(part.contains(&link) && part.contains("4 December 2026, 14:05 UTC"), "{part}");
+            assert!(part.contains(link) && part.contains("4 December 2026, 14:05 UTC"), "{part}");
             assert!(part.contains(says) && !part.contains(silent), "{part}");
             assert!(part.contains("ada@example.com invites you"), "{part}");
         }
@@ -315,8 +333,8 @@ fn the_mails_in_docs_are_those_that_are_sent() {
             expect_file!["../../../../../docs/mails/platform_invite.html"],
             expect_file!["../../../../../docs/mails/platform_invite.txt"],
             Content::PlatformInvite {
-                invite: INVITE.parse().unwrap(),
                 path: "/join".parse().unwrap(),
+                secret: secret(),
                 inviter: "ada@example.org".to_owned(),
                 org: Some((acme(), OrgRole::Viewer)),
                 expires_at,
@@ -326,6 +344,11 @@ fn the_mails_in_docs_are_those_that_are_sent() {
             expect_file!["../../../../../docs/mails/email_verification.html"],
             expect_file!["../../../../../docs/mails/email_verification.txt"],
             Content::EmailVerification { path: path(), secret: secret(), asked_at, expires_at },
+        ),
+        (
+            expect_file!["../../../../../docs/mails/account_verification.html"],
+            expect_file!["../../../../../docs/mails/account_verification.txt"],
+            Content::AccountVerification { path: path(), secret: secret(), asked_at, expires_at },
         ),
         (
             expect_file!["../../../../../docs/mails/already_registered.html"],

@@ -353,6 +353,7 @@ fn open_account(person: &Person) -> Change {
         id: person.id,
         email: person.email.parse().unwrap(),
         password: PasswordHash::new(PASSWORD.to_owned()),
+        email_verified_at: None,
         status: AccountStatus::Enabled,
         metadata: Metadata::default(),
         created_at: NOW,
