@@ -12,9 +12,11 @@ use auth_domain::ops::platform_invites::ExpirePlatformInvites;
 use auth_domain::ops::sign_ins::PurgeSessions;
 use auth_domain::ops::tickets::PurgeTickets;
 use auth_domain::{Caller, Result};
+use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::AuditTrail;
+use crate::serve::Workers;
 use crate::wiring::Service;
 
 /// How often the rows of keys, tickets and sessions whose time is over are deleted, and platform invites noted as expired.
@@ -36,7 +38,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts all of it, with the change log kept for this long and the audit trail as these settings say; it goes on
 /// until the process ends.
-pub(crate) fn start(service: &Service, keep: Duration, audit: &AuditTrail) {
+pub(crate) fn start(service: &Service, workers: &Workers, keep: Duration, audit: &AuditTrail) {
     let app = &service.app;
     // The outcome of an operation is logged where every one's is.
     let purging = app.clone();
@@ -88,9 +90,12 @@ pub(crate) fn start(service: &Service, keep: Duration, audit: &AuditTrail) {
         }));
     }
     let (metrics, gate) = (service.metrics.clone(), Arc::clone(&service.gate));
+    let workers = workers.clone();
     tokio::spawn(repeat("metrics", UPKEEP, move || {
-        let (metrics, gate) = (metrics.clone(), Arc::clone(&gate));
+        let (metrics, gate, workers) = (metrics.clone(), Arc::clone(&gate), workers.clone());
         async move {
+            let ours = Handle::current().metrics().num_alive_tasks();
+            auth_telemetry::tasks(ours.saturating_add(workers.tasks()));
             auth_telemetry::work(gate.numbers());
             metrics.upkeep();
         }

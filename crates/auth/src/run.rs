@@ -91,7 +91,7 @@ pub(crate) async fn run(config: Config, level: LogLevel) -> Result<ExitCode, Str
         tokio::spawn(signing_keys.run(service.app.clone(), reload.signing_keys()));
     }
     tokio::spawn(reload.run(hangup));
-    housekeeping::start(&service, config.events.changes_keep, &config.audit);
+    housekeeping::start(&service, &workers, config.events.changes_keep, &config.audit);
     let relay = service.relay.take().map(Relay::start);
     let postman = service.postman.take().map(Postman::start);
     greet(&config, &service, &at);

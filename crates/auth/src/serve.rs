@@ -1,10 +1,11 @@
 //! The accept loop, one for all listeners: who gets in, and how all of it ends.
 //!
-//! [`connection`] serves one connection, [`activity`] knows whether it is busy, [`workers`] are the threads
+//! [`connection`] serves one connection, [`answer`] its requests, [`activity`] knows whether it is busy, [`workers`] are the threads
 //! that serve calls, [`peers`] counts connections by address, [`tls`] makes them private and [`certificate`] reads
 //! who is who.
 
 mod activity;
+mod answer;
 mod certificate;
 mod connection;
 mod peers;
@@ -166,7 +167,7 @@ impl Listener {
         // Others may have gone on connecting all that time. What the system holds of them would be reset with the port,
         // so it is asked itself, and not whoever watches it for us and may not have looked yet.
         let Ok(port) = port.into_std() else { return };
-        while let Ok((tcp, peer)) = port.accept() {
+        for (tcp, peer) in held(|| port.accept()) {
             let tcp = tcp.set_nonblocking(true).and_then(|()| TcpStream::from_std(tcp));
             let _ = tcp.map(|tcp| door.admit(tcp, peer, &drain));
         }
@@ -210,6 +211,14 @@ impl Door {
         };
         Some((room, place))
     }
+}
+
+/// What the system holds at this moment, and no more: whoever goes on connecting must not keep the port open.
+fn held<T>(mut accept: impl FnMut() -> io::Result<T>) -> impl Iterator<Item = T> {
+    let asked = (0..BACKLOG).map(move |_| accept());
+    asked
+        .take_while(|held| held.as_ref().err().is_none_or(is_about_one_connection))
+        .filter_map(Result::ok)
 }
 
 /// Whether accepting failed because the one who wanted in has gone again.

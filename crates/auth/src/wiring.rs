@@ -318,6 +318,7 @@ pub(crate) fn remote_directory(accounts: &Accounts) -> Result<Option<RemoteDirec
         tls: accounts.users_client_tls,
         authorities: accounts.users_ca_certs.as_deref(),
         traceparent: auth_telemetry::traceparent,
+        not_asked: auth_telemetry::users_not_asked,
     });
     remote.map(Some).map_err(|problem| format!("MF_USERS_GRPC_URL: {problem}"))
 }

@@ -1,5 +1,5 @@
 //! `make soak`: two replicas under mixed load for minutes, with something broken now and then. What they hold must not
-//! grow: resident memory, descriptors, threads, sessions of the database.
+//! grow: resident memory, descriptors, threads, tasks, sessions of the database.
 //!
 //! [`load`] calls, [`breaking`] breaks, [`watch`] looks at the processes, [`trend`] says whether something grows.
 
@@ -32,10 +32,11 @@ type Figure = fn(&Look) -> f64;
 
 /// A figure that must not grow: its name, how it is read, and by how much it may seem to grow in a minute. That is
 /// for the noise of a short run; over hours it would be seen.
-const FIGURES: [(&str, Figure, f64, &str); 4] = [
+const FIGURES: [(&str, Figure, f64, &str); 5] = [
     ("resident memory", |look| look.resident / 1_048_576.0, 0.25, " MB"),
     ("descriptors", |look| look.descriptors, 0.5, ""),
     ("threads", |look| look.threads, 0.2, ""),
+    ("tasks", |look| look.tasks, 1.0, ""),
     ("sessions of PostgreSQL", |look| look.sessions, 0.5, ""),
 ];
 
@@ -66,8 +67,8 @@ pub async fn run(auth: &Path, lasts: Duration) -> Result<()> {
     while next < end {
         next += EVERY;
         sleep_until(next).await;
-        for watch in &mut watches {
-            watch.look(began.elapsed())?;
+        for (watch, server) in watches.iter_mut().zip(&servers) {
+            watch.look(began.elapsed(), server).await?;
         }
         breaking.now_and_then(began.elapsed(), lasts, &mut postgres, &redis, &network).await?;
     }

@@ -10,20 +10,14 @@ use auth_domain::model::{
 };
 use auth_domain::ports::{Checks, Observer, Store};
 
-use crate::flights::{Flights, Turn};
-use crate::lease::Micros;
-use crate::memory::{Answer, Memory, Question, Recalled};
-
-/// How often a caller waits for the read of somebody else before it reads itself.
-const WAITS: u32 = 2;
+use crate::memory::{Answer, Memory, Question};
+use crate::shared::Shared;
 
 /// Answers from memory while that is sure to be current, and asks the store otherwise.
 pub struct RememberedChecks {
     store: Arc<dyn Store>,
     memory: Arc<Memory>,
-    observer: Arc<dyn Observer>,
-    started: Instant,
-    flights: Flights,
+    shared: Shared,
 }
 
 impl RememberedChecks {
@@ -35,52 +29,12 @@ impl RememberedChecks {
         observer: Arc<dyn Observer>,
         started: Instant,
     ) -> Self {
-        Self { store, memory, observer, started, flights: Flights::default() }
+        let shared = Shared::new(Arc::clone(&memory), observer, started);
+        Self { store, memory, shared }
     }
 
-    fn now(&self) -> Micros {
-        Micros::try_from(self.started.elapsed().as_micros()).unwrap_or(Micros::MAX)
-    }
-
-    /// What the memory says, if it may say anything.
-    fn recall(&self, question: &Question) -> Result<Answer, bool> {
-        match self.memory.recall(question, self.now()) {
-            Recalled::Current(answer) => Ok(answer),
-            Recalled::Graced(answer) => {
-                self.observer.graced();
-                Ok(answer)
-            }
-            Recalled::Miss => Err(true),
-            Recalled::Untrusted => Err(false),
-        }
-    }
-
-    /// The answer. What is read by somebody else began perhaps before this caller asked; so whoever waited
-    /// for it looks at the memory as if they came just now, and takes nothing from hand to hand.
     async fn answer(&self, question: Question) -> Result<Answer> {
-        for _ in 0..WAITS {
-            match self.recall(&question) {
-                Ok(answer) => return Ok(answer),
-                Err(false) => return self.read(question).await,
-                Err(true) => {}
-            }
-            match self.flights.join(question) {
-                Turn::Lead(flight) => {
-                    let ticket = self.memory.ticket();
-                    let answer = self.read(question).await?;
-                    linger().await;
-                    self.memory.remember(question, ticket, answer.clone());
-                    drop(flight);
-                    return Ok(answer);
-                }
-                // Whether it was read, could not be, or nobody wants it any more.
-                Turn::Follow(mut closes) => while closes.changed().await.is_ok() {},
-            }
-        }
-        match self.recall(&question) {
-            Ok(answer) => Ok(answer),
-            Err(_) => self.read(question).await,
-        }
+        self.shared.answer(question, || self.read(question)).await
     }
 
     /// What the store says now, which is always current.
@@ -114,22 +68,6 @@ impl RememberedChecks {
             }
         })
     }
-}
-
-/// What is read arrives late, where a test wants it so. There is no such thing in a release build.
-async fn linger() {
-    #[cfg(debug_assertions)]
-    if let Some(millis) = lingering() {
-        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
-    }
-}
-
-#[cfg(debug_assertions)]
-#[expect(clippy::disallowed_methods, reason = "no setting: for tests, and in no release build")]
-fn lingering() -> Option<u64> {
-    use std::sync::OnceLock;
-    static MILLIS: OnceLock<Option<u64>> = OnceLock::new();
-    *MILLIS.get_or_init(|| std::env::var("KEYWARD_TEST_LINGER").ok()?.parse().ok())
 }
 
 fn odd(answer: &Answer) -> Error {

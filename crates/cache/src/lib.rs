@@ -9,13 +9,14 @@
 //! 2. [`memory`]: what is remembered, how much of it, and the one place that decides what is a hit.
 //! 3. [`lease`]: while a replica trusts its memory, it knows of every acknowledged write.
 //! 4. [`confirm`]: when a write may be acknowledged.
-//! 5. [`checks`]: the port, made of these and the store; callers who miss the same thing share a read.
+//! 5. [`checks`]: the port, made of these and the store; callers who miss the same thing share a read (`shared`).
 
 pub mod checks;
 pub mod confirm;
 mod flights;
 pub mod lease;
 pub mod memory;
+mod shared;
 pub mod stripes;
 
 pub use checks::RememberedChecks;

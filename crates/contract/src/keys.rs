@@ -8,7 +8,7 @@ use auth_domain::error::{Entity, Error};
 use auth_domain::model::{Direction, Key, KeyOrder};
 
 use crate::AnyStore;
-use crate::sample::{apply, given, key, key_id, moment, page, user};
+use crate::sample::{FAR, apply, given, key, key_id, moment, now, page, user};
 
 /// With and without an end, down to the microsecond, at both ends of time.
 pub async fn a_key_reads_back_as_written(store: AnyStore) {
@@ -76,6 +76,25 @@ pub async fn purging_takes_the_expired_and_nothing_else(store: AnyStore) {
     given(&store, vec![Change::PurgeKeys { expired_before: limit }]).await;
     let left: Vec<_> = all().await.unwrap().items.iter().map(|key| key.id).collect();
     assert_eq!(left, [key_id(1), key_id(3), key_id(4)]);
+}
+
+/// A caller whose clock is fast takes nothing that lives, nor what another one has to call expired for a while.
+pub async fn r29_only_what_is_over_by_the_stores_clock_is_purged(store: AnyStore) {
+    let (lately, live) =
+        (now().minus(Duration::from_secs(30)), now().plus(Duration::from_mins(30)));
+    for (number, end) in (1..).zip([moment(1), lately, live, FAR]) {
+        given(
+            &store,
+            vec![Change::InsertKey(Key { expires_at: Some(end), ..key(number, user(1)) })],
+        )
+        .await;
+    }
+    for fast in [now().plus(Duration::from_hours(1)), Timestamp::from_micros(i64::MAX)] {
+        given(&store, vec![Change::PurgeKeys { expired_before: fast }]).await;
+        let left = store.keys(user(1), page(0, 10, KeyOrder::Id, Direction::Ascending)).await;
+        let left: Vec<_> = left.unwrap().items.iter().map(|key| key.id).collect();
+        assert_eq!(left, [key_id(2), key_id(3), key_id(4)]);
+    }
 }
 
 /// Every order both ways, ties by id, and the pages are parts of the whole.

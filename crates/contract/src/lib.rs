@@ -189,6 +189,7 @@ macro_rules! store_contract {
                 only_its_issuer_finds_a_key
                 a_key_is_removed_once_and_by_its_issuer
                 purging_takes_the_expired_and_nothing_else
+                r29_only_what_is_over_by_the_stores_clock_is_purged
                 lists_are_ordered_and_paged
             }
             log {
@@ -285,6 +286,7 @@ macro_rules! store_contract {
                 go40_no_session_of_a_disabled_account_lives
                 sessions_are_listed_by_when_they_were_used
                 purging_takes_the_sessions_that_are_over
+                r29_only_sessions_that_are_over_by_the_stores_clock_are_purged
                 a_session_that_is_not_there_writes_nothing
                 nothing_is_written_with_a_session_after_it_is_ended
                 fw13_no_refresh_survives_the_end_of_all_sessions

@@ -24,6 +24,21 @@ pub const fn moment(number: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + number * 1_000_000 + 123_457)
 }
 
+/// Far beyond the life of any machine that runs this.
+pub const FAR: Timestamp = Timestamp::from_seconds(5_000_000_000);
+
+/// This moment, by the clock of this machine, which the stores under test are on, too.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no context here, and the stores have clocks"
+)]
+pub fn now() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
 const fn uuid(kind: u128, number: u128) -> Uuid {
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | kind << 32 | number)
 }

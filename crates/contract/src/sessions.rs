@@ -1,5 +1,7 @@
 //! Sessions with refresh tokens.
 
+use std::time::Duration;
+
 use auth_domain::Timestamp;
 use auth_domain::change::{Change, Guard};
 use auth_domain::error::{Entity, Error, Unauthenticated};
@@ -12,7 +14,7 @@ use auth_domain::ports::BARRED;
 use crate::AnyStore;
 use crate::races::{at_once, used_before_taken};
 use crate::sample::{
-    account, apply, commit, given, guarded, moment, new_session, page, session_id, user,
+    account, apply, commit, given, guarded, moment, new_session, now, page, session_id, user,
 };
 
 /// The second this many into the tests' year: sessions begin in whole ones.
@@ -224,6 +226,27 @@ pub async fn purging_takes_the_sessions_that_are_over(store: AnyStore) {
     given(&store, vec![Change::PurgeSessions { expired_before: moment(1_001) }]).await;
     assert!(found(&store, 1).await.is_none() && found(&store, 2).await.is_some());
     assert_eq!(store.revision().await.unwrap(), before);
+}
+
+/// A caller whose clock is fast ends no session that lives.
+pub async fn r29_only_sessions_that_are_over_by_the_stores_clock_are_purged(store: AnyStore) {
+    let (lately, live) =
+        (now().minus(Duration::from_secs(30)), now().plus(Duration::from_mins(30)));
+    for (number, end) in [(1_u8, moment(1_000)), (2, lately), (3, live)] {
+        let owner = u32::from(number);
+        let one = Session { expires_at: end, ends_at: end, ..session(owner, user(owner)) };
+        let theirs = account(owner, &format!("user{owner}@example.com"));
+        let begin = begin(one, number, proved(owner));
+        given(&store, vec![Change::InsertAccount(theirs), begin]).await;
+    }
+    for fast in [now().plus(Duration::from_hours(1)), Timestamp::from_micros(i64::MAX)] {
+        given(&store, vec![Change::PurgeSessions { expired_before: fast }]).await;
+        let mut left = Vec::new();
+        for number in 1..=3 {
+            left.push(found(&store, number).await.is_some());
+        }
+        assert_eq!(left, [false, true, true]);
+    }
 }
 
 /// Whoever uses one that was ended writes nothing.

@@ -157,8 +157,8 @@ pub enum Change {
         /// Why.
         why: SessionEnd,
     },
-    /// Deletes the sessions that were over before this moment. Nobody can tell: what is left of their tokens was over
-    /// with them.
+    /// Deletes the sessions that were over before this moment, and for a minute by the store's clock: a caller whose
+    /// clock is fast must not end what lives. Nobody can tell: what is left of their tokens was over with them.
     PurgeSessions {
         /// Those whose `expires_at` is earlier go.
         expired_before: Timestamp,
@@ -170,8 +170,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// Deletes every API key that ended before this moment. Nobody can tell: they were no longer
-    /// honoured.
+    /// Deletes every API key that ended before this moment, and a minute ago by the store's clock: a caller whose
+    /// clock is fast must not revoke what lives. Nobody can tell: they were no longer honoured.
     PurgeKeys {
         /// Keys whose `expires_at` is earlier go.
         expired_before: Timestamp,

@@ -1,5 +1,9 @@
 //! What the outside implements. Reads are grouped by noun; there is one way to write.
 
+/// What spans of calls that leave the process are filed under: a collector of traces gets them, and no log line
+/// speaks of them.
+pub const CALLS_OUT: &str = "calls_out";
+
 mod admission;
 mod checks;
 mod log;

@@ -1,8 +1,12 @@
 //! The directory of another service: a client of `protomfx.UsersService`.
 //!
 //! Ids are UUIDs by their type and addresses are parsed, so nothing that a client made up leaves here
-//! unread. What comes back is not believed either: whoever asks checks it.
+//! unread. What comes back is not believed either: whoever asks checks it. While nothing comes, [`breaker`] keeps
+//! everybody but one from waiting for it.
 
+mod breaker;
+
+use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
+use self::breaker::Breaker;
 use crate::proto;
 use crate::proto::users_service_client::UsersServiceClient;
 
@@ -32,6 +37,8 @@ pub struct RemoteOptions<'a> {
     pub authorities: Option<&'a Path>,
     /// Names the trace a call belongs to, as a `traceparent` (W3C Trace Context).
     pub traceparent: fn() -> Option<String>,
+    /// Hears whether the service is not asked for now, because it did not answer, whenever that changes.
+    pub not_asked: fn(bool),
 }
 
 /// People as another service knows them.
@@ -39,6 +46,7 @@ pub struct RemoteDirectory {
     client: UsersServiceClient<Channel>,
     deadline: Duration,
     traceparent: fn() -> Option<String>,
+    breaker: Breaker,
 }
 
 impl RemoteDirectory {
@@ -65,7 +73,8 @@ impl RemoteDirectory {
             endpoint = endpoint.tls_config(tls).map_err(bad)?;
         }
         let client = UsersServiceClient::new(endpoint.connect_lazy());
-        Ok(Self { client, deadline: options.deadline, traceparent: options.traceparent })
+        let breaker = Breaker::new(options.not_asked);
+        Ok(Self { client, deadline: options.deadline, traceparent: options.traceparent, breaker })
     }
 
     /// A request that says how long it may take and which trace it belongs to.
@@ -76,12 +85,17 @@ impl RemoteDirectory {
         request
     }
 
-    /// What the service answers, in time.
+    /// What the service answers, in time. It is not asked while it does not.
     async fn answer(
         &self,
         call: impl Future<Output = Result<Response<proto::UsersRes>, Status>> + Send,
     ) -> Result<Vec<Person>> {
-        match tokio::time::timeout(self.deadline, call).await {
+        let Some(turn) = self.breaker.turn() else {
+            return Err(Error::unavailable("the users service has not answered lately"));
+        };
+        let answer = tokio::time::timeout(self.deadline, call).await;
+        turn.end(answer.as_ref().is_ok_and(is_answer));
+        match answer {
             Ok(Ok(answer)) => Ok(understand(answer.into_inner().users)),
             Ok(Err(status)) if status.code() == Code::NotFound => {
                 Err(Error::NotFound(Entity::Account))
@@ -93,6 +107,14 @@ impl RemoteDirectory {
             Err(_) => Err(Error::unavailable("the users service did not answer in time")),
         }
     }
+}
+
+/// Whether this came from the service, whatever it says. What went wrong on the way has a source.
+fn is_answer<T>(answer: &Result<T, Status>) -> bool {
+    answer.as_ref().err().is_none_or(|status| {
+        let is_away = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
+        !is_away && status.source().is_none()
+    })
 }
 
 fn trace(metadata: &mut MetadataMap, parent: Option<String>) {

@@ -73,6 +73,8 @@ impl PgConfig {
             .password(self.password.expose_secret())
             .database(&self.database)
             .application_name("keyward")
+            // The server's own default is as exact, and a pooler does not take it.
+            .extra_float_digits(None)
             .ssl_mode(self.ssl_mode.into());
         if let Some(file) = &self.ssl_root_cert {
             options = options.ssl_root_cert(file);

@@ -11,9 +11,10 @@ use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
+use tracing::Instrument;
 
-use crate::PgConfig;
 use crate::failure::{failure, is_disconnection};
+use crate::{PgConfig, spans};
 
 /// How long a read may take, waiting and a second try included.
 pub(crate) const READ: Duration = Duration::from_secs(2);
@@ -71,13 +72,8 @@ impl Connections {
                 let trusted = judge.trusts(connection.age);
                 Box::pin(async move { Ok(trusted) })
             })
-            .after_connect(|connection, _| Box::pin(refuse_read_only(connection)))
-            .connect_lazy_with(config.options().options([
-                ("statement_timeout", READ.as_millis()),
-                ("lock_timeout", LOCK.as_millis()),
-                // A client that stops in the middle of a commit must not keep its locks.
-                ("idle_in_transaction_session_timeout", WRITE.as_millis()),
-            ]));
+            .after_connect(|connection, _| Box::pin(set_up(connection)))
+            .connect_lazy_with(config.options());
         Self { pool, distrust }
     }
 
@@ -88,16 +84,18 @@ impl Connections {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
+        let span = spans::select(&statement);
         let tries = async {
             match self.attempt(statement()).await {
                 Err(cut) if is_disconnection(&cut) => self.attempt(statement()).await,
                 other => other,
             }
         };
-        match timeout(READ, tries).await {
+        let rows = match timeout(READ, tries).instrument(span.clone()).await {
             Ok(rows) => rows.map_err(failure),
             Err(_) => Err(Error::unavailable("the database did not answer in time")),
-        }
+        };
+        spans::end(&span, rows)
     }
 
     /// The row of a statement that gives at most one.
@@ -179,15 +177,32 @@ impl Drop for Lease {
     }
 }
 
+/// Bounds what its statements may take, and refuses what only reads, in one round trip. Not by options of the start-up
+/// packet, which a pooler does not take.
+async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let statement = "SELECT current_setting('transaction_read_only')::boolean, \
+         set_config('statement_timeout', $1, false), \
+         set_config('lock_timeout', $2, false), \
+         set_config('idle_in_transaction_session_timeout', $3, false)";
+    let (read_only, ..): (bool, String, String, String) = sqlx::query_as(statement)
+        .bind(READ.as_millis().to_string())
+        .bind(LOCK.as_millis().to_string())
+        // A client that stops in the middle of a commit must not keep its locks.
+        .bind(WRITE.as_millis().to_string())
+        .fetch_one(connection)
+        .await?;
+    if read_only { Err(only_reads()) } else { Ok(()) }
+}
+
 /// A standby, or a server demoted to one, answers reads with what was true a while ago.
 pub(crate) async fn refuse_read_only(connection: &mut PgConnection) -> sqlx::Result<()> {
     let read_only: bool =
         sqlx::query_scalar("SELECT current_setting('transaction_read_only')::boolean")
             .fetch_one(connection)
             .await?;
-    if read_only {
-        let message = "the server is read-only: a standby, or set so";
-        return Err(sqlx::Error::Io(std::io::Error::other(message)));
-    }
-    Ok(())
+    if read_only { Err(only_reads()) } else { Ok(()) }
+}
+
+fn only_reads() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::other("the server is read-only: a standby, or set so"))
 }

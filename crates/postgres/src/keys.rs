@@ -135,11 +135,14 @@ pub(crate) async fn remove(db: &mut PgConnection, id: KeyId, issuer: UserId) -> 
 }
 
 pub(crate) async fn purge(db: &mut PgConnection, expired_before: Timestamp) -> Result<()> {
-    query("DELETE FROM keys WHERE expires_at < $1 AND type = 2")
-        .bind(PlainMoment(expired_before))
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    query(
+        "DELETE FROM keys WHERE type = 2 AND expires_at < \
+         least($1, (clock_timestamp() AT TIME ZONE 'UTC') - interval '1 minute')",
+    )
+    .bind(PlainMoment(expired_before))
+    .execute(db)
+    .await
+    .map_err(failure)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! `orgs`, `members`, `groups`, `group_standing`, `group_members`, `invites`, `roles`, `accounts`), which
 //! hold the statements; `log` holds those of the change log, `sinks` those about how far it was passed on,
 //! `mails` those of the queue, `audit` those of the audit trail, and `backup` those about all of it. `connections` is the pool and its
-//! deadlines, `open` and `schema` prepare the database, `failure` says what a database failure means.
+//! deadlines, `spans` what traces show of it, `open` and `schema` prepare the database, `failure` says what a database failure means.
 
 mod accounts;
 mod audit;
@@ -34,6 +34,7 @@ mod schema;
 mod sessions;
 mod signing_keys;
 mod sinks;
+mod spans;
 mod tickets;
 mod transaction;
 mod wakeups;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, refuse_read_only};
@@ -81,6 +81,11 @@ pub(crate) enum Problem {
          database"
     )]
     Unknown(String),
+    #[error(
+        "a pooler in front of it gives its sessions away between transactions; it must keep one for \
+         each connection (PgBouncer: pool_mode = session)"
+    )]
+    SharedSessions,
     #[error("its schema has version {0}, made by a newer version of this program")]
     Newer(i64),
 }
@@ -148,12 +153,34 @@ async fn look(config: &PgConfig) -> Result<Vec<(i64, &'static str)>, Problem> {
 /// Holds the lock and does the work on one connection: when it is lost, both end.
 async fn prepare(config: &PgConfig) -> Result<(), Problem> {
     let mut connection = reach(config).await?;
+    refuse_shared_sessions(&mut connection, config).await?;
     refuse_read_only(&mut connection).await?;
     wait_for_turn(&mut connection).await?;
     schema::prepare(&mut connection).await?;
     // Ends the session, and the lock with it.
     connection.close().await?;
     Ok(())
+}
+
+/// Statements that are prepared, settings of a session, advisory locks and notifications are lost, or become somebody
+/// else's, behind a pooler that lends sessions for a transaction each. Two connections that are open at the same time
+/// and have the same session are behind one; so this is asked before anything is left in a session.
+async fn refuse_shared_sessions(
+    connection: &mut PgConnection,
+    config: &PgConfig,
+) -> Result<(), Problem> {
+    let session = session_of(connection).await?;
+    let mut other = reach(config).await?;
+    let others = session_of(&mut other).await?;
+    other.close().await?;
+    if session == others { Err(Problem::SharedSessions) } else { Ok(()) }
+}
+
+/// The process of the server that serves it now.
+async fn session_of(connection: &mut PgConnection) -> Result<i32, Problem> {
+    // Prepared by nobody.
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// Asks again and again instead of waiting in the server: who waits there holds a snapshot, and whoever

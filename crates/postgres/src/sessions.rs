@@ -224,7 +224,8 @@ pub(crate) async fn remove_all(db: &mut PgConnection, user: UserId) -> Result<()
 pub(crate) async fn purge(db: &mut PgConnection, expired_before: Timestamp) -> Result<()> {
     query(
         "DELETE FROM keyward_sessions WHERE id IN \
-         (SELECT id FROM keyward_sessions WHERE expires_at < $1 LIMIT 10000)",
+         (SELECT id FROM keyward_sessions WHERE expires_at < \
+          least($1, clock_timestamp() - interval '1 minute') LIMIT 10000)",
     )
     .bind(Moment(expired_before))
     .execute(db)

@@ -9,12 +9,13 @@ use auth_domain::error::{Conflict, Error, Result};
 use auth_domain::model::AccountStatus;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 use crate::connections::{Connections, WRITE};
 use crate::failure::{failure, was_disconnected};
 use crate::{
     accounts, backup, cutoffs, group_members, groups, guards, invites, keys, log, mails, members,
-    orgs, platform_invites, roles, sessions, signing_keys, tickets,
+    orgs, platform_invites, roles, sessions, signing_keys, spans, tickets,
 };
 
 /// How often a commit is tried that others keep getting in the way of.
@@ -35,10 +36,12 @@ enum Attempt {
 
 /// Applies a commit, as [`auth_domain::ports::Store::commit`] says.
 pub(crate) async fn commit(database: &Connections, commit: &Commit) -> Result<Option<i64>> {
-    match timeout(WRITE, repeat(database, commit)).await {
+    let span = spans::transaction(commit.changes.len());
+    let result = match timeout(WRITE, repeat(database, commit)).instrument(span.clone()).await {
         Ok(result) => result,
         Err(_) => Err(Error::unavailable("the commit did not end in time; it may have happened")),
-    }
+    };
+    spans::end(&span, result)
 }
 
 async fn repeat(database: &Connections, commit: &Commit) -> Result<Option<i64>> {

@@ -1,7 +1,6 @@
 //! Hearing of commits, by notifications of the server.
 //!
-//! A hint and nothing more: behind a pooler that shares sessions nothing is heard, and what is told while the
-//! connection is down is lost.
+//! A hint and nothing more: what is told while the connection is down is lost.
 
 use std::fmt;
 

@@ -17,8 +17,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
-use crate::{BadAddress, CONNECT, StreamConfig, address};
+use crate::{BadAddress, CONNECT, StreamConfig, address, spans};
 
 /// How long a decision may take: somebody waits for it.
 pub const DECIDE: Duration = Duration::from_millis(250);
@@ -200,7 +201,11 @@ impl RedisCounts {
         command: &Cmd,
     ) -> Option<T> {
         let Connected { mut connection, number, .. } = connected;
-        match timeout(DECIDE, command.query_async(&mut connection)).await {
+        let span = spans::part("EVALSHA");
+        let asked = timeout(DECIDE, command.query_async(&mut connection));
+        let answer = asked.instrument(span.clone()).await;
+        spans::end(&span, matches!(answer, Ok(Ok(_))));
+        match answer {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => tracing::debug!(?error, "Redis cannot count"),
             Err(_) => tracing::debug!("Redis cannot count: it does not answer"),

@@ -7,6 +7,7 @@
 mod address;
 mod counts;
 mod event;
+mod spans;
 mod wakeups;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
 pub use counts::{DECIDE, PAUSE, PREFIX, RedisCounts, Verdict};
 pub use wakeups::RedisWakeups;
@@ -94,6 +96,15 @@ impl Publisher for RedisStream {
         if records.is_empty() {
             return Ok(());
         }
+        let span = spans::command("XADD", records.len());
+        let published = self.add(records).instrument(span.clone()).await;
+        spans::end(&span, published.is_ok());
+        published
+    }
+}
+
+impl RedisStream {
+    async fn add(&self, records: &[Record]) -> Result<()> {
         let mut kept = self.connection.lock().await;
         // Kept again only if all went well: a connection that failed may still answer, to the wrong
         // question.

@@ -10,8 +10,9 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
-use crate::{ANSWER, BadAddress, CONNECT, StreamConfig, address};
+use crate::{ANSWER, BadAddress, CONNECT, StreamConfig, address, spans};
 
 /// Where replicas tell each other that there is something to read.
 pub const CHANNEL: &str = "keyward.changes";
@@ -34,6 +35,13 @@ impl RedisWakeups {
 
     /// Says that there is something to read.
     pub async fn tell(&self) -> Result<()> {
+        let span = spans::command("PUBLISH", 1);
+        let told = self.publish().instrument(span.clone()).await;
+        spans::end(&span, told.is_ok());
+        told
+    }
+
+    async fn publish(&self) -> Result<()> {
         let mut kept = self.telling.lock().await;
         let mut connection = if let Some(connection) = kept.take() {
             connection

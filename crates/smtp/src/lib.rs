@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::model::Letter;
-use auth_domain::ports::{Mailer, Undelivered};
+use auth_domain::ports::{CALLS_OUT, Mailer, Undelivered};
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -22,6 +22,8 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span};
 
 use crate::connect::Server;
 use crate::message::Sender;
@@ -188,10 +190,28 @@ impl Mailer for SmtpMailer {
             .sender
             .write(letter)
             .map_err(|cause| Undelivered::Never { problem: "unwritable", cause: cause.into() })?;
-        match timeout(ALL, self.deliver(to, &message)).await {
-            Ok(delivered) => delivered,
-            Err(_) => Err(down("timeout", "all of it took too long")),
+        let span = debug_span!(
+            target: CALLS_OUT,
+            "smtp",
+            otel.name = "send smtp",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            messaging.system = "smtp",
+            messaging.operation.name = "send",
+            messaging.operation.type = "send",
+            error.type = Empty,
+        );
+        let delivered =
+            match timeout(ALL, self.deliver(to, &message)).instrument(span.clone()).await {
+                Ok(delivered) => delivered,
+                Err(_) => Err(down("timeout", "all of it took too long")),
+            };
+        if let Err(Undelivered::Later { problem, .. } | Undelivered::Never { problem, .. }) =
+            &delivered
+        {
+            span.record("otel.status_code", "ERROR").record("error.type", problem);
         }
+        delivered
     }
 }
 

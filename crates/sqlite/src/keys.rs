@@ -126,11 +126,14 @@ pub(crate) async fn remove(db: &mut SqliteConnection, id: KeyId, issuer: UserId)
 }
 
 pub(crate) async fn purge(db: &mut SqliteConnection, expired_before: Timestamp) -> Result<()> {
-    query("DELETE FROM keys WHERE expires_at < ?1")
-        .bind(expired_before.micros())
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    query(
+        "DELETE FROM keys WHERE expires_at < \
+         min(?1, CAST(unixepoch('subsec') * 1000000 AS INTEGER) - 60000000)",
+    )
+    .bind(expired_before.micros())
+    .execute(db)
+    .await
+    .map_err(failure)?;
     Ok(())
 }
 

@@ -52,6 +52,7 @@ use auth_domain::model::{
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
+use tracing::{Instrument, debug_span};
 use uuid::Uuid;
 
 use crate::failure::failure;
@@ -72,6 +73,25 @@ pub struct SqliteStore {
 #[async_trait]
 impl ports::Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
+        let span = debug_span!(
+            target: ports::CALLS_OUT,
+            "transaction",
+            otel.name = "transaction",
+            otel.kind = "client",
+            db.system.name = "sqlite",
+            db.operation.name = "COMMIT",
+            db.operation.batch.size = commit.changes.len(),
+        );
+        self.transact(commit).instrument(span).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        log::revision(&self.readers).await.map(drop)
+    }
+}
+
+impl SqliteStore {
+    async fn transact(&self, commit: Commit) -> Result<Option<i64>> {
         // Taking the write lock at once: what the guards read cannot change before the end.
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         for guard in &commit.guards {
@@ -85,10 +105,6 @@ impl ports::Store for SqliteStore {
         let revision = log::append(&mut tx, &commit, &told).await?;
         tx.commit().await.map_err(failure)?;
         Ok(revision)
-    }
-
-    async fn ping(&self) -> Result<()> {
-        log::revision(&self.readers).await.map(drop)
     }
 }
 

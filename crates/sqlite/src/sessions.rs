@@ -219,7 +219,8 @@ pub(crate) async fn remove_all(db: &mut SqliteConnection, user: UserId) -> Resul
 pub(crate) async fn purge(db: &mut SqliteConnection, expired_before: Timestamp) -> Result<()> {
     query(
         "DELETE FROM keyward_sessions WHERE id IN \
-         (SELECT id FROM keyward_sessions WHERE expires_at < ?1 LIMIT 10000)",
+         (SELECT id FROM keyward_sessions WHERE expires_at < \
+          min(?1, CAST(unixepoch('subsec') * 1000000 AS INTEGER) - 60000000) LIMIT 10000)",
     )
     .bind(expired_before.micros())
     .execute(db)

@@ -26,7 +26,7 @@ pub use metrics::{
     MemoryNumbers, Metrics, WorkNumbers, build_info, certificate_expires, clock_stepped, confirmed,
     counted_alone, counting_together, mail_died, mail_dropped, mail_failed, mail_sent, mail_tried,
     mails, memory, not_published, not_renewed, outbox, published, refused, reloaded, shed,
-    signing_keys, signing_keys_stale, wants_openmetrics, work,
+    signing_keys, signing_keys_stale, tasks, users_not_asked, wants_openmetrics, work,
 };
 pub use proxies::{BadNetwork, Network, Proxies};
 pub use request::layers;

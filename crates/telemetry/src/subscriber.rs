@@ -6,6 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use std::time::Duration;
 
 use anyhow::Context;
+use auth_domain::ports::CALLS_OUT;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -127,9 +128,12 @@ fn logged(level: LevelFilter) -> Targets {
     Targets::new().with_target("auth", level).with_default(level.min(LevelFilter::INFO))
 }
 
-/// Our own spans down to the operations that are too frequent for the log, and slow statements.
+/// Our own spans down to the operations that are too frequent for the log, what they ask others, and slow statements.
 fn traced() -> Targets {
-    Targets::new().with_target("auth", LevelFilter::DEBUG).with_target("sqlx", LevelFilter::WARN)
+    Targets::new()
+        .with_target("auth", LevelFilter::DEBUG)
+        .with_target(CALLS_OUT, LevelFilter::DEBUG)
+        .with_target("sqlx", LevelFilter::WARN)
 }
 
 /// Logs a panic as one line and counts it, wherever it happened.
@@ -181,7 +185,7 @@ impl Drop for Telemetry {
 mod tests {
     use tracing::Level;
 
-    use super::{LevelFilter, logged, traced};
+    use super::{CALLS_OUT, LevelFilter, logged, traced};
 
     #[test]
     fn s_91_libraries_never_log_what_is_on_the_wire() {
@@ -199,5 +203,7 @@ mod tests {
         assert!(traced().would_enable("auth_domain::app", &Level::DEBUG));
         assert!(!logged(LevelFilter::INFO).would_enable("auth_domain::app", &Level::DEBUG));
         assert!(!traced().would_enable("h2::proto", &Level::INFO));
+        assert!(traced().would_enable(CALLS_OUT, &Level::DEBUG));
+        assert!(!logged(LevelFilter::TRACE).would_enable(CALLS_OUT, &Level::DEBUG));
     }
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Activity {
     read: AtomicU64,
     written: AtomicU64,
+    given: AtomicU64,
     started: AtomicU64,
     finished: AtomicU64,
     http2: AtomicBool,
@@ -28,16 +29,18 @@ pub(super) struct Seen {
     pub(super) read: u64,
     /// Bytes that went out.
     pub(super) written: u64,
-    /// Requests whose head was read.
+    /// Parts of answers that were handed over to be sent.
+    pub(super) given: u64,
+    /// How often work on a request began.
     pub(super) started: u64,
-    /// Requests that were answered, or whose client went away.
+    /// How often it ended, or paused until the client has taken what there is.
     pub(super) finished: u64,
     /// Whether they came over HTTP/2; unknown, and so false, before the first.
     pub(super) http2: bool,
 }
 
 impl Seen {
-    /// Requests under way.
+    /// Requests that are worked on.
     pub(super) const fn busy(&self) -> u64 {
         self.started.saturating_sub(self.finished)
     }
@@ -50,6 +53,7 @@ impl Activity {
         Seen {
             read: self.read.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),
+            given: self.given.load(Ordering::Relaxed),
             started: self.started.load(Ordering::Relaxed),
             finished,
             http2: self.http2.load(Ordering::Relaxed),
@@ -62,7 +66,7 @@ impl Activity {
             self.http2.store(true, Ordering::Relaxed);
         }
         self.started.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        Busy { activity: Arc::clone(self), at_work: true }
     }
 
     /// From now on answers ask the client to close the connection.
@@ -76,19 +80,44 @@ impl Activity {
     }
 }
 
-/// A request that is under way.
+/// A request that is under way: it is our turn, or the client's to take what we have.
 #[derive(Debug)]
-pub(super) struct Busy(Arc<Activity>);
+pub(super) struct Busy {
+    activity: Arc<Activity>,
+    at_work: bool,
+}
 
 impl Busy {
     pub(super) fn activity(&self) -> &Activity {
-        &self.0
+        &self.activity
+    }
+
+    /// It is our turn.
+    pub(super) fn work(&mut self) {
+        if !self.at_work {
+            self.at_work = true;
+            self.activity.started.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// It is the client's turn.
+    pub(super) fn rest(&mut self) {
+        if self.at_work {
+            self.at_work = false;
+            self.activity.finished.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The same, with another part of the answer.
+    pub(super) fn give(&mut self) {
+        self.activity.given.fetch_add(1, Ordering::Relaxed);
+        self.rest();
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.finished.fetch_add(1, Ordering::Release);
+        self.rest();
     }
 }
 

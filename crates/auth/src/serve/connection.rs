@@ -1,32 +1,23 @@
 //! One connection: from the handshake to its end.
 
-use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use auth_grpc::PeerNames;
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
-use axum::routing::future::RouteFuture;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Version};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 
-use super::activity::{Activity, Busy, Counted, Seen};
+use super::activity::{Activity, Counted, Seen};
+use super::answer::Serving;
 use super::{Drain, certificate};
 
 /// What an HTTP/2 client says before anything else.
@@ -35,7 +26,7 @@ const PREFACE_BYTES: u64 = 24;
 /// is on its way to us is still answered.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long a connection on which nothing is under way may take to send what was answered.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many streams a client may reset before we have looked at them (CVE-2023-44487), and how many
 /// resets it may provoke from us (CVE-2025-8671).
 const RESETS: usize = 20;
@@ -134,8 +125,14 @@ pub(super) async fn serve(
     drain: &Drain,
 ) {
     let activity = Arc::default();
-    let mut serving =
-        Serving { router, peer: ConnectInfo(peer), names: None, activity: Arc::clone(&activity) };
+    let mut serving = Serving {
+        router,
+        peer: ConnectInfo(peer),
+        names: None,
+        activity: Arc::clone(&activity),
+        // Residents hold streams without an end, which must not hold up ours.
+        to_the_end: matches!(manners.limits.kind, Kind::Visitors { .. }),
+    };
     let Some(tls) = tls else {
         return converse(Counted::new(tcp, activity), serving, manners, drain).await;
     };
@@ -224,8 +221,8 @@ async fn outstayed(manners: &Manners, activity: &Activity) -> Ending {
     }
 }
 
-/// Waits until no request was made for `idle`, or one has been on its way for longer than `head`;
-/// says whether it was the latter. Looks at the numbers now and then, so that requests need not
+/// Waits until no request was made and no part of an answer taken for `idle`, or a request has been on
+/// its way for longer than `head`; says whether it was the latter. Looks at the numbers now and then, so that requests need not
 /// touch a timer.
 async fn idle_or_slow(head: Duration, idle: Duration, activity: &Activity) -> bool {
     let pause = head.min(idle).checked_div(4).unwrap_or(head);
@@ -238,7 +235,10 @@ async fn idle_or_slow(head: Duration, idle: Duration, activity: &Activity) -> bo
         sleep(pause).await;
         let seen = activity.seen();
         let now = Instant::now();
-        if seen.busy() > 0 || seen.finished != before.finished {
+        let answered = seen.finished != before.finished || seen.given != before.given;
+        // HTTP/2 also writes what is no answer, as pings.
+        let taken = !seen.http2 && seen.written != before.written;
+        if seen.busy() > 0 || answered || taken {
             (before, quiet_since, head_since) = (seen, now, None);
             continue;
         }
@@ -281,56 +281,4 @@ fn jittered(time: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish().rem_euclid(201);
     let share = u32::try_from(random).unwrap_or(100).saturating_add(900);
     time.checked_div(1000).unwrap_or_default().saturating_mul(share)
-}
-
-/// The router, for the requests of one connection.
-struct Serving {
-    router: Router,
-    peer: ConnectInfo<SocketAddr>,
-    names: Option<PeerNames>,
-    activity: Arc<Activity>,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Serving {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn call(&self, mut request: Request<Incoming>) -> Answer {
-        let http2 = request.version() == Version::HTTP_2;
-        let extensions = request.extensions_mut();
-        extensions.insert(self.peer);
-        if let Some(names) = &self.names {
-            extensions.insert(names.clone());
-        }
-        let busy = self.activity.begin(http2);
-        Answer { routed: self.router.clone().call(request), http2, busy }
-    }
-}
-
-pin_project! {
-    /// An answer in the making. A type of its own, because a box would be one more allocation for
-    /// every request.
-    struct Answer {
-        #[pin]
-        routed: RouteFuture<Infallible>,
-        http2: bool,
-        busy: Busy,
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Response, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut answer = match ready!(this.routed.poll(cx)) {
-            Ok(answer) => answer,
-            Err(never) => match never {},
-        };
-        if !*this.http2 && this.busy.activity().is_closing() {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Poll::Ready(Ok(answer))
-    }
 }

@@ -1,10 +1,13 @@
 //! Real sockets, odd clients, shortened patience.
 
+mod answers;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use auth_grpc::PeerNames;
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -21,6 +24,10 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_millis(600);
+/// How many parts the answer of `/trickle` has before its last pause.
+const PARTS: u32 = 12;
+/// More than the system holds for a client that does not read.
+const FLOOD: usize = 64 << 20;
 
 fn limits() -> Limits {
     Limits {
@@ -44,7 +51,7 @@ fn residents(age: Duration) -> Limits {
 struct Open {
     at: SocketAddr,
     drain: Drain,
-    /// A request to `/slow` has begun.
+    /// A request to `/slow` has begun, or the answer of `/pause`.
     begun: Arc<Notify>,
     /// Lets it end.
     release: Arc<Notify>,
@@ -64,9 +71,23 @@ fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
             "done"
         }
     };
+    let pause = {
+        let (begun, release) = (Arc::clone(&begun), Arc::clone(&release));
+        move || async move {
+            let parts = futures_util::stream::once(async move {
+                begun.notify_one();
+                release.notified().await;
+                Ok::<_, io::Error>("done")
+            });
+            Body::from_stream(parts)
+        }
+    };
     let router = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/slow", get(slow))
+        .route("/pause", get(pause))
+        .route("/trickle", get(|| async { trickle() }))
+        .route("/flood", get(|| async { Body::from(vec![b'x'; FLOOD]) }))
         .route(
             "/peer",
             get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
@@ -83,6 +104,20 @@ fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
     Open { at, drain, begun, release }
 }
 
+/// An answer that takes much longer than idling, with pauses that do, too.
+fn trickle() -> Body {
+    let parts = futures_util::stream::unfold(0, |part| async move {
+        let pause = match part {
+            0..PARTS => SHORT / 2,
+            PARTS => IDLE * 2,
+            _ => return None,
+        };
+        sleep(pause).await;
+        Some((Ok::<_, io::Error>(if part < PARTS { "part," } else { "end" }), part + 1))
+    });
+    Body::from_stream(parts)
+}
+
 impl Open {
     async fn connect(&self) -> TcpStream {
         timeout(PATIENCE, TcpStream::connect(self.at)).await.unwrap().unwrap()
@@ -93,6 +128,17 @@ impl Open {
         let mut tcp = self.connect().await;
         tcp.write_all(text.as_bytes()).await.unwrap();
         tcp
+    }
+
+    /// Waits until it has no connection. Whoever does not read does not hear of their end.
+    async fn ends_all(&self, whose: &str) {
+        let ended = async {
+            // The listener itself is one.
+            while self.drain.connections.len() > 1 {
+                sleep(SHORT / 10).await;
+            }
+        };
+        timeout(PATIENCE, ended).await.expect(whose);
     }
 }
 
@@ -295,6 +341,16 @@ async fn what_takes_too_long_is_cut_off_and_counted() {
     assert_eq!(rest(tcp).await, "");
 }
 
+/// Of whoever goes on connecting.
+#[test]
+fn the_last_look_at_a_port_has_an_end() {
+    let most = BACKLOG as usize;
+    assert_eq!(held(|| Ok(())).take(most + 1).count(), most);
+    let mut found = [Ok(1), Err(io::ErrorKind::ConnectionAborted), Ok(2)].into_iter();
+    let next = || found.next().unwrap_or(Err(io::ErrorKind::WouldBlock)).map_err(io::Error::from);
+    assert_eq!(held(next).collect::<Vec<_>>(), [1, 2]);
+}
+
 /// A client that speaks HTTP/2 over plain TCP, and the task that ends with its connection.
 async fn http2(
     server: &Open,
@@ -302,9 +358,22 @@ async fn http2(
     hyper::client::conn::http2::SendRequest<axum::body::Body>,
     tokio::task::JoinHandle<hyper::Result<()>>,
 ) {
+    http2_with_window(server, 64 * 1024).await
+}
+
+/// The same, which takes so many bytes of an answer unasked.
+async fn http2_with_window(
+    server: &Open,
+    window: u32,
+) -> (
+    hyper::client::conn::http2::SendRequest<axum::body::Body>,
+    tokio::task::JoinHandle<hyper::Result<()>>,
+) {
     let io = hyper_util::rt::TokioIo::new(server.connect().await);
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let (client, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let mut builder =
+        hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (client, connection) = builder.handshake(io).await.unwrap();
     (client, tokio::spawn(connection))
 }
 

@@ -32,6 +32,11 @@ impl Workers {
         workers.map(Self).map_err(|error| format!("cannot start threads: {error}"))
     }
 
+    /// How many tasks they have begun and not ended.
+    pub(crate) fn tasks(&self) -> usize {
+        self.0.iter().map(|worker| worker.handle.metrics().num_alive_tasks()).sum()
+    }
+
     /// Serves the connection on the thread that has the fewest.
     pub(crate) fn serve<F: Future<Output = ()> + Send + 'static>(
         &self,

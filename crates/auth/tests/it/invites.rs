@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::users::{Manner, Users, email, id};
-use crate::world::{embedded, found, get, sibling, stores};
+use crate::world::{embedded, eventually, found, get, sibling, stores};
 
 const PLATFORM_INVITE: &str = "0192d3f0-5555-7abc-8def-000000000000";
 
@@ -147,6 +147,10 @@ async fn r48_without_the_users_service_what_needs_it_says_so_in_time_and_nothing
     }
     // Revoking needs nobody's address.
     users.behave(Manner::Well);
+    eventually("it is asked again", Duration::from_secs(30), async || {
+        get(&server, &path, &two).await.status() == 200
+    })
+    .await;
     let other = invited(&server, &org, &owner, 4).await;
     users.behave(Manner::Hangs);
     let revoked = server.send(Method::DELETE, &other, Some(&owner), None).await.unwrap();

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use auth_grpc::proto::IssueReq;
-use auth_testkit::{Server, Setup};
+use auth_testkit::{Network, Proxy, Server, Setup};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::users::{Manner, Users, email, id};
-use crate::world::{found, get, identify, sibling, stores};
+use crate::world::{eventually, found, get, identify, sibling, stores};
+
+const SOON: Duration = Duration::from_secs(30);
 
 async fn send(server: &Server, method: Method, path: &str, token: &str, body: Value) -> Response {
     server.send(method, path, Some(token), Some(&body)).await.unwrap()
@@ -187,5 +189,51 @@ async fn r73_r48_d58_without_the_users_service_what_needs_it_says_so_in_time() {
         }
     }
     users.behave(Manner::Well);
+    let path = format!("/orgs/{org}/memberships");
+    eventually("it is asked again", SOON, async || {
+        get(&server, &path, &owner).await.status() == 200
+    })
+    .await;
     assert_eq!(page(&server, &org, &owner, "").await["total"], 1, "nobody was half added");
+}
+
+/// Whether the numbers say that it is not asked.
+async fn is_not_asked(server: &Server) -> bool {
+    let numbers = server.client.get(server.ops_url("/metrics")).send().await.unwrap();
+    let numbers = numbers.text().await.unwrap();
+    let open =
+        numbers.lines().find_map(|line| line.strip_prefix("auth_users_service_breaker_open "));
+    open.unwrap() == "1"
+}
+
+#[tokio::test]
+async fn r18_a_users_service_that_is_frozen_is_not_waited_for() {
+    let users = Users::start(1).await;
+    let network = Proxy::to(users.address).await.unwrap();
+    let deadline = Duration::from_secs(2);
+    let setup = crate::world::embedded().set("MF_AUTH_GRPC_TIMEOUT", "2s");
+    let server = fleet_at(setup, &network.address().to_string()).await;
+    let owner = login(&server, 1).await;
+    let org = found(&server, &owner, "acme").await;
+    let path = format!("/orgs/{org}/memberships");
+    assert_eq!(get(&server, &path, &owner).await.status(), 200);
+    assert!(!is_not_asked(&server).await);
+
+    network.become_(Network::Silent);
+    let ask = || get(&server, &path, &owner);
+    let (one, two, three) = tokio::join!(ask(), ask(), ask());
+    assert_eq!([one, two, three].map(|answer| answer.status().as_u16()), [503; 3]);
+    assert!(is_not_asked(&server).await);
+    users.calls();
+    let mut waited = 0;
+    for _ in 0..20 {
+        let begun = Instant::now();
+        assert_eq!(ask().await.status(), 503);
+        waited += u32::from(begun.elapsed() >= deadline);
+    }
+    assert!(waited <= 1, "{waited} waited, and one was to find out");
+
+    network.become_(Network::Fine);
+    eventually("it is asked again", SOON, async || ask().await.status() == 200).await;
+    assert!(!is_not_asked(&server).await);
 }

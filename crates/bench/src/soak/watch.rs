@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
+use auth_testkit::Server;
 
 use crate::cpu;
 
@@ -19,8 +20,17 @@ pub struct Look {
     pub descriptors: f64,
     /// Threads.
     pub threads: f64,
+    /// Tasks that have begun and not ended, as it says itself.
+    pub tasks: f64,
     /// Connections to the database, open or being opened.
     pub sessions: f64,
+}
+
+async fn tasks(server: &Server) -> Result<f64> {
+    let numbers = server.client.get(server.ops_url("/metrics")).send().await?.text().await?;
+    let tasks = numbers.lines().find_map(|line| line.strip_prefix("auth_tasks "));
+    // Not before the first time that it is counted.
+    Ok(tasks.map_or(Ok(0.0), str::parse)?)
 }
 
 /// A process that is watched.
@@ -38,7 +48,8 @@ impl Watch {
     }
 
     /// Looks at it.
-    pub fn look(&mut self, at: Duration) -> Result<()> {
+    pub async fn look(&mut self, at: Duration, server: &Server) -> Result<()> {
+        let tasks = tasks(server).await?;
         let count = |what: &str| -> Result<f64> {
             Ok(fs::read_dir(format!("/proc/{}/{what}", self.pid))?.count() as f64)
         };
@@ -47,6 +58,7 @@ impl Watch {
             resident: cpu::resident(self.pid)? as f64,
             descriptors: count("fd")?,
             threads: count("task")?,
+            tasks,
             sessions: self.sessions()?,
         });
         Ok(())

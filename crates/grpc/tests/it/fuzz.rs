@@ -322,6 +322,7 @@ fn fuzz_answers_of_a_users_service() {
             tls: false,
             authorities: None,
             traceparent: || None,
+            not_asked: |_| {},
         })
         .unwrap()
     });

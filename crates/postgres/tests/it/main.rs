@@ -10,6 +10,7 @@ mod counts;
 mod explain;
 mod faults;
 mod interrupted;
+mod pooler;
 mod schema;
 mod takeover;
 mod world;

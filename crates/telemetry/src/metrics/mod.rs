@@ -13,6 +13,7 @@ mod openmetrics;
 mod operations;
 mod process;
 mod reload;
+mod users;
 mod work;
 
 use std::sync::{Arc, OnceLock};
@@ -31,7 +32,8 @@ pub use self::memory::{MemoryNumbers, confirmed, memory, not_renewed};
 pub use self::openmetrics::is_wanted as wants_openmetrics;
 use self::operations::Operations;
 pub use self::reload::{certificate_expires, reloaded};
-pub use self::work::{WorkNumbers, shed, work};
+pub use self::users::users_not_asked;
+pub use self::work::{WorkNumbers, shed, tasks, work};
 
 /// All numbers of this process.
 #[derive(Clone)]
@@ -126,6 +128,7 @@ fn describe() {
     reload::describe();
     clock::describe();
     work::describe();
+    users::describe();
     memory::describe();
     describe_counter!("auth_panics_total", "Panics, by where they happened.");
     describe_counter!("auth_refused_total", "Requests refused by a limit.");
@@ -152,6 +155,7 @@ fn begin_at_zero() {
     mail::begin_at_zero();
     memory::begin_at_zero();
     work::begin_at_zero();
+    users::begin_at_zero();
 }
 
 /// Says what is running, in the labels of `auth_build_info`.
@@ -210,6 +214,8 @@ mod tests {
         clock_stepped(-7_500_000);
         work(WorkNumbers { under_way: 24, waiting: 7 });
         shed("management", "queue");
+        tasks(31);
+        users_not_asked(true);
         mails(5, 1, Duration::from_millis(2_500));
         mail_sent();
         mail_dropped("untrue");
@@ -238,6 +244,8 @@ mod tests {
             "auth_clock_step_seconds -7.5",
             "auth_work_under_way 24",
             "auth_work_waiting 7",
+            "auth_tasks 31",
+            "auth_users_service_breaker_open 1",
             r#"auth_shed_total{priority="management",reason="queue"} 1"#,
             r#"auth_mails{state="queued"} 5"#,
             r#"auth_mails{state="dead"} 1"#,

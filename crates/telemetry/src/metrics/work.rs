@@ -14,6 +14,10 @@ pub struct WorkNumbers {
 pub(super) fn describe() {
     describe_gauge!("auth_work_under_way", "Operations under way, without checks.");
     describe_gauge!("auth_work_waiting", "Operations that wait until others are done.");
+    describe_gauge!(
+        "auth_tasks",
+        "Tasks that have begun and not ended, of all threads that run them."
+    );
     describe_counter!("auth_shed_total", "Operations not begun because there were too many.");
 }
 
@@ -25,9 +29,17 @@ pub(super) fn begin_at_zero() {
     }
 }
 
+fn number(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Says how many tasks have begun and not ended.
+pub fn tasks(alive: usize) {
+    gauge!("auth_tasks").set(number(alive));
+}
+
 /// Says how much is under way.
 pub fn work(numbers: WorkNumbers) {
-    let number = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     gauge!("auth_work_under_way").set(number(numbers.under_way));
     gauge!("auth_work_waiting").set(number(numbers.waiting));
 }
