@@ -121,7 +121,8 @@ pub(crate) async fn bring_back(
         dry_run: told.dry_run,
     };
     let words = |bytes| format!("{} KiB read so far", bytes / 1024);
-    let report = progress.during(words, app.execute(Caller::Operator, restore)).await;
+    let work = Box::pin(app.execute(Caller::Operator, restore));
+    let report = progress.during(words, work).await;
     let report = report.map_err(|error| format!("nothing was restored: {}", said(&error)))?;
     let report = auth_http::report_json(&report).map_err(|error| said(&error))?;
     print(&format!("{report:#}"))

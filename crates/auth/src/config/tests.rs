@@ -170,9 +170,10 @@ fn every_command_says_what_it_does_as_json_too() {
         for below in command.get_subcommands() {
             let path = format!("{path} {}", below.get_name());
             let json = below.get_arguments().any(|argument| argument.get_id() == "json");
-            match below.has_subcommands() {
-                true => leaves(below, &path, found),
-                false => found.push((path, json)),
+            if below.has_subcommands() {
+                leaves(below, &path, found);
+            } else {
+                found.push((path, json));
             }
         }
     }

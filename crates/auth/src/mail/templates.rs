@@ -169,7 +169,7 @@ fn compiled_in() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What each mail may say, to try templates with.
-fn samples() -> [(&'static str, Value); 7] {
+fn samples() -> [(&'static str, Value); 8] {
     let (link, at) = ("https://example.com/", Timestamp::from_seconds(0));
     let (inviter, acme) = ("ada@example.com", Name::stored("Acme".to_owned()));
     let org = || Some((&acme, OrgRole::Viewer));

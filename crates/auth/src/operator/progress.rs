@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::note;
 
@@ -52,7 +52,8 @@ impl Progress {
     ) -> T {
         let began = Instant::now();
         let mut work = pin!(work);
-        let mut ticks = interval_at(began + every, every);
+        let mut ticks = interval(every);
+        ticks.reset();
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

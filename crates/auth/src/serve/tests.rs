@@ -108,12 +108,15 @@ fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
 fn trickle() -> Body {
     let parts = futures_util::stream::unfold(0, |part| async move {
         let pause = match part {
-            0..PARTS => SHORT / 2,
-            PARTS => IDLE * 2,
+            0..PARTS => SHORT.div_f32(2.0),
+            PARTS => IDLE.saturating_mul(2),
             _ => return None,
         };
         sleep(pause).await;
-        Some((Ok::<_, io::Error>(if part < PARTS { "part," } else { "end" }), part + 1))
+        Some((
+            Ok::<_, io::Error>(if part < PARTS { "part," } else { "end" }),
+            part.saturating_add(1),
+        ))
     });
     Body::from_stream(parts)
 }
@@ -135,7 +138,7 @@ impl Open {
         let ended = async {
             // The listener itself is one.
             while self.drain.connections.len() > 1 {
-                sleep(SHORT / 10).await;
+                sleep(SHORT.div_f32(10.0)).await;
             }
         };
         timeout(PATIENCE, ended).await.expect(whose);
@@ -190,7 +193,7 @@ async fn s81_a_head_that_comes_in_drops_ends_the_connection_in_time() {
             if writer.write_all(&[byte]).await.is_err() {
                 return;
             }
-            sleep(SHORT / 10).await;
+            sleep(SHORT.div_f32(10.0)).await;
         }
     });
     assert_eq!(rest(reader).await, "");
@@ -390,7 +393,7 @@ async fn residents_are_sent_away_when_they_are_old_and_may_finish() {
     timeout(PATIENCE, server.begun.notified()).await.unwrap();
     let gone = async {
         while client.send_request(to("/")).await.is_ok() {
-            sleep(SHORT / 10).await;
+            sleep(SHORT.div_f32(10.0)).await;
         }
     };
     timeout(PATIENCE, gone).await.expect("no GOAWAY came");

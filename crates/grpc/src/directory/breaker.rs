@@ -154,7 +154,7 @@ mod tests {
     fn r18_one_asks_for_all_and_its_answer_lets_everybody_in() {
         let (breaker, opened) = open();
         let then = opened + PAUSE;
-        assert!(breaker.turn_at(then - MOMENT).is_none());
+        assert!(breaker.turn_at(opened + PAUSE.saturating_sub(MOMENT)).is_none());
         let probe = breaker.turn_at(then).unwrap();
         assert!(breaker.turn_at(then).is_none(), "one");
         probe.end_at(false, then);
