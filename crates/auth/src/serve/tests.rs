@@ -24,8 +24,6 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_millis(600);
-/// How many parts the answer of `/trickle` has before its last pause.
-const PARTS: u32 = 12;
 /// More than the system holds for a client that does not read.
 const FLOOD: usize = 64 << 20;
 
@@ -86,7 +84,7 @@ fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
         .route("/", get(|| async { "hello" }))
         .route("/slow", get(slow))
         .route("/pause", get(pause))
-        .route("/trickle", get(|| async { trickle() }))
+        .route("/trickle", get(|| async { answers::trickle() }))
         .route("/flood", get(|| async { Body::from(vec![b'x'; FLOOD]) }))
         .route(
             "/peer",
@@ -102,23 +100,6 @@ fn open_with(limits: Limits, tls: Option<Handshakes>) -> Open {
     let (at, drain) = (tcp.local_addr().unwrap(), Drain::default());
     tokio::spawn(Listener::new("test", tcp, tls, router, limits).run(drain.clone()));
     Open { at, drain, begun, release }
-}
-
-/// An answer that takes much longer than idling, with pauses that do, too.
-fn trickle() -> Body {
-    let parts = futures_util::stream::unfold(0, |part| async move {
-        let pause = match part {
-            0..PARTS => SHORT.div_f32(2.0),
-            PARTS => IDLE.saturating_mul(2),
-            _ => return None,
-        };
-        sleep(pause).await;
-        Some((
-            Ok::<_, io::Error>(if part < PARTS { "part," } else { "end" }),
-            part.saturating_add(1),
-        ))
-    });
-    Body::from_stream(parts)
 }
 
 impl Open {
@@ -348,7 +329,7 @@ async fn what_takes_too_long_is_cut_off_and_counted() {
 #[test]
 fn the_last_look_at_a_port_has_an_end() {
     let most = BACKLOG as usize;
-    assert_eq!(held(|| Ok(())).take(most + 1).count(), most);
+    assert_eq!(held(|| Ok(())).take(most.saturating_add(1)).count(), most);
     let mut found = [Ok(1), Err(io::ErrorKind::ConnectionAborted), Ok(2)].into_iter();
     let next = || found.next().unwrap_or(Err(io::ErrorKind::WouldBlock)).map_err(io::Error::from);
     assert_eq!(held(next).collect::<Vec<_>>(), [1, 2]);
@@ -460,13 +441,7 @@ impl Fleet {
         let ca = self.file("ca.pem", &self.authority.pem());
         let cert = self.file("cert.pem", &certificate.pem());
         let key = self.file("key.pem", &key.serialize_pem());
-        Secured::from_files(tls::Files {
-            settings: ("CERT", "KEY"),
-            cert,
-            key,
-            client_ca: Some(ca),
-        })
-        .unwrap()
+        Secured::from_files(tls::Files { cert, key, client_ca: Some(ca) }).unwrap()
     }
 
     /// A client that trusts the authority and shows a certificate with this name, made by it or by

@@ -1,6 +1,24 @@
 //! Answers that take long, because of us or because of the client.
+#![expect(clippy::arithmetic_side_effects, reason = "a test may fail by panicking")]
 
 use super::*;
+
+/// How many parts the answer of `/trickle` has before its last pause.
+const PARTS: u32 = 12;
+
+/// An answer that takes much longer than idling, with pauses that do, too.
+pub(super) fn trickle() -> Body {
+    let parts = futures_util::stream::unfold(0, |part| async move {
+        let pause = match part {
+            0..PARTS => SHORT / 2,
+            PARTS => IDLE * 2,
+            _ => return None,
+        };
+        sleep(pause).await;
+        Some((Ok::<_, io::Error>(if part < PARTS { "part," } else { "end" }), part + 1))
+    });
+    Body::from_stream(parts)
+}
 
 #[tokio::test]
 async fn an_answer_may_take_longer_than_idling_and_pause_longer_too() {
