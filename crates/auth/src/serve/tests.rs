@@ -441,7 +441,13 @@ impl Fleet {
         let ca = self.file("ca.pem", &self.authority.pem());
         let cert = self.file("cert.pem", &certificate.pem());
         let key = self.file("key.pem", &key.serialize_pem());
-        Secured::from_files(tls::Files { cert, key, client_ca: Some(ca) }).unwrap()
+        Secured::from_files(tls::Files {
+            settings: ("CERT", "KEY"),
+            cert,
+            key,
+            client_ca: Some(ca),
+        })
+        .unwrap()
     }
 
     /// A client that trusts the authority and shows a certificate with this name, made by it or by
