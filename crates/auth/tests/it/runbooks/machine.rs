@@ -45,7 +45,8 @@ impl Machine {
     )]
     async fn with(dir: TempDir) -> Self {
         let [http, grpc, ops] = free_ports();
-        let path = std::env::var("PATH").unwrap_or_default();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = path.to_str().unwrap();
         let variables = [
             ("PATH", format!("{}:{path}", dir.path().join("bin").display())),
             ("MF_AUTH_HTTP_PORT", http.to_string()),
