@@ -39,10 +39,6 @@ impl Machine {
         Self::with(dir).await
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where a shell finds its commands is no setting of the service"
-    )]
     async fn with(dir: TempDir) -> Self {
         let [http, grpc, ops] = free_ports();
         let path = std::env::var_os("PATH").unwrap_or_default();
