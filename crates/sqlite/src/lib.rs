@@ -52,7 +52,7 @@ use auth_domain::model::{
 };
 use auth_domain::{Timestamp, ports};
 use sqlx::{SqliteConnection, SqlitePool};
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, Span, debug_span};
 use uuid::Uuid;
 
 use crate::failure::failure;
@@ -73,6 +73,10 @@ pub struct SqliteStore {
 #[async_trait]
 impl ports::Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Option<i64>> {
+        // What is done in the background is in no trace.
+        if Span::current().is_none() {
+            return self.transact(commit).await;
+        }
         let span = debug_span!(
             target: ports::CALLS_OUT,
             "transaction",

@@ -125,7 +125,9 @@ impl Config {
         let unprovable =
             self.has_accounts() && self.accounts.self_register_enabled && !self.self_register();
         let unused = self.server.users_cert.is_some() && self.users_ports() == (None, None);
-        let unproved = self.has_accounts()
+        // On a laptop nobody signs up with the address of somebody else.
+        let unproved = self.store_kind() == StoreKind::Postgres
+            && self.has_accounts()
             && self.accounts.self_register_enabled
             && !self.accounts.require_email_verification
             && self.mail.email_host.is_none();

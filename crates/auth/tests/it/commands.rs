@@ -31,6 +31,8 @@ fn document(text: &str) -> Value {
 #[tokio::test]
 async fn check_config_finds_nothing_where_a_start_succeeds() {
     for (store, setup) in stores().await {
+        // Without mail, addresses of people who sign up are not proved.
+        let setup = setup.set("MF_USERS_SELF_REGISTER_ENABLED", "false");
         let (code, said, problems) = told(&setup, &["check-config"], "").await;
         assert_eq!((code, &*said), (0, "the settings are good\n"), "{store}: {problems}");
         let (code, said, _) = told(&setup, &["check-config", "--json"], "").await;
@@ -316,7 +318,7 @@ async fn migrate_says_what_is_to_be_done_does_it_and_then_there_is_nothing() {
         let (code, said, problem) = told(&setup, &["migrate", "--check"], "").await;
         assert_eq!(code, 2, "{store}: {problem}");
         let all: Vec<_> = said.lines().map(str::to_owned).collect();
-        assert!(all.len() > 5 && all.iter().all(|line| line.starts_with("pending: 00")), "{said}");
+        assert!(all.len() > 5 && all.iter().all(|line| line.starts_with("pending: 0")), "{said}");
         if store == "embedded" {
             assert!(!setup.data_dir().exists(), "it only looked");
         } else {

@@ -105,12 +105,14 @@ async fn s50_whoever_set_a_forgotten_password_has_read_the_mail() {
 /// Without a mail server nothing can be proved: it is as in the original, and the start says so.
 #[tokio::test]
 async fn s50_without_mail_whoever_has_the_address_accepts_and_the_start_warns() {
-    let scene = Scene::new(&embedded(), "Acme").await;
+    let database = auth_testkit::Postgres::shared().await.unwrap().database().await.unwrap();
+    let setup = embedded().on(&database);
+    let scene = Scene::new(&setup, "Acme").await;
     let invite = scene.invite(BOB).await;
     assert_eq!(accept(&scene, &invite, "").await.status(), 201);
     let warning = "nobody proves their address";
     assert_eq!(scene.server.output().matches(warning).count(), 1, "{}", scene.server.output());
-    let closed = embedded().set("MF_USERS_SELF_REGISTER_ENABLED", "false").start().await.unwrap();
+    let closed = setup.set("MF_USERS_SELF_REGISTER_ENABLED", "false").start().await.unwrap();
     assert!(!closed.output().contains(warning), "{}", closed.output());
 }
 

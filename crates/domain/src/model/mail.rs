@@ -79,7 +79,7 @@ impl Message {
     /// The word for each kind there is. A queue shared with a newer version may hold others.
     pub const KINDS: [&str; 5] = [
         "org_invite",
-        "platform_invite",
+        "platform_invite_link",
         "email_verification",
         "account_verification",
         "password_reset",
@@ -90,7 +90,8 @@ impl Message {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::OrgInvite { .. } => "org_invite",
-            Self::PlatformInvite { .. } => "platform_invite",
+            // Releases that know the kind `platform_invite` would mail the invite's id as the link.
+            Self::PlatformInvite { .. } => "platform_invite_link",
             Self::EmailVerification { .. } => "email_verification",
             Self::AccountVerification { .. } => "account_verification",
             Self::PasswordReset { .. } => "password_reset",
@@ -126,7 +127,7 @@ impl Message {
                 invite: text("invite")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,
             }),
-            "platform_invite" => Some(Self::PlatformInvite {
+            "platform_invite_link" => Some(Self::PlatformInvite {
                 invite: text("invite")?.parse().ok()?,
                 ticket: text("ticket")?.parse().ok()?,
                 path: text("path")?.parse().ok()?,

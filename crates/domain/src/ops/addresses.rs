@@ -110,7 +110,7 @@ pub(super) async fn check_address(
             cx.commit(mailed(cx, Grant::Verification(user), message)).await?;
         }
         // They have links already.
-        Ok(false) | Err(Error::RateLimited(_)) => {}
+        Ok(false) => {}
         Err(other) => return Err(other),
     }
     Err(Error::EmailUnverified)
