@@ -138,7 +138,7 @@ fn of_user(id: &'static str, summary: &'static str) -> Docs {
     )
     .segment("id", "Whose.", Invalid::MissingUserId)
     .signed_in()
-    .refuses(Error::Forbidden)
+    .refuses_all([Error::NotFound(Entity::Account), Error::Forbidden])
     .asked(asked())
     .refuses_all([Invalid::Order, Invalid::Direction])
     .answers::<InvitesView<'_>>(StatusCode::OK, "A page of them.", page())
