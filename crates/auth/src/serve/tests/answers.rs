@@ -11,7 +11,8 @@ pub(super) fn trickle() -> Body {
     let parts = futures_util::stream::unfold(0, |part| async move {
         let pause = match part {
             0..PARTS => SHORT / 2,
-            PARTS => IDLE * 2,
+            // Longer than who is idle is given to say goodbye, too.
+            PARTS => IDLE * 2 + connection::LAST_WORDS,
             _ => return None,
         };
         sleep(pause).await;
