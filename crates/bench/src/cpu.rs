@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 /// `utime` and `stime` count in hundredths of a second on every Linux platform.
 const TICK_US: f64 = 10_000.0;
 
-/// The CPU time of these processes and their children, in microseconds.
+/// The CPU time of these processes and their children, also of those that have ended, in microseconds.
 pub fn used(pids: &[u32]) -> Result<f64> {
     let mut ticks = 0_u64;
     for pid in pids {
-        ticks += of_one(*pid)?;
+        ticks += of_one(*pid)? + of_ended_children(*pid)?;
         for child in children(*pid)? {
-            // A child that ended meanwhile is no longer ours to count.
+            // One that ended meanwhile is counted among those the next time.
             ticks += of_one(child).unwrap_or(0);
         }
     }
@@ -35,10 +35,21 @@ fn stat(pid: u32) -> Result<Vec<String>> {
     Ok(fields.split_whitespace().map(str::to_owned).collect())
 }
 
+/// `utime` and `stime`.
 fn of_one(pid: u32) -> Result<u64> {
+    sum(pid, [11, 12])
+}
+
+/// `cutime` and `cstime`: of the children it has waited for.
+fn of_ended_children(pid: u32) -> Result<u64> {
+    sum(pid, [13, 14])
+}
+
+fn sum(pid: u32, places: [usize; 2]) -> Result<u64> {
     let fields = stat(pid)?;
     let field = |at: usize| -> Result<u64> { Ok(fields.get(at).context("a short stat")?.parse()?) };
-    Ok(field(11)? + field(12)?)
+    let [one, other] = places;
+    Ok(field(one)? + field(other)?)
 }
 
 /// The processes that this one started and that still run.
