@@ -6,7 +6,7 @@ mod bcrypt;
 mod policy;
 mod threads;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use argon2::{Block, Params};
@@ -44,7 +44,7 @@ fn room_for(workers: usize, queue: usize) -> usize {
     workers.saturating_mul(queue.saturating_add(1))
 }
 
-/// The pool. As many threads hash as half of the cores; the rest is for checks.
+/// The pool. As many threads hash as half of the cores, when nothing else wants these; the rest is for checks.
 pub(crate) struct ArgonPool {
     policy: Policy,
     params: Params,
@@ -68,21 +68,25 @@ impl ArgonPool {
         Ok(Self { policy, params, threads, admitted: Arc::new(Semaphore::new(room)) })
     }
 
-    /// Runs the work on one of the threads once it is its turn. The place stays taken until the
-    /// work is done, also if nobody waits for the outcome any more.
+    /// Runs the work on one of the threads once it is its turn, or on two if the first gets no time. The place stays taken
+    /// until the work is done, also if nobody waits for the outcome any more.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Vec<Block>) -> Result<T> + Send + 'static,
+        work: impl Fn(&mut Vec<Block>) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
             auth_telemetry::refused("passwords", "queue");
             Error::unavailable("too many passwords wait to be hashed")
         })?;
         let (tell, told) = oneshot::channel();
+        let tell = Mutex::new(Some((tell, admitted)));
         self.threads.give(Box::new(move |memory| {
-            let _place = admitted;
-            // Nobody may wait for it any more.
-            let _ = tell.send(work(memory));
+            let outcome = work(memory);
+            if let Some((tell, _place)) = tell.lock().unwrap_or_else(PoisonError::into_inner).take()
+            {
+                // Nobody may wait for it any more.
+                let _ = tell.send(outcome);
+            }
         }));
         told.await.map_err(Error::internal)?
     }
@@ -115,8 +119,8 @@ impl ports::Passwords for ArgonPool {
         let params = self.params.clone();
         self.run(move |memory| {
             let password = password.expose_secret().as_bytes();
-            let known = known.filter(PasswordHash::is_usable);
-            if let Some((known, cost)) = known.as_ref().and_then(old) {
+            let known = known.as_ref().filter(|known| known.is_usable());
+            if let Some((known, cost)) = known.and_then(old) {
                 let right = bcrypt::matches(known, cost, password)?;
                 // Made in any case: it takes as long to be wrong as to be right.
                 let renewed = hash(&params, password, memory)?;
@@ -127,7 +131,7 @@ impl ports::Passwords for ArgonPool {
                 });
             }
             let right = match known {
-                Some(known) => matches(&known, password, memory)?,
+                Some(known) => matches(known, password, memory)?,
                 // As much work as comparing.
                 None => hash(&params, password, memory).map(|_| false)?,
             };

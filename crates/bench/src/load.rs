@@ -59,9 +59,6 @@ impl Shape {
     pub const MANY: Self = Self { connections: 50, streams: 1, rate: None };
     /// Few siblings with many.
     pub const FEW: Self = Self { connections: 10, streams: 10, rate: None };
-    /// Two thousand calls a second, which leaves most of the machine idle: what is waited for is not the
-    /// generator's own queue.
-    pub const PACED: Self = Self { connections: 10, streams: 10, rate: Some(200) };
 }
 
 /// One measurement.

@@ -11,12 +11,16 @@ use tokio::task::JoinSet;
 
 use crate::bars::Bars;
 use crate::calls::ROUNDS;
-use crate::load::{self, Call, Shape};
+use crate::load::Call;
+use crate::paced;
 use crate::report::median;
 use crate::scene::{Bare, Scene};
 
 /// How many sign in at once, again and again: more than are hashed at a time.
 const PEOPLE: usize = 4;
+
+/// Calls a second: what is waited for is not their own queue.
+const RATE: f64 = 2000.0;
 
 /// Rounds of this: a percentile of few seconds is moved by whatever else the machine does.
 const SERIES: usize = ROUNDS * 4;
@@ -52,8 +56,8 @@ pub async fn measure(scene: &Scene, bare: &Bare, bars: &mut Bars) -> Result<()> 
 /// The p99 of each call, in milliseconds.
 async fn p99(calls: &[Call; 2]) -> Result<[f64; 2]> {
     let [ours, theirs] = calls;
-    let ours = load::run(ours, &[], Shape::PACED).await?.p99_ms;
-    Ok([ours, load::run(theirs, &[], Shape::PACED).await?.p99_ms])
+    let ours = paced::run(ours, RATE).await?.p99_ms;
+    Ok([ours, paced::run(theirs, RATE).await?.p99_ms])
 }
 
 /// Figures of one call: alone, with logins, and how many times as much that is.

@@ -3,7 +3,7 @@
 //! parts, `bench logins revoke` for instance, it measures only those. `bench soak 10` is `make soak`, for ten
 //! minutes: whether anything grows ([`soak`]).
 //!
-//! [`load`] drives a server with h2load, [`cpu`] reads what a process used, [`scene`] is the world
+//! [`load`] drives a server with h2load, [`paced`] with calls at their own times, [`cpu`] reads what a process used, [`scene`] is the world
 //! the calls are made in, [`report`] prints. Each of the others measures one thing, and this file says in
 //! which order.
 #![expect(
@@ -23,6 +23,7 @@ mod garbage;
 mod load;
 mod logins;
 mod overload;
+mod paced;
 mod report;
 mod revoke;
 mod scene;

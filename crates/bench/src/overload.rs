@@ -25,6 +25,7 @@ use crate::bars::Bars;
 use crate::cores;
 use crate::cpu;
 use crate::load::{self, Shape};
+use crate::paced;
 use crate::report::median;
 use crate::scene::Scene;
 
@@ -116,8 +117,7 @@ async fn checks(scene: &Scene, bars: &mut Bars) -> Result<()> {
         async move { target.open(3.0 * lists, TOO_MUCH).await }
     });
     sleep(Duration::from_secs(1)).await;
-    let paced = Shape { rate: Some(50), ..Shape::PACED };
-    let beside_lists = load::run(&call.times(3000), &pids, paced).await?;
+    let beside_lists = paced::run(&call.times(3000), 500.0).await?;
     beside.await?;
     println!(
         "Five hundred checks a second beside three times as many lists as can be done: half of them within {:.1} ms, 99 of \
