@@ -1,41 +1,46 @@
 //! Which cores the generator runs on, and which what it asks.
 //!
 //! Whoever overloads a service takes the more of a processor that both share the more they ask, and what is lost by that
-//! is not the service's. So they are given cores of their own, as on machines of their own.
+//! is not the service's. So they are given cores of their own, as on machines of their own; and the service starts on its
+//! own, because it asks then how many it has.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
-use crate::cpu;
-
-/// Moves this process, and what it starts from now on, to the last core, and those processes and their children to all the others;
-/// gives how many these are. A machine has to have two cores at least.
-pub fn part(pids: &[u32]) -> Result<usize> {
-    let all = sched_getaffinity(None)?;
-    let mut cores: Vec<_> = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).collect();
-    let ours = cores.pop().context("no core")?;
-    ensure!(!cores.is_empty(), "the generator needs a core of its own, and there is only one");
-    for pid in pids {
-        bind(*pid, &cores)?;
-        for child in cpu::children(*pid)? {
-            bind(child, &cores)?;
-        }
-    }
-    bind(std::process::id(), &[ours])?;
-    Ok(cores.len())
+/// The last core is the generator's, all others are for what it asks.
+pub struct Parted {
+    last: CpuSet,
+    others: CpuSet,
 }
 
-/// Binds every thread of the process; those to come are bound like those that start them.
-fn bind(pid: u32, cores: &[usize]) -> Result<()> {
-    let mut set = CpuSet::new();
-    for core in cores {
-        set.set(*core);
+impl Parted {
+    /// Moves this process to the cores for what it asks, so that what it starts from now on stays there. A machine has to
+    /// have two cores at least.
+    pub fn start() -> Result<Self> {
+        let mut others = sched_getaffinity(None)?;
+        let ours = (0..CpuSet::MAX_CPU).rfind(|core| others.is_set(*core)).context("no core")?;
+        others.unset(ours);
+        ensure!(others.count() > 0, "the generator needs a core of its own, and there is only one");
+        let mut last = CpuSet::new();
+        last.set(ours);
+        move_to(&others)?;
+        Ok(Self { last, others })
     }
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+
+    /// Moves this process, and what it starts from now on, to its own core, and gives how many the others are.
+    pub fn ask(&self) -> Result<u32> {
+        move_to(&self.last)?;
+        Ok(self.others.count())
+    }
+}
+
+/// Binds every thread of this process; those to come are bound like those that start them.
+fn move_to(cores: &CpuSet) -> Result<()> {
+    for thread in fs::read_dir("/proc/self/task")? {
         let id: i32 = thread?.file_name().to_string_lossy().parse()?;
-        match sched_setaffinity(Pid::from_raw(id), &set) {
+        match sched_setaffinity(Pid::from_raw(id), cores) {
             // It ended meanwhile.
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => return Err(error.into()),

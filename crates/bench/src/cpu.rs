@@ -53,7 +53,7 @@ fn sum(pid: u32, places: [usize; 2]) -> Result<u64> {
 }
 
 /// The processes that this one started and that still run.
-pub fn children(parent: u32) -> Result<Vec<u32>> {
+fn children(parent: u32) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {

@@ -3,7 +3,7 @@
 //! Requests come at their own times, whether others were answered or not, as those of many people do: whoever waits for
 //! an answer before asking again never overloads anything.
 //!
-//! Whoever asks has a core of their own meanwhile ([`cores`]). Beside what is left of the peak, the CPU time of the service
+//! Whoever asks has a core of their own meanwhile ([`Parted`]). Beside what is left of the peak, the CPU time of the service
 //! and its database for each good answer is compared: what they spend on anything else is what refusing costs.
 
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bars::Bars;
-use crate::cores;
+use crate::cores::Parted;
 use crate::cpu;
 use crate::load::{self, Shape};
 use crate::paced;
@@ -48,11 +48,12 @@ const CONNECTIONS: u64 = 4000;
 
 /// Lists and writes on PostgreSQL, then checks.
 pub async fn measure(auth: &Path, bars: &mut Bars) -> Result<()> {
+    let parted = Parted::start()?;
     let postgres = Postgres::start().await?;
     let setup = Setup::new(auth)?.on(&postgres.database().await?).unset("MF_AUTH_QUEUE_WAIT");
     let scene = Scene::build(setup, Some(postgres.pid()?)).await?;
     let pids = scene.pids()?;
-    let cores = cores::part(&pids)?;
+    let cores = parted.ask()?;
     println!(
         "## Three times as much as can be done\n\nA request is good that is answered with success within {PATIENCE:?}. The service \
          and its database have {cores} of the cores, whoever asks has the last one. Medians of {ROUNDS} rounds.\n\n\
