@@ -3,10 +3,8 @@
 mod docs;
 
 use auth_domain::model::{InviteOrder, InviteState, Page, ShownInvite};
-use auth_domain::ops::invites::{
-    Answer, CreateInvite, ListInvitesByOrg, ListInvitesByUser, RespondInvite, RevokeInvite, Side,
-    ViewInvite,
-};
+use auth_domain::ops::invite_lists::{ListInvitesByOrg, ListInvitesByUser, Side, ViewInvite};
+use auth_domain::ops::invites::{Answer, CreateInvite, RespondInvite, RevokeInvite};
 use auth_domain::{App, Invalid, Operation, Result};
 use axum::extract::State;
 use axum::response::Response;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use auth_domain::model::Email;
-use auth_domain::ops::accounts::BootstrapAdmin;
+use auth_domain::ops::first_admin::BootstrapAdmin;
 use auth_domain::{Caller, Error};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use auth_domain::model::Email;
-use auth_domain::ops::accounts::{BootstrapAdmin, Bootstrapped};
+use auth_domain::ops::first_admin::{BootstrapAdmin, Bootstrapped};
 use auth_domain::{App, Caller, Error, Invalid};
 use secrecy::SecretString;
 use tokio::time::sleep;
@@ -62,6 +62,15 @@ pub(super) async fn open(
     match patiently(config.db.wait, async || app.execute(Caller::System, admin()).await).await {
         Ok(Bootstrapped::Opened) => Ok(made.then_some((address, password))),
         Ok(Bootstrapped::Present) => Ok(None),
+        // Whoever had registered it keeps the password that they chose.
+        Ok(Bootstrapped::Promoted { verified }) => {
+            tracing::warn!(
+                verified,
+                "the account in MF_USERS_ADMIN_EMAIL was there before and is a root from now on; its password is its \
+                 owner's own"
+            );
+            Ok(None)
+        }
         Ok(Bootstrapped::Disabled) => {
             tracing::warn!("the account in MF_USERS_ADMIN_EMAIL is disabled and stays so");
             Ok(None)

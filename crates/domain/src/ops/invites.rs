@@ -1,25 +1,21 @@
-//! Invites to orgs: making, showing, answering and taking them back.
+//! Invites to orgs: making, answering and taking them back.
 //!
 //! An invite is left once. Whoever reads it first decides by what they see, and [`Change::SettleInvite`]
 //! decides again, by the store's clock, in the transaction that makes the invitee a member: of two who
 //! saw it pending one is told that the other was faster. What the inviter may give is asked again at that
 //! moment, so an invite is never worth more than whoever made it.
 
-use std::collections::BTreeSet;
-
 use super::addresses::check_address;
-use super::sessions::known;
 use crate::Timestamp;
 use crate::app::{Access, Cx, Operation};
 use crate::change::{Change, Guard};
 use crate::directory;
 use crate::error::{Conflict, Entity, Error, InviteClosed, Result};
 use crate::model::{
-    Action, Email, Invite, InviteId, InviteOrder, InviteQuery, InviteState, InvitesOf, Listing,
-    Mail, Membership, Message, OrgId, OrgInvite, OrgRole, Page, RedirectPath, Settlement,
-    ShownInvite, UserId,
+    Action, Email, Invite, InviteId, InviteState, Mail, Membership, Message, OrgId, OrgInvite,
+    OrgRole, RedirectPath, Settlement, UserId,
 };
-use crate::ports::{Attempt, BARRED, Class};
+use crate::ports::{Attempt, BARRED};
 
 /// How often an operation starts anew because others changed what it had decided by.
 pub(super) const TRIES: u32 = 5;
@@ -172,7 +168,7 @@ impl Operation for RespondInvite {
     }
 }
 
-async fn find(cx: &Cx<'_>, id: InviteId) -> Result<OrgInvite> {
+pub(super) async fn find(cx: &Cx<'_>, id: InviteId) -> Result<OrgInvite> {
     cx.store().invite(id).await?.ok_or(Error::NotFound(Entity::Invite))
 }
 
@@ -218,10 +214,15 @@ async fn accept(
         let changes = vec![accepted(), Change::InsertMembership(joined.clone())];
         match cx.commit_if(&guards, changes).await {
             Err(Error::AlreadyExists(Entity::Membership)) => {}
-            // The inviter was disabled meanwhile; or the invitee, who is told what everybody is told then.
+            // The inviter was disabled meanwhile; or the invitee, who is told what everybody is told then. Or the inviter was
+            // for a moment only.
             Err(Error::Unauthenticated(reason)) => {
-                let is_void = !directory::knows(cx.directory(), inviter).await?;
-                return Err(if is_void { InviteClosed::Void.into() } else { reason.into() });
+                if !directory::knows(cx.directory(), inviter).await? {
+                    return Err(InviteClosed::Void.into());
+                }
+                if !directory::knows(cx.directory(), member).await? {
+                    return Err(reason.into());
+                }
             }
             other => return other,
         }
@@ -262,136 +263,9 @@ impl Operation for RevokeInvite {
 }
 
 /// Whoever asks for an invite by its id knows that there is the org.
-async fn authorize_admin(cx: &mut Cx<'_>, org: OrgId) -> Result<()> {
+pub(super) async fn authorize_admin(cx: &mut Cx<'_>, org: OrgId) -> Result<()> {
     match cx.authorize(Access::InOrg(org, Action::Admin)).await {
         Err(Error::NotFound(Entity::Org)) => Err(Error::Forbidden),
         other => other,
     }
-}
-
-/// Shows an invite to the two it is between and to everybody who could make it.
-#[derive(Debug)]
-pub struct ViewInvite {
-    /// Which one.
-    pub id: InviteId,
-}
-
-impl Operation for ViewInvite {
-    type Output = ShownInvite;
-    const NAME: &'static str = "view_org_invite";
-    const CLASS: Class = Class::Reads;
-
-    fn access(&self) -> Access {
-        Access::SignedIn
-    }
-
-    async fn run(self, cx: &mut Cx<'_>) -> Result<ShownInvite> {
-        let user = cx.identity()?.user;
-        let found = find(cx, self.id).await?;
-        if found.invite.inviter != user && found.invite.invitee != Some(user) {
-            authorize_admin(cx, found.invite.org).await?;
-        }
-        let shown = show(cx, vec![found]).await?.pop();
-        shown.ok_or(Error::NotFound(Entity::Invite))
-    }
-}
-
-/// Lists the invites to an org.
-#[derive(Debug)]
-pub struct ListInvitesByOrg {
-    /// Which org.
-    pub org: OrgId,
-    /// Only those in one of these states.
-    pub states: Vec<InviteState>,
-    /// Which part of them.
-    pub page: Page<InviteOrder>,
-}
-
-impl Operation for ListInvitesByOrg {
-    type Output = Listing<ShownInvite>;
-    const NAME: &'static str = "list_org_invites_by_org";
-    const CLASS: Class = Class::Reads;
-
-    fn access(&self) -> Access {
-        Access::InOrg(self.org, Action::Admin)
-    }
-
-    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<ShownInvite>> {
-        list(cx, InvitesOf::Org(self.org), self.states, self.page).await
-    }
-}
-
-/// Which invites of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Those they received.
-    Received,
-    /// Those they sent.
-    Sent,
-}
-
-/// Lists the invites of a user: one's own, or anybody's for whoever has a platform role.
-#[derive(Debug)]
-pub struct ListInvitesByUser {
-    /// Whose.
-    pub user: UserId,
-    /// Which of theirs.
-    pub side: Side,
-    /// Only those in one of these states.
-    pub states: Vec<InviteState>,
-    /// Which part of them.
-    pub page: Page<InviteOrder>,
-}
-
-impl Operation for ListInvitesByUser {
-    type Output = Listing<ShownInvite>;
-    const NAME: &'static str = "list_org_invites_by_user";
-    const CLASS: Class = Class::Reads;
-
-    fn access(&self) -> Access {
-        Access::SignedIn
-    }
-
-    async fn run(self, cx: &mut Cx<'_>) -> Result<Listing<ShownInvite>> {
-        let caller = cx.identity()?.user;
-        if caller != self.user && cx.store().standing(caller, None).await?.platform.is_none() {
-            return Err(Error::Forbidden);
-        }
-        known(self.user)?;
-        let of = match self.side {
-            Side::Received => InvitesOf::Invitee(self.user),
-            Side::Sent => InvitesOf::Inviter(self.user),
-        };
-        list(cx, of, self.states, self.page).await
-    }
-}
-
-async fn list(
-    cx: &Cx<'_>,
-    of: InvitesOf,
-    states: Vec<InviteState>,
-    page: Page<InviteOrder>,
-) -> Result<Listing<ShownInvite>> {
-    let query = InviteQuery { of, states, at: cx.now };
-    let found = cx.store().invites(&query, page).await?;
-    Ok(Listing { items: show(cx, found.items).await?, total: found.total })
-}
-
-/// As they are now, with the addresses of everybody in them: one call to the directory.
-async fn show(cx: &Cx<'_>, invites: Vec<OrgInvite>) -> Result<Vec<ShownInvite>> {
-    let people = invites.iter().map(|found| &found.invite);
-    let people = people.flat_map(|invite| invite.invitee.into_iter().chain([invite.inviter]));
-    let people: Vec<UserId> = people.collect::<BTreeSet<_>>().into_iter().collect();
-    let addresses = directory::addresses(cx.directory(), &people).await?;
-    let address = |user: UserId| addresses.get(&user).cloned().unwrap_or_default();
-    let shown = |OrgInvite { mut invite, org_name }: OrgInvite| {
-        invite.state = invite.state_at(cx.now);
-        ShownInvite {
-            invitee_email: invite.invitee.map(address).unwrap_or_default(),
-            inviter_email: address(invite.inviter),
-            invite,
-            org_name,
-        }
-    };
-    Ok(invites.into_iter().map(shown).collect())
 }

@@ -11,10 +11,12 @@ pub mod checks;
 mod digests;
 pub mod dormant_invites;
 pub mod explain;
+pub mod first_admin;
 pub mod group_members;
 pub mod group_roles;
 pub mod groups;
 pub mod introspection;
+pub mod invite_lists;
 pub mod invites;
 pub mod keys;
 pub mod mails;
@@ -105,9 +107,9 @@ pub const NAMES: &[&str] = &[
     invites::CreateInvite::NAME,
     invites::RespondInvite::NAME,
     invites::RevokeInvite::NAME,
-    invites::ViewInvite::NAME,
-    invites::ListInvitesByOrg::NAME,
-    invites::ListInvitesByUser::NAME,
+    invite_lists::ViewInvite::NAME,
+    invite_lists::ListInvitesByOrg::NAME,
+    invite_lists::ListInvitesByUser::NAME,
     dormant_invites::CreateDormantInvite::NAME,
     dormant_invites::ViewDormantInvite::NAME,
     dormant_invites::ActivateInvites::NAME,
@@ -131,7 +133,7 @@ pub const NAMES: &[&str] = &[
     roles::ListRoles::NAME,
     roles::GrantRole::NAME,
     roles::RemoveRole::NAME,
-    accounts::BootstrapAdmin::NAME,
+    first_admin::BootstrapAdmin::NAME,
     accounts::Register::NAME,
     addresses::VerifyEmail::NAME,
     accounts::Login::NAME,

@@ -4,9 +4,8 @@ use auth_domain::model::{
     AccountOrder, AccountQuery, Direction, KeyKind, Metadata, Page, PlatformRole,
 };
 use auth_domain::ops::access::Identify;
-use auth_domain::ops::accounts::{
-    BootstrapAdmin, Bootstrapped, FindByEmails, FindByIds, FindUser, Login, Register, ViewProfile,
-};
+use auth_domain::ops::accounts::{FindByEmails, FindByIds, FindUser, Login, Register, ViewProfile};
+use auth_domain::ops::first_admin::{BootstrapAdmin, Bootstrapped};
 use auth_domain::{Caller, Entity, Error, Result, Rules, Unauthenticated};
 use serde_json::json;
 
@@ -133,7 +132,7 @@ async fn go42_an_existing_account_is_promoted() {
         password: "another one".into(),
     };
     let done = world.app.execute(Caller::System, bootstrap).await.unwrap();
-    assert_eq!(done, Bootstrapped::Present);
+    assert_eq!(done, Bootstrapped::Promoted { verified: false }, "an operator hears of it");
     assert_eq!(world.facts().await, ["account.create", "platform_role.assign"]);
     let token = login(&world, "admin@example.com", "password1").await.unwrap();
     let profile = world.app.execute(Caller::Bearer(token), ViewProfile).await.unwrap();

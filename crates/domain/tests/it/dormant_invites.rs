@@ -2,7 +2,7 @@
 
 use auth_domain::model::{InviteId, InviteState, OrgId, OrgRole, PlatformInviteId, PlatformRole};
 use auth_domain::ops::dormant_invites::{ActivateInvites, CreateDormantInvite, ViewDormantInvite};
-use auth_domain::ops::invites::Side;
+use auth_domain::ops::invite_lists::Side;
 use auth_domain::ports::Invites;
 use auth_domain::{Entity, Error, Id, Invalid, Result, Rules, Unauthenticated};
 

@@ -10,10 +10,8 @@ use auth_domain::model::{
     Direction, InviteId, InviteOrder, InviteState, KeyKind, OrgId, OrgRole, Page, PlatformRole,
     RedirectPath, ShownInvite,
 };
-use auth_domain::ops::invites::{
-    Answer, CreateInvite, ListInvitesByOrg, ListInvitesByUser, RespondInvite, RevokeInvite, Side,
-    ViewInvite,
-};
+use auth_domain::ops::invite_lists::{ListInvitesByOrg, ListInvitesByUser, Side, ViewInvite};
+use auth_domain::ops::invites::{Answer, CreateInvite, RespondInvite, RevokeInvite};
 use auth_domain::ops::keys::RevokeKey;
 use auth_domain::ops::members::{AddMembers, Batch, Grant, LeaveOrg, RemoveMembers, UpdateMembers};
 use auth_domain::ops::orgs::RemoveOrgs;

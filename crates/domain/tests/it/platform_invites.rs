@@ -10,7 +10,8 @@ use auth_domain::model::{
 };
 use auth_domain::ops::account_admin::DisableAccount;
 use auth_domain::ops::accounts::Login;
-use auth_domain::ops::invites::{Answer, ListInvitesByUser, RespondInvite, Side};
+use auth_domain::ops::invite_lists::{ListInvitesByUser, Side};
+use auth_domain::ops::invites::{Answer, RespondInvite};
 use auth_domain::ops::mails::{PrepareMail, Prepared};
 use auth_domain::ops::orgs::RemoveOrgs;
 use auth_domain::ops::platform_invites::{
