@@ -91,13 +91,11 @@ async fn connect(address: SocketAddr, message: &Token) -> Result<AuthServiceClie
 }
 
 /// Tells when each call is due. The gaps are those of calls that know nothing of one another (exponential), and in every run
-/// the same: their fractions are multiples of the golden ratio, which fill the interval evenly.
+/// the same.
 fn tick(count: u64, rate: f64, due: &mpsc::UnboundedSender<Instant>) {
-    urgent();
-    let (mut at, mut fraction) = (Instant::now(), 0.0_f64);
+    let (mut at, mut seed) = (Instant::now(), 0);
     for _ in 0..count {
-        fraction = (fraction + 0.618_033_988_749_895).fract();
-        at += Duration::from_secs_f64(-(1.0 - fraction).ln() / rate);
+        at += Duration::from_secs_f64(-(1.0 - fraction(&mut seed)).ln() / rate);
         thread::sleep(at.saturating_duration_since(Instant::now()));
         if due.send(at).is_err() {
             return;
@@ -105,9 +103,18 @@ fn tick(count: u64, rate: f64, due: &mpsc::UnboundedSender<Instant>) {
     }
 }
 
-/// Has this thread go before others, where that is allowed.
-fn urgent() {
+/// A number from 0 to 1, without the 1, that looks random: `SplitMix64`.
+fn fraction(seed: &mut u64) -> f64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Has this thread, and those it starts, go before others; says whether that is allowed.
+pub fn urgent() -> bool {
     let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
     // util-linux; the standard library has nothing for it.
-    let _ = Command::new("chrt").args(["--fifo", "--pid", "1", &thread]).output();
+    let asked = Command::new("chrt").args(["--fifo", "--pid", "1", &thread]).output();
+    asked.is_ok_and(|output| output.status.success())
 }

@@ -19,6 +19,12 @@ pub(super) fn matches(hash: &PasswordHash, cost: u32, password: &[u8]) -> Result
     bcrypt::verify(password, hash.expose()).map_err(|error| odd(&error))
 }
 
+/// As much work as how many hashes of ours to check one of this cost and make one of ours: a usual one takes the time of four.
+pub(super) fn hashes(cost: u32) -> u32 {
+    let usual = cost.clamp(USUAL, *PasswordHash::BCRYPT_COSTS.end()).saturating_sub(USUAL);
+    4_u32.saturating_mul(2_u32.saturating_pow(usual)).saturating_add(1)
+}
+
 /// As much work as a usual hash.
 pub(super) fn toil(password: &[u8]) -> Result<()> {
     bcrypt::hash_with_salt_bytes(password, USUAL, [0; 16]).map(drop).map_err(|error| odd(&error))

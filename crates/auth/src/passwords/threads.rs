@@ -1,106 +1,109 @@
 //! Threads that hash, one thing after the other, and give way to those that answer checks.
 //!
-//! Those that do it as a rule are in the scheduler's idle class: they have what is left of the processor, and give it up at
-//! once. On a machine that is busy with something else nothing is left, and then whoever signs in would wait for minutes. So
-//! each has a stand-in that has its share also then, if a small one: it takes over what is not done after [`PATIENCE`], and
-//! what nobody has begun.
+//! Hashing is done in the scheduler's idle class: on what is left of the processor, which is given up at once. On a machine
+//! that is busy with something else nothing is left, and then whoever signs in would wait for minutes; and without a privilege
+//! no thread leaves that class again. So each has a stand-in, which has its share also then, if a small one. It takes what is to be
+//! done, has the other do it, and does it itself if that takes too long; and the next things too, until the other is free.
+//!
+//! A thread that gets no time must hold nothing that others wait for. So it only computes. It takes no lock, tells nobody but
+//! its stand-in, and frees no memory: work and memory are handed over and back by pointers that are swapped.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use argon2::Block;
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
+    thread_native_id, thread_schedule_policy_param,
 };
 
 /// How much a stand-in gives way to others: by this niceness, a tenth of a core that both want.
 const NICENESS: i32 = 10;
-/// How long the threads in the idle class may take for one thing, or not begin one, before they are stood in for. A hash
-/// takes a tenth of that where a core is free.
+/// How long a thread in the idle class may take for as much work as one hash. That takes a tenth of it where a core is free.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How long a thread keeps the memory it hashed in, for the next one: taking it anew costs a third of a hash.
+/// How long the memory of a hash is kept for the next one: taking it anew costs a third of a hash.
 const KEPT: Duration = Duration::from_secs(1);
+const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
 
-/// Something to do, in memory that the thread may have used before. A stand-in may do it while the first thread is still at
-/// it; who is done first tells.
-pub(super) type Work = Box<dyn Fn(&mut Vec<Block>) + Send + Sync>;
+/// Something to compute, in memory that may have been used before. Two may be at it; whoever is done first tells.
+pub(super) type Work = Box<dyn Fn(&mut Vec<Block>) -> Tell + Send + Sync>;
+/// What tells somebody what came of it.
+pub(super) type Tell = Box<dyn FnOnce() + Send + Sync>;
 
 /// The threads, until this is dropped.
 pub(super) struct Threads(Arc<Shared>);
 
+/// What stand-ins share with whoever gives them something to do.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     patience: Duration,
 }
 
+#[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<Work>>,
-    /// What each thread in the idle class is at.
-    at: Vec<Option<Begun>>,
-    /// When one of them last began or ended something, or had nothing to do.
-    moved: Instant,
+    queue: VecDeque<(Work, u32)>,
     closed: bool,
 }
 
-/// Something that a thread in the idle class has begun.
-struct Begun {
-    work: Arc<Work>,
-    since: Instant,
-    /// Whether a stand-in does it as well.
-    taken_over: bool,
+/// What a stand-in shares with its thread in the idle class.
+#[derive(Default)]
+struct Slot {
+    /// Put here by the stand-in, and taken by the other.
+    given: ArcSwapOption<Given>,
+    /// The other way round.
+    done: ArcSwapOption<Done>,
+    /// Whether something was given and is not done.
+    busy: AtomicBool,
+    closed: AtomicBool,
 }
 
-/// Which of the two kinds a thread is.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// In the idle class: the thread of this number.
-    Idle(usize),
-    StandIn,
+struct Given {
+    work: Arc<Work>,
+    memory: Vec<Block>,
+    /// Who wants to hear that it is done.
+    from: Thread,
+}
+
+struct Done {
+    tell: Option<Tell>,
+    memory: Vec<Block>,
 }
 
 impl Threads {
-    /// Starts so many, and as many that stand in for them.
+    /// Starts so many in the idle class, and a stand-in for each.
     pub(super) fn start(count: usize) -> io::Result<Self> {
         Self::with_patience(count, PATIENCE)
     }
 
     fn with_patience(count: usize, patience: Duration) -> io::Result<Self> {
-        let at = std::iter::repeat_with(|| None).take(count).collect();
-        let state = State { queue: VecDeque::new(), at, moved: Instant::now(), closed: false };
-        let shared = Shared { state: Mutex::new(state), changed: Condvar::new(), patience };
-        let threads = Self(Arc::new(shared));
+        let state = Mutex::default();
+        let threads = Self(Arc::new(Shared { state, changed: Condvar::new(), patience }));
         for number in 0..count {
-            threads.spawn(format!("passwords-{number}"), Kind::Idle(number))?;
-            threads.spawn(format!("stand-in-{number}"), Kind::StandIn)?;
+            let slot = Arc::<Slot>::default();
+            let idle = thread::Builder::new().name(format!("passwords-{number}")).spawn({
+                let slot = Arc::clone(&slot);
+                move || slot.compute()
+            })?;
+            let pair = Pair { slot, idle: idle.thread().clone() };
+            let shared = Arc::clone(&threads.0);
+            let name = format!("stand-in-{number}");
+            thread::Builder::new().name(name).spawn(move || shared.stand_in(&pair))?;
         }
         Ok(threads)
     }
 
-    fn spawn(&self, name: String, kind: Kind) -> io::Result<()> {
-        let shared = Arc::clone(&self.0);
-        thread::Builder::new().name(name).spawn(move || {
-            kind.give_way();
-            shared.work(kind);
-        })?;
-        Ok(())
-    }
-
-    /// Has it done when it is its turn.
-    pub(super) fn give(&self, work: Work) {
-        let mut state = self.0.lock();
-        if state.queue.is_empty() && state.at.iter().any(Option::is_none) {
-            state.moved = Instant::now();
-        }
-        state.queue.push_back(Arc::new(work));
-        drop(state);
-        self.0.changed.notify_all();
+    /// Has it done when it is its turn. It is as much work as so many hashes.
+    pub(super) fn give(&self, hashes: u32, work: Work) {
+        self.0.lock().queue.push_back((work, hashes));
+        self.0.changed.notify_one();
     }
 }
 
@@ -111,53 +114,33 @@ impl Drop for Threads {
     }
 }
 
-impl Kind {
-    /// Makes this thread less urgent. Where the system does not let it, hashing is as urgent as anything else.
-    fn give_way(self) {
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        let least = ThreadPriority::Min;
-        let settled = matches!(self, Self::Idle(_))
-            && set_thread_priority_and_policy(thread_native_id(), least, idle).is_ok();
-        if !settled {
-            // On Linux that is a thread's own.
-            let _ = rustix::process::nice(NICENESS);
-        }
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does one thing after the other, until nobody can give any more.
-    fn work(&self, kind: Kind) {
-        let (mut memory, mut used) = (Vec::new(), Instant::now());
+    /// Has one thing done after the other, until nobody can give any more.
+    fn stand_in(&self, pair: &Pair) {
+        // On Linux that is a thread's own.
+        let _ = rustix::process::nice(NICENESS);
+        let mut memory = Memory::default();
         let mut state = self.lock();
         while !state.closed {
-            let (work, late) = match kind {
-                Kind::Idle(number) => (state.begin(number), None),
-                Kind::StandIn => state.stand_in(self.patience),
-            };
-            if let Some(work) = work {
+            if let Some((work, hashes)) = state.queue.pop_front() {
                 drop(state);
-                // Whoever waits for it hears that it came to nothing.
-                let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
-                // With what it knows.
-                drop(work);
-                used = Instant::now();
+                pair.has(work, self.patience.saturating_mul(hashes), &mut memory);
                 state = self.lock();
-                if let Kind::Idle(number) = kind {
-                    state.end(number);
-                }
                 continue;
             }
-            let kept = left(KEPT, used);
-            if kept.is_none() {
-                memory = Vec::new();
+            let kept = memory.kept(Instant::now());
+            if kept.is_none() && memory.is_some() {
+                // Which takes too long for others to wait.
+                drop(state);
+                memory = Memory::default();
+                state = self.lock();
+                continue;
             }
-            let kept = kept.filter(|_| memory.capacity() > 0);
-            state = match late.into_iter().chain(kept).min() {
+            state = match kept {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(long) => {
                     let waited = self.changed.wait_timeout(state, long);
@@ -168,46 +151,136 @@ impl Shared {
     }
 }
 
-impl State {
-    /// What the thread of this number in the idle class does next.
-    fn begin(&mut self, number: usize) -> Option<Arc<Work>> {
-        let work = self.queue.pop_front()?;
-        let since = Instant::now();
-        self.moved = since;
-        if let Some(at) = self.at.get_mut(number) {
-            *at = Some(Begun { work: Arc::clone(&work), since, taken_over: false });
+/// A thread in the idle class, which ends with this, as its stand-in sees it.
+struct Pair {
+    slot: Arc<Slot>,
+    idle: Thread,
+}
+
+impl Pair {
+    /// Has it done by the thread in the idle class, or does it here if that is busy or takes too long.
+    fn has(&self, work: Work, patience: Duration, memory: &mut Memory) {
+        let work = Arc::new(work);
+        let tell = if let Some(done) = self.done_within(patience, &work, memory) {
+            memory.put_back(done.memory);
+            done.tell
+        } else {
+            let tell = compute(&work, &mut memory.blocks);
+            self.forget(&work);
+            tell
+        };
+        // What it knows goes before anybody hears of it.
+        drop(work);
+        memory.used = Some(Instant::now());
+        if let Some(tell) = tell {
+            tell();
         }
-        Some(work)
     }
 
-    /// That thread has done it.
-    fn end(&mut self, number: usize) {
-        self.moved = Instant::now();
-        if let Some(at) = self.at.get_mut(number) {
-            *at = None;
+    /// What came of it there, unless it is not done by then.
+    fn done_within(
+        &self,
+        patience: Duration,
+        work: &Arc<Work>,
+        memory: &mut Memory,
+    ) -> Option<Done> {
+        let slot = &*self.slot;
+        if slot.busy.swap(true, Ordering::AcqRel) {
+            return None;
         }
+        // Of what it was too late for.
+        if let Some(late) = slot.done.swap(None).and_then(Arc::into_inner) {
+            memory.put_back(late.memory);
+        }
+        let begun = Instant::now();
+        let (work, from) = (Arc::clone(work), thread::current());
+        let given = Given { work, memory: std::mem::take(&mut memory.blocks), from };
+        slot.given.store(Some(Arc::new(given)));
+        self.idle.unpark();
+        while slot.busy.load(Ordering::Acquire) {
+            thread::park_timeout(left(patience, begun)?);
+        }
+        slot.done.swap(None).and_then(Arc::into_inner)
     }
 
-    /// What a stand-in does next; or else after how long something may be late, if anything is to be done.
-    fn stand_in(&mut self, patience: Duration) -> (Option<Arc<Work>>, Option<Duration>) {
-        let mut late: Option<Duration> = None;
-        let mut sooner = |left: Duration| late = Some(late.map_or(left, |late| late.min(left)));
-        for begun in self.at.iter_mut().flatten().filter(|begun| !begun.taken_over) {
-            match left(patience, begun.since) {
-                Some(left) => sooner(left),
-                None => {
-                    begun.taken_over = true;
-                    return (Some(Arc::clone(&begun.work)), None);
+    /// Takes this back if it was not begun: it knows a password. What it is replaced by shows when the other is free again.
+    fn forget(&self, work: &Arc<Work>) {
+        let given = self.slot.given.load_full();
+        if given.as_ref().is_some_and(|given| Arc::ptr_eq(&given.work, work)) {
+            let nothing: Work = Box::new(|_| Box::new(|| {}));
+            let from = thread::current();
+            let nothing = Given { work: Arc::new(nothing), memory: Vec::new(), from };
+            let _ = self.slot.given.compare_and_swap(&given, Some(Arc::new(nothing)));
+        }
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.slot.closed.store(true, Ordering::Release);
+        self.idle.unpark();
+    }
+}
+
+impl Slot {
+    /// Computes what it is given, in the idle class.
+    fn compute(&self) {
+        // If what is asked for besides is refused, it is in that class all the same.
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
+        if !is_idle() {
+            // Where the system does not let it, it gives way as its stand-in does.
+            let _ = rustix::process::nice(NICENESS);
+        }
+        while !self.closed.load(Ordering::Acquire) {
+            match self.given.swap(None).map(Arc::try_unwrap) {
+                None => thread::park(),
+                // Its stand-in looks at it at this moment.
+                Some(Err(given)) => self.given.store(Some(given)),
+                Some(Ok(Given { work, mut memory, from })) => {
+                    let tell = compute(&work, &mut memory);
+                    drop(work);
+                    self.done.store(Some(Arc::new(Done { tell, memory })));
+                    self.busy.store(false, Ordering::Release);
+                    from.unpark();
                 }
             }
         }
-        if !self.queue.is_empty() {
-            match left(patience, self.moved) {
-                Some(left) => sooner(left),
-                None => return (self.queue.pop_front(), None),
-            }
+    }
+}
+
+/// Does it here. Whoever waits for it hears if it comes to nothing.
+fn compute(work: &Work, memory: &mut Vec<Block>) -> Option<Tell> {
+    catch_unwind(AssertUnwindSafe(|| work(memory))).ok()
+}
+
+/// Whether this thread is in the idle class.
+fn is_idle() -> bool {
+    thread_schedule_policy_param(thread_native_id()).is_ok_and(|(policy, _)| policy == IDLE)
+}
+
+/// What was hashed in, and when it last was.
+#[derive(Default)]
+struct Memory {
+    blocks: Vec<Block>,
+    used: Option<Instant>,
+}
+
+impl Memory {
+    /// The larger of both is kept.
+    fn put_back(&mut self, blocks: Vec<Block>) {
+        if blocks.capacity() > self.blocks.capacity() {
+            self.blocks = blocks;
         }
-        (None, late)
+    }
+
+    const fn is_some(&self) -> bool {
+        self.used.is_some()
+    }
+
+    /// For how long it is kept from now on, if there is any and it is not over.
+    fn kept(&self, now: Instant) -> Option<Duration> {
+        let unused = now.saturating_duration_since(self.used?);
+        KEPT.checked_sub(unused).filter(|left| !left.is_zero())
     }
 }
 
@@ -218,53 +291,67 @@ fn left(of: Duration, since: Instant) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
-
-    use thread_priority::unix::thread_schedule_policy_param;
 
     use super::*;
 
-    const DEADLINE: Duration = Duration::from_secs(20);
-    const NEVER: Duration = Duration::from_secs(3600);
+    /// Also for a thread of the idle class on a machine that is busy with other tests.
+    const DEADLINE: Duration = Duration::from_mins(2);
+    const NEVER: Duration = Duration::from_hours(1);
 
     /// What is found by whoever is given something to do, which takes some memory.
-    fn look<T: Send + 'static>(
+    fn look<T: Send + Sync + 'static>(
         threads: &Threads,
         at: impl Fn(&Vec<Block>) -> T + Send + Sync + 'static,
     ) -> T {
         let (tell, told) = mpsc::channel();
-        threads.give(Box::new(move |memory| {
-            let _ = tell.send(at(memory));
-            memory.reserve(8);
-        }));
+        threads.give(
+            1,
+            Box::new(move |memory| {
+                let (found, tell) = (at(memory), tell.clone());
+                memory.reserve(8);
+                Box::new(move || drop(tell.send(found)))
+            }),
+        );
         told.recv_timeout(DEADLINE).unwrap()
     }
 
     /// The name and the niceness of this thread, and whether it is in the idle class.
     fn who() -> (String, i32, bool) {
         let name = thread::current().name().unwrap().to_owned();
-        let niceness = rustix::process::getpriority_process(None).unwrap();
-        let (policy, _) = thread_schedule_policy_param(thread_native_id()).unwrap();
-        (name, niceness, policy == ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle))
+        (name, rustix::process::getpriority_process(None).unwrap(), is_idle())
     }
 
-    /// Something that the thread that begins it cannot end, because it gets no time; who else does it tells who they are.
-    fn stuck(threads: &Threads) -> (mpsc::Receiver<(String, i32, bool)>, mpsc::Sender<()>) {
-        let ((tell, told), (free, freed)) = (mpsc::channel(), mpsc::channel());
-        let (times, freed) = (AtomicUsize::new(0), Mutex::new(freed));
-        threads.give(Box::new(move |_| {
-            if times.fetch_add(1, Ordering::SeqCst) == 0 {
-                let _ = freed.lock().unwrap().recv_timeout(DEADLINE);
-            } else {
-                let _ = tell.send(who());
-            }
-        }));
-        (told, free)
+    /// Something that a thread in the idle class cannot end, because it gets no time; who else does it tells who they are.
+    struct Stuck {
+        told: mpsc::Receiver<(String, i32, bool)>,
+        free: mpsc::Sender<()>,
+        times: Arc<AtomicUsize>,
+    }
+
+    impl Stuck {
+        fn give(threads: &Threads) -> Self {
+            let ((tell, told), (free, freed)) = (mpsc::channel(), mpsc::channel());
+            let (times, freed) = (Arc::<AtomicUsize>::default(), Mutex::new(freed));
+            let counted = Arc::clone(&times);
+            threads.give(
+                1,
+                Box::new(move |_| {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    let (who, tell) = (who(), tell.clone());
+                    if who.2 {
+                        let _ = freed.lock().unwrap().recv_timeout(DEADLINE);
+                    }
+                    Box::new(move || drop(tell.send(who)))
+                }),
+            );
+            Self { told, free, times }
+        }
     }
 
     #[test]
-    fn threads_that_hash_have_what_is_left_of_the_processor() {
+    fn hashes_have_what_is_left_of_the_processor() {
         let threads = Threads::with_patience(1, NEVER).unwrap();
         let (name, _, idle) = look(&threads, |_| who());
         assert_eq!((name.as_str(), idle), ("passwords-0", true));
@@ -274,43 +361,90 @@ mod tests {
     fn who_gets_no_time_is_stood_in_for_by_one_who_gets_some() {
         let ours = rustix::process::getpriority_process(None).unwrap();
         let threads = Threads::with_patience(1, Duration::from_millis(50)).unwrap();
-        let (told, free) = stuck(&threads);
+        let stuck = Stuck::give(&threads);
         let stand_in = ("stand-in-0".to_owned(), ours.saturating_add(NICENESS).min(19), false);
-        assert_eq!(told.recv_timeout(DEADLINE).unwrap(), stand_in, "what was begun");
+        assert_eq!(stuck.told.recv_timeout(DEADLINE).unwrap(), stand_in, "what was begun");
         assert_eq!(look(&threads, |_| who()), stand_in, "and what comes while the other is stuck");
-        free.send(()).unwrap();
+        stuck.free.send(()).unwrap();
         let begun = Instant::now();
         while look(&threads, |_| who()).0 != "passwords-0" {
             assert!(begun.elapsed() < DEADLINE, "who is free again is never asked again");
         }
+        assert!(stuck.told.try_recv().is_err(), "it was told twice");
     }
 
     #[test]
     fn nobody_is_stood_in_for_before_their_time() {
         let threads = Threads::with_patience(1, NEVER).unwrap();
-        let (told, free) = stuck(&threads);
-        let (tell, next) = mpsc::channel();
-        threads.give(Box::new(move |_| tell.send(who()).unwrap()));
-        free.send(()).unwrap();
-        assert_eq!(next.recv_timeout(DEADLINE).unwrap().0, "passwords-0");
-        assert!(told.try_recv().is_err(), "nobody else did it");
+        let stuck = Stuck::give(&threads);
+        stuck.free.send(()).unwrap();
+        assert_eq!(stuck.told.recv_timeout(DEADLINE).unwrap().0, "passwords-0");
+        assert_eq!(look(&threads, |_| who()).0, "passwords-0");
+        assert_eq!(stuck.times.load(Ordering::SeqCst), 1, "somebody else did it too");
+    }
+
+    #[test]
+    fn large_work_has_more_time() {
+        let threads = Threads::with_patience(1, Duration::from_millis(1)).unwrap();
+        let (tell, told) = mpsc::channel();
+        threads.give(
+            1_000_000,
+            Box::new(move |_| {
+                thread::sleep(Duration::from_millis(20));
+                let (who, tell) = (who(), tell.clone());
+                Box::new(move || drop(tell.send(who)))
+            }),
+        );
+        assert_eq!(told.recv_timeout(DEADLINE).unwrap().0, "passwords-0");
+    }
+
+    #[test]
+    fn what_was_never_begun_is_forgotten_once_somebody_did_it() {
+        let (slot, idle) = (Arc::<Slot>::default(), thread::spawn(|| {}));
+        let pair = Pair { slot, idle: idle.thread().clone() };
+        let known = Arc::new(());
+        let weak = Arc::downgrade(&known);
+        let work: Work = Box::new(move |_| {
+            let _ = &known;
+            Box::new(|| {})
+        });
+        pair.has(work, Duration::from_millis(1), &mut Memory::default());
+        assert!(weak.upgrade().is_none(), "it is still there for a thread that gets no time");
+        assert!(pair.slot.busy.load(Ordering::SeqCst), "which is not asked again meanwhile");
+        assert!(pair.slot.given.load().is_some(), "and shows by this when it is free");
     }
 
     #[test]
     fn memory_is_kept_for_the_next_and_not_for_long() {
         let threads = Threads::with_patience(1, NEVER).unwrap();
-        assert_eq!(look(&threads, Vec::capacity), 0);
-        assert!(look(&threads, Vec::capacity) >= 8, "the next one finds it");
         let begun = Instant::now();
-        // Looking has it kept anew: so each pause is a little longer than the last.
-        let mut pause = KEPT;
-        loop {
-            thread::sleep(pause);
-            if look(&threads, Vec::capacity) == 0 {
-                break;
-            }
+        // On a machine that is busy there may be a second between two of them.
+        while look(&threads, Vec::capacity) < 8 {
+            assert!(begun.elapsed() < DEADLINE, "the next one never finds it");
+        }
+        let then = Instant::now();
+        let memory = Memory { blocks: Vec::new(), used: Some(then) };
+        assert_eq!(memory.kept(then), Some(KEPT));
+        assert_eq!(memory.kept(then.checked_add(KEPT).unwrap()), None);
+        while look(&threads, Vec::capacity) >= 8 {
+            thread::sleep(KEPT.saturating_mul(2));
             assert!(begun.elapsed() < DEADLINE, "it is never given back");
-            pause = pause.saturating_add(KEPT.div_f64(10.0));
+        }
+    }
+
+    #[test]
+    fn threads_end_with_what_they_belong_to() {
+        let threads = Threads::with_patience(1, NEVER).unwrap();
+        let known = Arc::new(());
+        let (weak, shared) = (Arc::downgrade(&known), Arc::downgrade(&threads.0));
+        look(&threads, move |_| Arc::strong_count(&known));
+        let idle = look(&threads, |_| rustix::thread::gettid().as_raw_nonzero());
+        drop(threads);
+        let there = || std::path::Path::new(&format!("/proc/self/task/{idle}")).exists();
+        let begun = Instant::now();
+        while weak.strong_count() > 0 || shared.strong_count() > 0 || there() {
+            assert!(begun.elapsed() < DEADLINE, "something goes on");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
