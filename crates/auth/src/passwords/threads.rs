@@ -5,8 +5,9 @@
 //! no thread leaves that class again. So each has a stand-in, which has its share also then, if a small one. It takes what is to be
 //! done, has the other do it, and does it itself if that takes too long; and the next things too, until the other is free.
 //!
-//! A thread that gets no time must hold nothing that others wait for. So it only computes. It takes no lock, tells nobody but
-//! its stand-in, and frees no memory: work and memory are handed over and back by pointers that are swapped.
+//! A thread that gets no time must hold nothing that others wait for. So it only computes. It takes no lock of ours, tells
+//! nobody but its stand-in, and returns no memory to the system: work and memory are handed over and back by pointers that are
+//! swapped.
 
 use std::collections::VecDeque;
 use std::io;
@@ -133,14 +134,17 @@ impl Shared {
                 continue;
             }
             let kept = memory.kept(Instant::now());
-            if kept.is_none() && memory.is_some() {
-                // Which takes too long for others to wait.
+            if pair.is_free_again() || kept.is_none() && memory.is_some() {
+                // Returning it to the system takes too long for others to wait.
                 drop(state);
-                memory = Memory::default();
+                if kept.is_none() {
+                    memory = Memory::default();
+                }
+                pair.collect(&mut memory);
                 state = self.lock();
                 continue;
             }
-            state = match kept {
+            state = match kept.or(pair.is_busy().then_some(KEPT)) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(long) => {
                     let waited = self.changed.wait_timeout(state, long);
@@ -185,13 +189,11 @@ impl Pair {
         memory: &mut Memory,
     ) -> Option<Done> {
         let slot = &*self.slot;
-        if slot.busy.swap(true, Ordering::AcqRel) {
+        if self.is_busy() {
             return None;
         }
-        // Of what it was too late for.
-        if let Some(late) = slot.done.swap(None).and_then(Arc::into_inner) {
-            memory.put_back(late.memory);
-        }
+        self.collect(memory);
+        slot.busy.store(true, Ordering::Release);
         let begun = Instant::now();
         let (work, from) = (Arc::clone(work), thread::current());
         let given = Given { work, memory: std::mem::take(&mut memory.blocks), from };
@@ -201,6 +203,25 @@ impl Pair {
             thread::park_timeout(left(patience, begun)?);
         }
         slot.done.swap(None).and_then(Arc::into_inner)
+    }
+
+    /// Whether the thread in the idle class is at something. Its stand-in asks when it has nothing to do, so that came too late.
+    fn is_busy(&self) -> bool {
+        self.slot.busy.load(Ordering::Acquire)
+    }
+
+    /// Whether it has come to the end of that.
+    fn is_free_again(&self) -> bool {
+        !self.is_busy() && self.slot.done.load().is_some()
+    }
+
+    /// Takes the memory of that.
+    fn collect(&self, memory: &mut Memory) {
+        let late = if self.is_busy() { None } else { self.slot.done.swap(None) };
+        if let Some(late) = late.and_then(Arc::into_inner) {
+            memory.put_back(late.memory);
+            memory.used = Some(Instant::now());
+        }
     }
 
     /// Takes this back if it was not begun: it knows a password. What it is replaced by shows when the other is free again.
@@ -371,6 +392,30 @@ mod tests {
             assert!(begun.elapsed() < DEADLINE, "who is free again is never asked again");
         }
         assert!(stuck.told.try_recv().is_err(), "it was told twice");
+    }
+
+    #[test]
+    fn memory_that_comes_back_late_is_kept_for_no_longer() {
+        let slot = Arc::<Slot>::default();
+        let pair = Pair { slot: Arc::clone(&slot), idle: thread::current() };
+        let shared = Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            patience: Duration::from_millis(1),
+        };
+        slot.busy.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            scope.spawn(|| shared.stand_in(&pair));
+            slot.done.store(Some(Arc::new(Done { tell: None, memory: Vec::with_capacity(8) })));
+            slot.busy.store(false, Ordering::SeqCst);
+            let begun = Instant::now();
+            while slot.done.load().is_some() {
+                assert!(begun.elapsed() < DEADLINE, "nobody takes it");
+                thread::sleep(Duration::from_millis(5));
+            }
+            shared.lock().closed = true;
+            shared.changed.notify_all();
+        });
     }
 
     #[test]
