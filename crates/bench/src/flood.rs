@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use auth_domain::Timestamp;
@@ -13,6 +14,7 @@ use auth_grpc::proto::auth_service_client::AuthServiceClient;
 use auth_jwt::JwtTokens;
 use auth_testkit::{SECRET, Server, Setup};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -22,6 +24,8 @@ use crate::scene::counted;
 
 /// How many distinct tokens a flood has.
 const FLOOD: usize = 200_000;
+/// How long the number of facts has not changed when it is the right one.
+const SETTLED: Duration = Duration::from_secs(3);
 /// How many ask at once.
 const CALLERS: usize = 16;
 
@@ -64,9 +68,17 @@ struct Held {
 }
 
 impl Held {
+    /// Once the service has counted the last of them, which it does in between.
     async fn by(server: &Server) -> Result<Self> {
-        let facts = counted(server, "auth_memory_entries", &[]).await?;
-        Ok(Self { facts, resident: cpu::resident(server.pid()?)? as f64 })
+        let mut before = f64::NAN;
+        loop {
+            let facts = counted(server, "auth_memory_entries", &[]).await?;
+            if facts.total_cmp(&before).is_eq() {
+                return Ok(Self { facts, resident: cpu::resident(server.pid()?)? as f64 });
+            }
+            before = facts;
+            sleep(SETTLED).await;
+        }
     }
 }
 
