@@ -139,8 +139,7 @@ impl ports::Passwords for ArgonPool {
     ) -> Result<Guess> {
         let params = self.params.clone();
         let known = known.filter(PasswordHash::is_usable);
-        let hashes = known.as_ref().and_then(PasswordHash::bcrypt_cost).map_or(1, bcrypt::hashes);
-        self.run(hashes, move |memory| {
+        self.run(effort(known.as_ref(), mixed), move |memory| {
             let password = password.expose_secret().as_bytes();
             check(&params, password, known.as_ref(), mixed, memory)
         })
@@ -175,6 +174,16 @@ fn check(
         bcrypt::toil(password)?;
     }
     Ok(right.into())
+}
+
+/// As much work as how many hashes [`check`] is. The time until a stand-in takes over follows from it, so it says of nobody
+/// more than the work does: an account that is not there, one of ours and a usual old one are the same where any may be old.
+fn effort(known: Option<&PasswordHash>, mixed: bool) -> u32 {
+    match known.and_then(PasswordHash::bcrypt_cost) {
+        Some(cost) => bcrypt::hashes(cost),
+        None if mixed => bcrypt::hashes(bcrypt::USUAL),
+        None => 1,
+    }
 }
 
 /// The hash and its cost, if it is one of bcrypt.
@@ -294,6 +303,18 @@ mod tests {
     async fn s89_an_unknown_account_costs_as_much_as_a_known_one() {
         let hash = pool().hash("correct horse".into()).await.unwrap();
         assert_alike(&[Some(hash), None], false);
+    }
+
+    #[tokio::test]
+    async fn s89_nor_by_when_somebody_stands_in() {
+        let ours = pool().hash("correct horse".into()).await.unwrap();
+        let old = |cost: &str| PasswordHash::new(GO.replace("$10$", cost));
+        let alike =
+            [None, Some(ours.clone()), Some(old("$10$")), Some(old("$04$")), Some(old("$31$"))];
+        let efforts = alike.each_ref().map(|known| effort(known.as_ref(), true));
+        assert_eq!(efforts, [efforts[0]; 5]);
+        assert!(effort(Some(&old("$12$")), true) > efforts[0], "what is more work has more time");
+        assert_eq!([effort(None, false), effort(Some(&ours), false)], [1, 1]);
     }
 
     #[tokio::test]

@@ -3,9 +3,9 @@
 //! parts, `bench logins revoke` for instance, it measures only those. `bench soak 10` is `make soak`, for ten
 //! minutes: whether anything grows ([`soak`]).
 //!
-//! [`load`] drives a server with h2load, [`paced`] with calls at their own times, [`cpu`] reads what a process used, [`scene`] is the world
-//! the calls are made in, [`report`] prints. Each of the others measures one thing, and this file says in
-//! which order.
+//! [`load`] drives a server with h2load, [`paced`] with calls at their own times, [`cpu`] reads what a process used,
+//! [`scene`] is the world the calls are made in, [`report`] prints. Each of the others measures one thing, and this
+//! file says in which order.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,

@@ -54,8 +54,9 @@ pub(crate) struct Accounts {
     pub(crate) users_ca_certs: Option<PathBuf>,
 
     /// The e-mail address of the first root account, which is opened at the start if it is not
-    /// there. One that is there keeps its password and becomes a root, with a warning. Unset on the embedded store: `admin@keyward.local`. Without effect with `MF_USERS_GRPC_URL`, as the
-    /// password and the rules for accounts are.
+    /// there. One that is there keeps its password and becomes a root, with a warning. Unset on the embedded
+    /// store: `admin@keyward.local`. Without effect with `MF_USERS_GRPC_URL`, as the password and the rules for
+    /// accounts are.
     #[arg(long, env = "MF_USERS_ADMIN_EMAIL", value_parser = email)]
     pub(crate) admin_email: Option<String>,
 

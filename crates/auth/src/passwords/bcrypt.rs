@@ -6,7 +6,7 @@ use auth_domain::{Error, Result};
 /// How many bytes of a password bcrypt looks at.
 const LOOKED_AT: usize = 72;
 /// The cost of every hash that the original made.
-const USUAL: u32 = 10;
+pub(super) const USUAL: u32 = 10;
 
 /// Whether the password has this hash, as far as bcrypt looks. One of which the cost is out of bounds is nobody's: it
 /// takes as long as a usual one, and not what it asks for.
@@ -19,10 +19,12 @@ pub(super) fn matches(hash: &PasswordHash, cost: u32, password: &[u8]) -> Result
     bcrypt::verify(password, hash.expose()).map_err(|error| odd(&error))
 }
 
-/// As much work as how many hashes of ours to check one of this cost and make one of ours: a usual one takes the time of four.
+/// As much work as how many hashes of ours to check one of this cost and make one of ours: a usual one takes the time of
+/// four, and so do cheaper ones here, and those that are not checked.
 pub(super) fn hashes(cost: u32) -> u32 {
-    let usual = cost.clamp(USUAL, *PasswordHash::BCRYPT_COSTS.end()).saturating_sub(USUAL);
-    4_u32.saturating_mul(2_u32.saturating_pow(usual)).saturating_add(1)
+    let checked = PasswordHash::BCRYPT_COSTS.contains(&cost);
+    let beyond = if checked { cost.saturating_sub(USUAL) } else { 0 };
+    4_u32.saturating_mul(2_u32.saturating_pow(beyond)).saturating_add(1)
 }
 
 /// As much work as a usual hash.
